@@ -1,0 +1,25 @@
+"""Composable tricks that make a Keras model more accurate, smaller or faster."""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from perfkit import augment as augment
+    from perfkit import callbacks as callbacks
+    from perfkit import compress as compress
+    from perfkit import regularizers as regularizers
+    from perfkit import schedules as schedules
+
+__version__ = "0.1.0"
+
+_FAMILIES = ("augment", "callbacks", "compress", "regularizers", "schedules")
+
+
+def __getattr__(name):
+    if name in _FAMILIES:
+        return importlib.import_module(f"perfkit.{name}")
+    raise AttributeError(f"module 'perfkit' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted([*globals(), *_FAMILIES])
