@@ -1,20 +1,37 @@
 """Argument checks. The only place that words an argument error."""
 
+import math
 from collections.abc import Collection, Sequence
+from numbers import Real
 from typing import Any, NoReturn
 
 
-def fail(owner: str, name: str, expected: str, got: Any, kind=ValueError) -> NoReturn:
+def fail(
+    owner: str,
+    name: str,
+    expected: str,
+    got: Any,
+    kind: type[Exception] = ValueError,
+) -> NoReturn:
     """Raise the one error wording of the library."""
-    raise kind(f"`{owner}({name}=...)` must be {expected}. Received: {name}={got!r}")
+    shape = getattr(got, "shape", ())  # an array says more by its shape
+    text = f"{type(got).__name__} of shape {tuple(shape)}" if shape else repr(got)
+    raise kind(f"`{owner}({name}=...)` must be {expected}. Received: {name}={text}")
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _numbers(value: Any) -> bool:
     return isinstance(value, (list, tuple)) and all(map(_is_number, value))
+
+
+def _pair(owner, name, pair, got, low, high) -> tuple[float, float]:
+    ordered = _numbers(pair) and len(pair) == 2 and low <= pair[0] <= pair[1] <= high
+    if not ordered:
+        fail(owner, name, f"a number or an ordered pair within [{low}, {high}]", got)
+    return float(pair[0]), float(pair[1])
 
 
 def number(
@@ -59,18 +76,8 @@ def span(
     neutral: float = 0.0,
 ) -> tuple[float, float]:
     """Turn `x` into `(neutral - x, neutral + x)`; check it is ordered and in bounds."""
-    if _is_number(value):
-        value_pair: Any = (neutral - value, neutral + value)
-    else:
-        value_pair = value
-    if (
-        not _numbers(value_pair)
-        or len(value_pair) != 2
-        or not low <= value_pair[0] <= value_pair[1] <= high
-    ):
-        expected = f"a number or an ordered pair within [{low}, {high}]"
-        fail(owner, name, expected, value)
-    return float(value_pair[0]), float(value_pair[1])
+    pair = (neutral - value, neutral + value) if _is_number(value) else value
+    return _pair(owner, name, pair, value, low, high)
 
 
 def value_range(owner: str, value: Any) -> tuple[float, float]:
@@ -101,3 +108,47 @@ def instance(owner: str, name: str, value: Any, kind: type | Sequence[type]) -> 
         expected = " or ".join(k.__name__ for k in kinds)
         fail(owner, name, f"of type {expected}", value, TypeError)
     return value
+
+
+def reach(
+    owner: str, name: str, value: Any, low: float, high: float
+) -> tuple[float, float]:
+    """Turn `x` into `(low, x)`; check it is ordered and in bounds."""
+    pair = (low, value) if _is_number(value) else value
+    return _pair(owner, name, pair, value, low, high)
+
+
+def fixed_or_span(
+    owner: str, name: str, value: Any, low: float, high: float
+) -> tuple[float, float]:
+    """Turn `x` into `(x, x)`; check it is ordered and in bounds."""
+    pair = (value, value) if _is_number(value) else value
+    return _pair(owner, name, pair, value, low, high)
+
+
+def pair(
+    owner: str, name: str, value: Any, low: float, high: float
+) -> tuple[float, float]:
+    """Check that `value` is an ordered pair within [low, high]."""
+    if _is_number(value):
+        fail(owner, name, f"an ordered pair within [{low}, {high}]", value)
+    return _pair(owner, name, value, value, low, high)
+
+
+def margins(
+    owner: str, name: str, value: Any, low: float, high: float
+) -> tuple[float, float]:
+    """Turn `x` into `(x, x)`; check both numbers are within [low, high]."""
+    two = (value, value) if _is_number(value) else value
+    if not _numbers(two) or len(two) != 2 or not all(low <= x <= high for x in two):
+        fail(owner, name, f"a number or two numbers within [{low}, {high}]", value)
+    return float(two[0]), float(two[1])
+
+
+def per_channel(owner: str, name: str, value: Any) -> float | list[float]:
+    """Check that `value` is a finite number, or a list of them."""
+    items = value.tolist() if hasattr(value, "tolist") else value
+    entries = [items] if _is_number(items) else items
+    if not _numbers(entries) or not entries or not all(map(math.isfinite, entries)):
+        fail(owner, name, "a finite number or a list of them, one a channel", value)
+    return float(items) if _is_number(items) else [float(x) for x in items]

@@ -1,0 +1,228 @@
+"""The array namespace perfkit is written against, and what depends on the backend.
+
+`ops` is `keras.ops`, except while a layer runs inside a `tf.data` pipeline under
+another Keras backend: there it is public TensorFlow. This is the only module that
+imports TensorFlow or JAX, and only once a caller needs it.
+"""
+
+import contextlib
+import contextvars
+import functools
+import sys
+from typing import Any
+
+import keras
+
+
+def tensorflow() -> Any:
+    """Return the module TensorFlow; an error says what to install."""
+    try:
+        import tensorflow
+    except ImportError as error:
+        raise ImportError(
+            "This part of perfkit needs TensorFlow. Install it: pip install tensorflow"
+        ) from error
+    return tensorflow
+
+
+def _jax() -> Any:
+    import jax
+
+    return jax
+
+
+class _TensorFlowOps:
+    """The part of `keras.ops` that perfkit uses, in public TensorFlow."""
+
+    def __getattr__(self, name):
+        function = _tensorflow_table().get(name)
+        if function is None:
+            raise AttributeError(
+                f"perfkit's `ops.{name}` is not translated to TensorFlow. Add it to "
+                "the table in perfkit/_backend.py."
+            )
+        return function
+
+
+@functools.cache
+def _tensorflow_table():
+    tf = tensorflow()
+
+    def shape(x):
+        dynamic = tf.shape(x)
+        return tuple(dynamic[i] if n is None else n for i, n in enumerate(x.shape))
+
+    return {
+        "abs": tf.abs,
+        "all": lambda x, axis=None: tf.reduce_all(x, axis),
+        "arange": lambda stop, dtype: tf.cast(tf.range(stop), dtype),
+        "argsort": lambda x, axis=-1: tf.argsort(x, axis, stable=True),
+        "bitwise_and": _with_constant(tf.bitwise.bitwise_and),
+        "bitwise_or": tf.bitwise.bitwise_or,
+        "bitwise_xor": _with_constant(tf.bitwise.bitwise_xor),
+        "cast": tf.cast,
+        "clip": tf.clip_by_value,
+        "concatenate": tf.concat,
+        "convert_to_tensor": tf.convert_to_tensor,
+        "cos": tf.cos,
+        "exp": tf.exp,
+        "eye": lambda size, dtype: tf.eye(size, dtype=dtype),
+        "floor": tf.floor,
+        "isfinite": tf.math.is_finite,
+        "left_shift": _with_constant(tf.bitwise.left_shift),
+        "log": tf.math.log,
+        "matmul": tf.matmul,
+        "max": lambda x, axis=None: tf.reduce_max(x, axis),
+        "maximum": tf.maximum,
+        "mean": lambda x, axis=None: tf.reduce_mean(x, axis),
+        "min": lambda x, axis=None: tf.reduce_min(x, axis),
+        "minimum": tf.minimum,
+        "one_hot": lambda x, size, dtype: tf.one_hot(x, size, dtype=dtype),
+        "ones_like": tf.ones_like,
+        "power": tf.pow,
+        "repeat": tf.repeat,
+        "reshape": tf.reshape,
+        "right_shift": _with_constant(tf.bitwise.right_shift),
+        "round": tf.round,
+        "shape": shape,
+        "sin": tf.sin,
+        "sqrt": tf.sqrt,
+        "stack": tf.stack,
+        "sum": lambda x, axis=None: tf.reduce_sum(x, axis),
+        "take": lambda x, index, axis: tf.gather(x, index, axis=axis),
+        "transpose": tf.transpose,
+        "where": tf.where,
+        "zeros": tf.zeros,
+        "zeros_like": tf.zeros_like,
+    }
+
+
+def _with_constant(function):
+    """Let the second operand be a Python number of the first's dtype."""
+    tf = tensorflow()
+    return lambda x, y: function(x, tf.cast(y, x.dtype))
+
+
+_foreign: contextvars.ContextVar[bool] = contextvars.ContextVar(
+    "perfkit_foreign", default=False
+)
+_tensorflow_ops = _TensorFlowOps()
+
+
+class _Ops:
+    def __getattr__(self, name) -> Any:
+        return getattr(_tensorflow_ops if _foreign.get() else keras.ops, name)
+
+
+ops = _Ops()
+
+
+@contextlib.contextmanager
+def tensorflow_scope():
+    """Make `ops` act on TensorFlow tensors, whatever the Keras backend."""
+    token = _foreign.set(True)
+    try:
+        yield
+    finally:
+        _foreign.reset(token)
+
+
+def engine() -> str:
+    """Name of the library whose tensors `ops` acts on."""
+    return "tensorflow" if _foreign.get() else keras.backend.backend()
+
+
+def dtype_of(x) -> str:
+    """Name of a tensor's dtype."""
+    return keras.backend.standardize_dtype(x.dtype)
+
+
+def is_foreign(inputs) -> bool:
+    """Whether `inputs` are symbolic TensorFlow tensors under another backend."""
+    if keras.backend.backend() == "tensorflow" or "tensorflow" not in sys.modules:
+        return False
+    tf = tensorflow()
+    return not tf.executing_eagerly() and any(
+        tf.is_tensor(x) for x in keras.tree.flatten(inputs)
+    )
+
+
+def in_tf_data() -> bool:
+    """Whether a function of a `tf.data` pipeline is being traced.
+
+    TensorFlow has no public question for this; it names such graphs after the
+    transformation, `Dataset_map_...`.
+    """
+    if "tensorflow" not in sys.modules:
+        return False
+    tf = tensorflow()
+    if tf.executing_eagerly():
+        return False
+    graph = tf.compat.v1.get_default_graph()
+    while graph is not None:
+        if getattr(graph, "name", "").startswith("Dataset_"):
+            return True
+        graph = getattr(graph, "outer_graph", None)
+    return False
+
+
+def tf_data_key(seed):
+    """Return a function that draws an int32 key of shape `(2,)`, atomically."""
+    tf = tensorflow()
+    with tf.init_scope():
+        generator = tf.random.Generator.from_seed(seed)
+    return functools.partial(generator.uniform_full_int, (2,), dtype=tf.int32)
+
+
+def compiled(function):
+    """Compile a pure function of tensors with XLA, once for each static shape."""
+    name = engine()
+    if name == "tensorflow":
+        return tensorflow().function(function, jit_compile=True, autograph=False)
+    if name == "jax":
+        return _jax().jit(function)
+    return function
+
+
+def check(flag, message) -> None:
+    """Raise `ValueError(message)` if the boolean tensor `flag` is false.
+
+    In a graph it is TensorFlow's `InvalidArgumentError`. XLA cannot raise: inside
+    a step compiled by the caller nothing is checked.
+    """
+    name = engine()
+    if name == "tensorflow":
+        tf = tensorflow()
+        if not tf.executing_eagerly():
+            tf.debugging.Assert(flag, [message])
+            return
+    elif name == "jax" and isinstance(flag, _jax().core.Tracer):
+        return
+    if not bool(flag):
+        raise ValueError(message)
+
+
+def gather_pixels(images, index):
+    """Pick whole pixels.
+
+    Args:
+        images: `(batch, height, width, channels)`.
+        index: int32 `(batch, rows, columns)`, into height x width, in range.
+
+    Returns:
+        `(batch, rows, columns, channels)`.
+    """
+    batch, height, width, channels = ops.shape(images)
+    _, rows, columns = ops.shape(index)
+    flat = ops.reshape(images, (batch, height * width, channels))
+    flat_index = ops.reshape(index, (batch, rows * columns))
+    name = engine()
+    if name == "tensorflow":
+        picked = tensorflow().gather(flat, flat_index, batch_dims=1)
+    elif name == "jax":
+        jax = _jax()
+        row = functools.partial(jax.numpy.take, axis=0, mode="clip")
+        picked = jax.vmap(row)(flat, flat_index)
+    else:
+        picked = ops.take_along_axis(flat, flat_index[:, :, None], axis=1)
+    return ops.reshape(picked, (batch, rows, columns, channels))

@@ -1,0 +1,133 @@
+"""Random draws, one per sample. Operations never see a seed.
+
+The generator is Threefry-2x32 with 20 rounds, written in 32-bit integer
+arithmetic. It is a pure function of the call's key, the sample's index and the
+number of the draw, so a draw does not depend on the batch size, and it is the
+same on every backend. XLA has no kernel for TensorFlow's own gamma sampler.
+
+Reference: Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3, 2011.
+"""
+
+import math
+from typing import Any
+
+import keras
+
+from perfkit._backend import in_tf_data, ops, tf_data_key
+
+_ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
+_PARITY = 0x1BD11BDA
+_COUNTERS = 4  # pairs of words drawn at once: 8 draws per sample
+
+
+def _shift_right(x, bits):
+    """Shift 32-bit integers right, filling with zeros."""
+    return ops.bitwise_and(ops.right_shift(x, bits), (1 << (32 - bits)) - 1)
+
+
+def _rotate(x, bits):
+    return ops.bitwise_or(ops.left_shift(x, bits), _shift_right(x, 32 - bits))
+
+
+def threefry(key, counter):
+    """Return two int32 words from two words of key and two of counter."""
+    x, y = counter
+    schedule = (*key, ops.bitwise_xor(ops.bitwise_xor(*key), _PARITY))
+    x, y = x + schedule[0], y + schedule[1]
+    for group in range(5):
+        for bits in _ROTATIONS[group % 2]:
+            x = x + y
+            y = ops.bitwise_xor(_rotate(y, bits), x)
+        x = x + schedule[(group + 1) % 3]
+        y = y + schedule[(group + 2) % 3] + (group + 1)
+    return x, y
+
+
+class Sampler:
+    """What an operation draws from: every method returns shape `(batch,)`.
+
+    Args:
+        batch: Number of samples.
+        key: int32 tensor of shape `(2,)`, another one for every call.
+    """
+
+    def __init__(self, batch, key):
+        self.batch = batch
+        self._key = (key[0], key[1])
+        self._columns: list[Any] = []
+        self._blocks = 0
+
+    def _column(self):
+        if not self._columns:
+            sample = ops.arange(self.batch, dtype="int32")[:, None]
+            number = ops.arange(_COUNTERS, dtype="int32")[None, :]
+            number = number + _COUNTERS * self._blocks
+            zeros = ops.zeros_like(sample + number)
+            words = threefry(self._key, (sample + zeros, number + zeros))
+            unit = [
+                ops.cast(_shift_right(word, 8), "float32") * 2.0**-24 for word in words
+            ]
+            self._columns = [u[:, k] for k in range(_COUNTERS) for u in unit]
+            self._blocks += 1
+        return self._columns.pop(0)
+
+    def uniform(self, low=0.0, high=1.0):
+        """Floats in [low, high)."""
+        return low + (high - low) * self._column()
+
+    def bernoulli(self, rate):
+        """Booleans, true with probability `rate`."""
+        return self._column() < rate
+
+    def integers(self, low, high):
+        """Whole numbers in [low, high), as int32."""
+        offset = ops.cast(ops.floor(self._column() * (high - low)), "int32")
+        return ops.minimum(low + offset, high - 1)
+
+    def sign(self):
+        """-1.0 or 1.0, as likely."""
+        return ops.where(self._column() < 0.5, -1.0, 1.0)
+
+    def normal(self, mean=0.0, deviation=1.0):
+        """Normal floats, by the method of Box and Muller."""
+        radius = ops.sqrt(-2.0 * ops.log(1.0 - self._column()))
+        angle = (2.0 * math.pi) * self._column()
+        return mean + deviation * radius * ops.cos(angle)
+
+    def beta(self, alpha):
+        """Floats in [0, 1] from Beta(alpha, alpha), in closed form.
+
+        Student's t with 2 alpha degrees of freedom has a polar form without
+        rejection (Bailey, Polar Generation of Random Variates with the
+        t-Distribution, 1994), and t / sqrt(2 alpha + t^2) is the symmetric beta
+        stretched to [-1, 1].
+        """
+        q = ops.power(1.0 - self._column(), 1.0 / alpha)
+        cos = ops.cos((2.0 * math.pi) * self._column())
+        spread = ops.sqrt(ops.maximum(q + (1.0 - q) * cos * cos, 1e-30))
+        return 0.5 + 0.5 * cos * ops.sqrt(1.0 - q) / spread
+
+    def permutation(self):
+        """An order of the samples, drawn per batch, as int32."""
+        return ops.cast(ops.argsort(self._column(), axis=0), "int32")
+
+
+class SeedStream:
+    """One seed, two streams of keys: Keras's own, and one for `tf.data`.
+
+    Keras's generator reads, then assigns. In a parallel `tf.data` map the keys
+    would repeat, so there they come from TensorFlow's atomic generator.
+    """
+
+    def __init__(self, seed):
+        self.generator = keras.random.SeedGenerator(seed)
+        self._initial = int(keras.ops.convert_to_numpy(self.generator.state)[0])
+        self._tf_data = None
+
+    def next_key(self):
+        """Draw the key of one call, an int32 tensor of shape `(2,)`."""
+        if in_tf_data():
+            if self._tf_data is None:
+                self._tf_data = tf_data_key(self._initial)
+            return self._tf_data()
+        return ops.cast(self.generator.next(), "int32")

@@ -1,0 +1,210 @@
+"""What users pass, checked, and the way to a canvas and back."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from perfkit._backend import dtype_of, ops
+from perfkit.augment.canvas import Canvas
+from perfkit.ops import boxes
+
+# What a program may read or change. Everything else in a dict passes by untouched.
+HANDLED = ("images", "segmentation_masks", "bounding_boxes", "keypoints")
+
+
+def split(inputs, mixes):
+    """Separate what the program handles from what passes by, boxes' extras too."""
+    handled = (*HANDLED, "labels") if mixes else HANDLED
+    program = {key: inputs[key] for key in handled if key in inputs}
+    aside = {key: value for key, value in inputs.items() if key not in handled}
+    if "bounding_boxes" in program:
+        annotation = program["bounding_boxes"]
+        program["bounding_boxes"] = {
+            key: annotation[key] for key in ("boxes", "labels") if key in annotation
+        }
+        extras = {k: v for k, v in annotation.items() if k not in ("boxes", "labels")}
+        if extras:
+            aside["bounding_boxes"] = extras
+    return program, aside
+
+
+def join(outputs, aside):
+    """Put back what passed by."""
+    joined = {**aside, **outputs}
+    if "bounding_boxes" in aside:
+        extras = aside["bounding_boxes"]
+        joined["bounding_boxes"] = {**extras, **outputs["bounding_boxes"]}
+    return joined
+
+
+def check(name, inputs, bounding_box_format, mixes) -> None:
+    """Raise an error that names the layer if the inputs cannot be augmented."""
+    if "images" not in inputs:
+        raise ValueError(
+            f"{name}: a dict of inputs needs the key 'images'. Received the keys: "
+            f"{sorted(inputs)}"
+        )
+    for key in ("images", "segmentation_masks", "keypoints", "bounding_boxes"):
+        if any(hasattr(x, "row_splits") for x in keras.tree.flatten(inputs.get(key))):
+            raise TypeError(
+                f"{name}: '{key}' is a ragged tensor. Resize images to one size and "
+                "pad boxes to one number, with the label -1, before the layer."
+            )
+    images = inputs["images"]
+    rank = len(images.shape)
+    if rank not in (3, 4, 5):
+        raise ValueError(
+            f"{name}: images must have rank 3 (one image), 4 (a batch) or 5 (a batch "
+            f"of videos). Received: images.shape={tuple(images.shape)}"
+        )
+    dtype = dtype_of(images)
+    if not dtype.startswith(("int", "uint", "float", "bfloat")):
+        raise TypeError(
+            f"{name}: images must be integers or floats. Received: dtype={dtype}"
+        )
+    if mixes and rank == 3:
+        raise ValueError(
+            f"{name}: mixes the samples of a batch. Received one image of shape "
+            f"{tuple(images.shape)}: batch the data first."
+        )
+    if "bounding_boxes" in inputs:
+        _check_boxes(name, inputs["bounding_boxes"], bounding_box_format)
+    if "keypoints" in inputs and (inputs["keypoints"].shape[-1] or 2) < 2:
+        raise ValueError(
+            f"{name}: keypoints must have shape (batch, n, 2 or more), x and y "
+            f"first. Received: shape={tuple(inputs['keypoints'].shape)}"
+        )
+
+
+def _check_boxes(name, annotation, bounding_box_format):
+    if not isinstance(annotation, dict) or "boxes" not in annotation:
+        raise ValueError(
+            f"{name}: 'bounding_boxes' must be a dict with the key 'boxes', and "
+            f"'labels' beside it. Received: {type(annotation).__name__}"
+        )
+    if bounding_box_format is None:
+        raise ValueError(
+            f"{name}: got bounding boxes and does not know their format. Pass "
+            f"`bounding_box_format`, one of {list(boxes.FORMATS)}."
+        )
+    if annotation["boxes"].shape[-1] != 4:
+        raise ValueError(
+            f"{name}: boxes must have shape (batch, n, 4). Received: "
+            f"boxes.shape={tuple(annotation['boxes'].shape)}"
+        )
+    if "labels" in annotation and dtype_of(annotation["labels"]).startswith("uint"):
+        raise TypeError(
+            f"{name}: labels of boxes must be signed: -1 marks a box that left the "
+            f"image. Received: dtype={dtype_of(annotation['labels'])}"
+        )
+
+
+def as_arrays(inputs) -> Any:
+    """Turn lists and numbers into NumPy arrays, so that they have a shape."""
+
+    def convert(x):
+        return x if hasattr(x, "shape") and hasattr(x, "dtype") else np.asarray(x)
+
+    return keras.tree.map_structure(convert, inputs)
+
+
+class Layout:
+    """How images lie in memory, and with them everything else."""
+
+    def __init__(self, images, data_format, bounding_box_format):
+        self.rank = len(images.shape)
+        self.channels_first = data_format == "channels_first"
+        self.bounding_box_format = bounding_box_format
+        self._flat_masks = False
+        shape = ops.shape(images)
+        self._video = shape[:2] if self.rank == 5 else None
+
+    def to_canvas(self, inputs) -> Canvas:
+        """Lay everything out as a canvas wants it."""
+        flat = {key: self._fold(key, value) for key, value in inputs.items()}
+        images = self._to_nhwc(flat["images"])
+        masks = flat.get("segmentation_masks")
+        if masks is not None:
+            self._flat_masks = len(masks.shape) == 3
+            masks = masks[..., None] if self._flat_masks else self._to_nhwc(masks)
+        annotation = flat.get("bounding_boxes", {})
+        canvas = Canvas(
+            images,
+            self._video[1] if self._video else None,
+            masks=masks,
+            box_labels=annotation.get("labels"),
+            keypoints=_to_float(flat.get("keypoints")),
+            labels=inputs.get("labels"),
+        )
+        if annotation:
+            canvas.boxes = boxes.to_xyxy(
+                _to_float(annotation["boxes"]),
+                self.bounding_box_format,
+                *canvas.extent,
+            )
+        return canvas
+
+    def from_canvas(self, canvas, inputs, dtype) -> dict[str, Any]:
+        """Lay everything out as `inputs` came, images in `dtype`."""
+        outputs = dict(inputs)
+        images = canvas.images
+        if dtype_of(images) != dtype:
+            if "int" in dtype:
+                images = _saturate(images, dtype)
+            images = ops.cast(images, dtype)
+        outputs["images"] = self._unfold(self._from_nhwc(images))
+        if canvas.masks is not None:
+            masks = canvas.masks
+            masks = masks[..., 0] if self._flat_masks else self._from_nhwc(masks)
+            outputs["segmentation_masks"] = self._unfold(masks)
+        if canvas.keypoints is not None:
+            outputs["keypoints"] = self._unfold(canvas.keypoints)
+        if canvas.boxes is not None:
+            converted = boxes.from_xyxy(
+                canvas.boxes, self.bounding_box_format, *canvas.extent
+            )
+            outputs["bounding_boxes"] = {"boxes": self._unfold(converted)}
+            if canvas.box_labels is not None:
+                labels = self._unfold(canvas.box_labels)
+                outputs["bounding_boxes"]["labels"] = labels
+        if canvas.labels is not None:
+            outputs["labels"] = canvas.labels
+        return outputs
+
+    def _fold(self, key, value):
+        """Make one axis of samples and frames, or add it to a single image."""
+        if key == "labels":
+            return value
+        if self.rank == 3:
+            return keras.tree.map_structure(lambda x: x[None], value)
+        if self.rank == 4:
+            return value
+
+        def fold(x):
+            samples, frames, *rest = ops.shape(x)
+            return ops.reshape(x, (samples * frames, *rest))
+
+        return keras.tree.map_structure(fold, value)
+
+    def _unfold(self, x):
+        if self.rank == 3:
+            return x[0]
+        if self._video is None:
+            return x
+        return ops.reshape(x, (*self._video, *ops.shape(x)[1:]))
+
+    def _to_nhwc(self, x):
+        return ops.transpose(x, (0, 2, 3, 1)) if self.channels_first else x
+
+    def _from_nhwc(self, x):
+        return ops.transpose(x, (0, 3, 1, 2)) if self.channels_first else x
+
+
+def _to_float(x):
+    return None if x is None else ops.cast(x, "float32")
+
+
+def _saturate(images, dtype):
+    low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+    return ops.clip(ops.round(ops.cast(images, "float32")), float(low), float(high))

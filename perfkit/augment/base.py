@@ -1,0 +1,177 @@
+"""The life of one augmentation call, written once."""
+
+import warnings
+from typing import Any
+
+import keras
+
+from perfkit import _backend, _check
+from perfkit._backend import dtype_of, ops
+from perfkit._config import Configured
+from perfkit._random import Sampler, SeedStream
+from perfkit.augment import _inputs
+from perfkit.augment.canvas import Canvas
+from perfkit.ops import boxes
+
+_MANY_PROGRAMS = 16
+
+
+class Augment(Configured, keras.layers.Layer):
+    """Base of all augmentation layers.
+
+    Inputs are images, or a dict with `"images"` and any of `"labels"`,
+    `"segmentation_masks"`, `"bounding_boxes"` (`{"boxes": ..., "labels": ...}`),
+    `"keypoints"` (x and y in pixels) and keys that pass by untouched. Images are
+    one image, a batch, or a batch of videos, whose frames are all changed alike;
+    integers or floats. They come out in the layer's compute dtype, which may be
+    `dtype="uint8"`. Coordinates are continuous: pixel `i` covers `[i, i + 1)`.
+
+    A call is a pure function of its inputs and one key, compiled by XLA for each
+    static shape, also outside a compiled step: eagerly and in `tf.data`. Where
+    the size of the images is unknown, as in `tf.data` before a resize, it runs
+    uncompiled, and several times slower: resize or bucket first if you can.
+
+    Args:
+        seed: Whole number, or `None` for a different stream at each construction.
+        data_format: `"channels_last"`, `"channels_first"`, or `None` for the
+            Keras default.
+        bounding_box_format: Format of the boxes, which Keras names: `"xyxy"`,
+            `"yxyx"`, `"xywh"`, `"center_xywh"`, `"center_yxhw"`, `"rel_xyxy"`,
+            `"rel_yxyx"`, `"rel_xywh"` or `"rel_center_xywh"`. Needed where there
+            are boxes. A box that leaves the image gets the label -1.
+        **kwargs: See `keras.layers.Layer`.
+    """
+
+    random = True  # whether a call draws anything
+    mixes = False  # whether samples are mixed with each other
+
+    def __init__(
+        self, *, seed=None, data_format=None, bounding_box_format=None, **kwargs
+    ):
+        super().__init__(autocast=False, **kwargs)
+        owner = type(self).__name__
+        if not self.random and seed is not None:
+            _check.fail(owner, "seed", "left out: the layer draws nothing", seed)
+        self.seed = seed if seed is None else _check.integer(owner, "seed", seed, 0)
+        self.data_format = _check.one_of(
+            owner,
+            "data_format",
+            data_format or keras.config.image_data_format(),
+            ("channels_first", "channels_last"),
+        )
+        if bounding_box_format is not None:
+            bounding_box_format = _check.one_of(
+                owner, "bounding_box_format", bounding_box_format, boxes.FORMATS
+            )
+        self.bounding_box_format = bounding_box_format
+        self._programs: dict[Any, Any] = {}
+        self._uncompiled = False
+        if self.random:
+            self._stream = SeedStream(seed)
+            self._seed_generator = self._stream.generator  # tracked as layer state
+        self.built = True
+
+    def draw(self, rng, constants, training):
+        """Family: draw the parameters of `rng.batch` samples.
+
+        `constants` are those of the layer. `None` says that nothing is to be done.
+        """
+        raise NotImplementedError
+
+    def transform(self, canvas: Canvas, params) -> None:
+        """Family: change the canvas as `params` say."""
+        raise NotImplementedError
+
+    def constants(self) -> Any:
+        """Operation: tensors that parameters are made from and that may change."""
+        return {}
+
+    def check_inputs(self, inputs) -> None:
+        """Family: raise an error if a dict of inputs lacks what the layer needs."""
+
+    @property
+    def program_count(self) -> int:
+        """How many programs this layer has compiled, one for each set of shapes."""
+        return len(self._programs)
+
+    def __call__(self, inputs, **kwargs):
+        """Check the inputs, and route what cannot go through `Layer.__call__`.
+
+        Keras takes an explicit `training=None` literally and infers only what is
+        left out, so `None` is left out. TensorFlow tensors of a `tf.data` pipeline
+        are foreign to another backend.
+        """
+        kwargs = {name: value for name, value in kwargs.items() if value is not None}
+        bare = not isinstance(inputs, dict)
+        inputs = _inputs.as_arrays({"images": inputs} if bare else dict(inputs))
+        _inputs.check(self.name, inputs, self.bounding_box_format, self.mixes)
+        self.check_inputs(inputs)
+        inputs, aside = _inputs.split(inputs, self.mixes)
+        if _backend.is_foreign(inputs):
+            with _backend.tensorflow_scope():
+                outputs = self._augment(inputs, kwargs.get("training", True))
+        else:
+            outputs = super().__call__(inputs, **kwargs)
+        return outputs["images"] if bare else _inputs.join(outputs, aside)
+
+    def call(self, inputs, training=True):
+        return self._augment(inputs, training)
+
+    def compute_output_spec(self, inputs, training=True):
+        self._uncompiled = True  # any size will do, so nothing is worth compiling
+        try:
+            return super().compute_output_spec(inputs, training=training)
+        finally:
+            self._uncompiled = False
+
+    def _augment(self, inputs, training):
+        if self.random and training:
+            key = self._stream.next_key()
+        else:
+            key = ops.zeros((2,), "int32")
+        program = self._program(inputs, bool(training))
+        outputs, finite = program(inputs, key, self.constants())
+        if finite is not None:
+            _backend.check(
+                finite,
+                f"{self.name}: a matrix holds NaN or infinity. Check the arguments "
+                "and constants it is made from.",
+            )
+        return outputs
+
+    def _program(self, inputs, training):
+        """Return the compiled program, or a plain function where none is possible."""
+
+        def run(inputs, key, constants):
+            return self._run(inputs, key, constants, training)
+
+        if self._uncompiled or None in tuple(inputs["images"].shape[1:]):
+            return run
+        shapes = keras.tree.map_structure(lambda x: (*x.shape, dtype_of(x)), inputs)
+        signature = (training, _backend.engine(), repr(shapes))
+        if signature not in self._programs:
+            if len(self._programs) == _MANY_PROGRAMS:
+                warnings.warn(
+                    f"{self.name} has compiled {_MANY_PROGRAMS} programs, one for "
+                    "each shape of its inputs, and compiles no more: other shapes "
+                    "run uncompiled and slower. Resize or bucket the images first.",
+                    stacklevel=3,
+                )
+                return run
+            self._programs[signature] = _backend.compiled(run)
+        return self._programs[signature]
+
+    def _run(self, inputs, key, constants, training):
+        layout = _inputs.Layout(
+            inputs["images"], self.data_format, self.bounding_box_format
+        )
+        canvas = layout.to_canvas(inputs)
+        params = self.draw(Sampler(canvas.samples, key), constants, training)
+        if params is not None:
+            self.transform(canvas, params)
+            canvas.settle()
+        outputs = layout.from_canvas(canvas, inputs, self.compute_dtype)
+        finite = None
+        for flag in canvas.all_finite:
+            finite = flag if finite is None else finite & flag
+        return outputs, finite

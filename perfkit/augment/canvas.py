@@ -1,0 +1,261 @@
+"""A batch of images whose geometry and colours are still to be worked out.
+
+Operations only say what is to happen. Homographies multiply into one and colour
+matrices into one, whatever their order, because a bilinear resample and a linear
+colour map commute. The work is done once, when the picture is asked for.
+"""
+
+from typing import Any, NamedTuple
+
+from perfkit._backend import ops
+from perfkit.ops import affine, boxes, color
+from perfkit.ops.warp import warp
+
+
+class _Motion(NamedTuple):
+    """Where pixels go: a homography, and how to resample."""
+
+    matrix: Any
+    interpolation: str | None
+    fill_mode: str | None
+    fill_value: float
+
+
+class _Stage(NamedTuple):
+    """A colour map per image, then a cut-off at `bounds` if there are any."""
+
+    map: color.ColorMatrix
+    value_range: tuple[float, float] | None
+    bounds: tuple[Any, Any] | None
+
+
+class Canvas:
+    """Images `(samples * frames, height, width, channels)` and their annotations.
+
+    Args:
+        images: NHWC images of any dtype.
+        frames: Frames per video, which are all changed alike, or `None`.
+        masks: `(samples * frames, height, width, channels)`, or `None`.
+        boxes: float32 pixel corners `(samples * frames, n, 4)`, or `None`.
+        box_labels: `(samples * frames, n)`, or `None`; -1 stands for no box.
+        keypoints: float32 `(samples * frames, n, 2 or more)`, x and y in pixels
+            first, or `None`.
+        labels: Of the samples; only operations that mix samples look at them.
+    """
+
+    def __init__(
+        self,
+        images,
+        frames=None,
+        masks=None,
+        boxes=None,
+        box_labels=None,
+        keypoints=None,
+        labels=None,
+    ):
+        self.images = images
+        self.frames = frames
+        self.masks = masks
+        self.boxes = boxes
+        self.box_labels = box_labels
+        self.keypoints = keypoints
+        self.labels = labels
+        _, height, width, self.channels = ops.shape(images)
+        self.size = (height, width)
+        self.all_finite: list[Any] = []
+        self._motion: _Motion | None = None
+        self._stages: list[_Stage] = []
+        self._fill: Any = None
+        self._resampled: Any = None
+
+    @property
+    def samples(self):
+        """Number of samples, as an operation's parameters count them."""
+        images = ops.shape(self.images)[0]
+        return images if self.frames is None else images // self.frames
+
+    @property
+    def extent(self):
+        """Height and width: floats where they are static, else float32 scalars."""
+        return tuple(
+            float(n) if isinstance(n, int) else ops.cast(n, "float32")
+            for n in self.size
+        )
+
+    def move(
+        self, matrix, size, interpolation=None, fill_mode=None, fill_value=0.0
+    ) -> None:
+        """Send pixels through `matrix`, `(samples, 3, 3)`, into a frame of `size`.
+
+        `None` for `interpolation` or `fill_mode` says that any will do: pixels go
+        to pixels, or nothing outside is seen.
+        """
+        self.all_finite.append(ops.all(ops.isfinite(matrix)))
+        images = ops.zeros((ops.shape(self.images)[0], 1, 1), "float32")
+        matrix = self.per_image(matrix) + images
+        motion = _Motion(matrix, interpolation, fill_mode, fill_value)
+        if self._motion is not None:
+            if not _compatible(self._motion, motion):
+                self.settle()
+            else:
+                motion = _merge(self._motion, motion)
+        self._motion = motion
+        self.size = size
+        self._resampled = None
+        if fill_mode == "constant":
+            self._fill = ops.zeros((1, self.channels), "float32") + fill_value
+
+    def paint(self, m, value_range=None, applied=None) -> None:
+        """Map colours linearly, and cut them off at `value_range`.
+
+        Args:
+            m: `ColorMatrix` of `samples` images.
+            value_range: `(low, high)`, or `None` to leave values as they come.
+            applied: Booleans `(samples,)`; where false nothing is changed. `None`
+                stands for everywhere.
+        """
+        self.all_finite.append(
+            ops.all(ops.isfinite(m.mix)) & ops.all(ops.isfinite(m.offset))
+        )
+        bounds = None
+        if applied is not None:
+            m = color.select(applied, m)
+        if value_range is not None:
+            low, high = [ops.zeros((1, 1), "float32") + edge for edge in value_range]
+            if applied is not None:
+                anything = float("inf")
+                low = ops.where(applied[:, None], low, -anything)
+                high = ops.where(applied[:, None], high, anything)
+            bounds = (self.per_image(low), self.per_image(high))
+        m = color.spread(m, self.channels)
+        m = color.ColorMatrix(self.per_image(m.mix), self.per_image(m.offset))
+        stage = _Stage(m, value_range, bounds)
+        if self._fill is not None:
+            self._fill = _through([stage], self._fill, color.apply_to_colors)
+        if self._stages and self._stages[-1].value_range in (None, value_range):
+            stage = _then(self._stages.pop(), stage)
+        self._stages.append(stage)
+
+    def mean(self):
+        """Mean colour of the picture as it stands, `(samples, channels)`."""
+        mean = ops.mean(self.picture(), axis=(1, 2))
+        if self.frames is None:
+            return mean
+        by_sample = ops.reshape(mean, (self.samples, self.frames, self.channels))
+        return ops.mean(by_sample, axis=1)
+
+    def picture(self):
+        """The images with all that was asked for done, float32."""
+        if self._motion is None:
+            values, coverage = self.images, None
+        else:
+            if self._resampled is None:
+                self._resampled = self._resample(self.images, self._motion)
+            values, coverage = self._resampled
+        values = ops.cast(values, "float32")
+        if coverage is None:
+            return _through(self._stages, values, color.apply)
+        fill = self._fill[:, None, None, :]
+        if not self._stages:
+            return values + (1.0 - coverage) * fill
+        seen = values / ops.where(coverage > 0.0, coverage, 1.0)
+        seen = _through(self._stages, seen, color.apply)
+        return coverage * seen + (1.0 - coverage) * fill
+
+    def settle(self) -> None:
+        """Do all that was asked for, so that pixels themselves can be changed."""
+        self.images = self.picture()
+        motion, self._motion = self._motion, None
+        self._stages, self._fill, self._resampled = [], None, None
+        if motion is not None:
+            self._move_annotations(motion)
+
+    def redraw(self, resample, matrix, size) -> None:
+        """Replace the images by `resample(images)`; the rest follows `matrix`."""
+        self.settle()
+        self.images = resample(self.images)
+        self.move(matrix, size)
+        motion, self._motion = self._motion, None
+        self._move_annotations(motion)
+
+    def _move_annotations(self, motion):
+        if self.masks is not None:
+            nearest = motion._replace(interpolation="nearest")
+            self.masks = self._resample(self.masks, nearest)[0]
+        if self.keypoints is not None:
+            moved = affine.apply(motion.matrix, self.keypoints[..., :2])
+            rest = self.keypoints[..., 2:]
+            self.keypoints = ops.concatenate([moved, rest], axis=-1)
+        if self.boxes is not None:
+            height, width = self.extent
+            moved = boxes.transform(self.boxes, motion.matrix)
+            self.put_boxes(boxes.clip(moved, 0.0, 0.0, width, height))
+
+    def put_boxes(self, new) -> None:
+        """Replace the boxes; those without area lose their label."""
+        self.boxes = new
+        if self.box_labels is not None:
+            nothing = ops.zeros_like(self.box_labels) - 1
+            self.box_labels = ops.where(boxes.area(new) > 0.0, self.box_labels, nothing)
+
+    def _resample(self, pixels, motion):
+        height, width = self.size
+        return warp(
+            pixels,
+            affine.inverse(motion.matrix),
+            height,
+            width,
+            motion.interpolation or "nearest",
+            motion.fill_mode or "nearest",
+        )
+
+    def per_image(self, x):
+        """Repeat a sample's parameters for each of its frames."""
+        if self.frames is None or x.shape[0] == 1:
+            return x
+        return ops.repeat(x, self.frames, axis=0)
+
+
+def _compatible(first, second):
+    """Whether two motions can share one resample."""
+    if None not in (first.interpolation, second.interpolation) and (
+        first.interpolation != second.interpolation
+    ):
+        return False
+    if None in (first.fill_mode, second.fill_mode):
+        return True
+    return first.fill_mode == second.fill_mode and (
+        first.fill_mode != "constant" or first.fill_value == second.fill_value
+    )
+
+
+def _merge(first, second):
+    filled = second if second.fill_mode is not None else first
+    return _Motion(
+        affine.compose(second.matrix, first.matrix),
+        second.interpolation or first.interpolation,
+        filled.fill_mode,
+        filled.fill_value,
+    )
+
+
+def _then(first, second):
+    bounds = second.bounds
+    if first.bounds is not None:
+        bounds = (
+            ops.maximum(first.bounds[0], second.bounds[0]),
+            ops.minimum(first.bounds[1], second.bounds[1]),
+        )
+    return _Stage(color.compose(second.map, first.map), second.value_range, bounds)
+
+
+def _through(stages, x, apply):
+    """Send pixels or single colours, channels last, through the stages."""
+    for stage in stages:
+        x = apply(stage.map, x)
+        if stage.bounds is not None:
+            low, high = stage.bounds
+            while len(low.shape) < len(x.shape):
+                low, high = low[:, None], high[:, None]
+            x = ops.minimum(ops.maximum(x, low), high)
+    return x

@@ -1,0 +1,28 @@
+"""The family of operations that map colours linearly."""
+
+from perfkit.augment.operation import Operation
+
+
+class ColorAugment(Operation):
+    """Map colours by one matrix; masks, boxes, keypoints and labels stay.
+
+    Operations on single channels serve any number of channels. Those that mix
+    colours take the first three channels as red, green and blue, leave further
+    ones (alpha, depth) alone, and leave images of fewer channels as they are.
+
+    Args:
+        **kwargs: See `Operation` (`rate`, `seed`, ...).
+    """
+
+    uses_mean = False  # whether `params["mean"]`, `(batch, channels)`, is wanted
+    value_range: tuple[float, float] | None = None  # where results are cut off
+
+    def color(self, params):
+        """Operation: return a `perfkit.ops.color.ColorMatrix` per sample."""
+        raise NotImplementedError
+
+    def transform(self, canvas, params):
+        params, applied = params
+        if self.uses_mean:
+            params = {**params, "mean": canvas.mean()}
+        canvas.paint(self.color(params), self.value_range, applied)

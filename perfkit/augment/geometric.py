@@ -1,0 +1,83 @@
+"""The family of operations that move pixels by one homography."""
+
+from perfkit import _check
+from perfkit._backend import ops
+from perfkit.augment.operation import Operation
+from perfkit.ops.warp import FILL_MODES, INTERPOLATIONS
+
+
+class GeometricAugment(Operation):
+    """Move pixels; masks, boxes and keypoints follow the same matrix.
+
+    Masks are sampled with nearest neighbour and filled with 0. A box becomes the
+    axis-aligned hull of the moved box, clipped to the image. Keypoints are moved,
+    and kept when they leave the image.
+
+    Args:
+        **kwargs: See `Operation` (`rate`, `seed`, ...).
+    """
+
+    # None: pixels go to whole pixels, or nothing outside the image is seen.
+    interpolation: str | None = None
+    fill_mode: str | None = None
+    fill_value = 0.0
+
+    def matrix(self, params, height, width):
+        """Operation: return the `(batch, 3, 3)` map from input to output pixels."""
+        raise NotImplementedError
+
+    def output_size(self, height, width):
+        """Operation: size of the result, in pixels."""
+        return height, width
+
+    def interpolation_for(self, height, width):
+        """Operation: how to resample an image of this size, in pixels."""
+        return self.interpolation
+
+    def transform(self, canvas, params):
+        params, applied = params
+        size = canvas.size
+        matrix = self.matrix(params, *canvas.extent)
+        if applied is not None:
+            rest = self.at_inference(canvas.samples)
+            if rest is None:
+                rest = ops.eye(3, dtype="float32")[None]
+            else:
+                rest = self.matrix(rest, *canvas.extent)
+            matrix = ops.where(applied[:, None, None], matrix, rest)
+        canvas.move(
+            matrix,
+            self.output_size(*size),
+            self.interpolation_for(*size),
+            self.fill_mode,
+            self.fill_value,
+        )
+
+
+class WarpAugment(GeometricAugment):
+    """A geometric operation that resamples, and looks outside the image.
+
+    Args:
+        fill_mode: What lies outside: `"constant"` (k k | a b c | k k),
+            `"nearest"` (a a | a b c | c c), `"reflect"` (b a | a b c | c b) or
+            `"wrap"` (b c | a b c | a b).
+        interpolation: `"bilinear"` or `"nearest"`, for images.
+        fill_value: Pixel value outside with `fill_mode="constant"`.
+        **kwargs: See `GeometricAugment`.
+    """
+
+    def __init__(
+        self, *, fill_mode="reflect", interpolation="bilinear", fill_value=0.0, **kwargs
+    ):
+        super().__init__(**kwargs)
+        owner = type(self).__name__
+        self.fill_mode = _check.one_of(owner, "fill_mode", fill_mode, FILL_MODES)
+        self.interpolation = _check.one_of(
+            owner, "interpolation", interpolation, INTERPOLATIONS
+        )
+        self.fill_value = _check.number(owner, "fill_value", fill_value)
+
+
+def center(height, width):
+    """The middle of an image, as `(x, y)`."""
+    return width / 2.0, height / 2.0

@@ -1,0 +1,129 @@
+"""The family of operations that mix samples of a batch with each other."""
+
+from perfkit import _check
+from perfkit._backend import dtype_of, ops
+from perfkit.augment.operation import Operation
+from perfkit.ops import boxes
+
+
+class MixAugment(Operation):
+    """Mix each sample with another of the batch, its labels in proportion.
+
+    Labels that are classes, of shape `(batch,)` or `(batch, 1)` and integer,
+    become one-hot of `classes`; one-hot labels and other numbers are mixed as
+    they are, in float32 at least. Masks go the same way where pixels are blended,
+    and keep their dtype where pixels are cut out. The boxes of both samples are
+    kept as far as they can be seen: there are twice as many, and the label -1
+    marks those that cannot.
+
+    Args:
+        classes: Number of classes. Needed for integer labels or masks.
+        **kwargs: See `Operation` (`rate`, `seed`, ...).
+    """
+
+    mixes = True
+    cuts = False  # whether each pixel comes from one sample alone
+
+    def __init__(self, *, classes=None, **kwargs):
+        super().__init__(**kwargs)
+        if classes is not None:
+            classes = _check.integer(type(self).__name__, "classes", classes, 2)
+        self.classes = classes
+
+    def share(self, params, height, width):
+        """Operation: how much each pixel keeps, broadcast to NHWC `(batch, ...)`."""
+        raise NotImplementedError
+
+    def window(self, params, height, width):
+        """Operation: left, top, right, bottom of what is replaced, or `None`."""
+        raise NotImplementedError
+
+    def check_inputs(self, inputs):
+        targets = {"labels", "bounding_boxes", "segmentation_masks"} & set(inputs)
+        if not targets:
+            raise ValueError(
+                f"{self.name}: mixing images needs their 'labels' (or "
+                "'bounding_boxes' or 'segmentation_masks') beside the 'images' in a "
+                f"dict. Received the keys: {sorted(inputs)}"
+            )
+        for key in ("labels",) if self.cuts else ("labels", "segmentation_masks"):
+            if key in inputs and self.classes is None and _is_classes(inputs[key], key):
+                owner = type(self).__name__
+                raise ValueError(
+                    f"{self.name}: integer {key} cannot be mixed. Pass "
+                    f"`{owner}(classes=...)` to make them one-hot. Received: shape="
+                    f"{tuple(inputs[key].shape)}, dtype={dtype_of(inputs[key])}"
+                )
+
+    def transform(self, canvas, params):
+        params, applied = params
+        canvas.settle()
+        height, width = canvas.size
+        share = self.share(params, height, width)
+        if applied is not None:
+            share = ops.where(applied[:, None, None, None], share, 1.0)
+        partner = _frames_of(params["partner"], canvas)
+        per_image = canvas.per_image(share)
+
+        def blend(x):
+            other = ops.take(x, partner, axis=0)
+            return x * per_image + other * (1.0 - per_image)
+
+        canvas.images = blend(canvas.images)
+        if canvas.masks is not None and self.cuts:
+            other = ops.take(canvas.masks, partner, axis=0)
+            canvas.masks = ops.where(per_image > 0.5, canvas.masks, other)
+        elif canvas.masks is not None:
+            canvas.masks = blend(self._numbers(canvas.masks, "segmentation_masks"))
+        if canvas.labels is not None:
+            labels = self._numbers(canvas.labels, "labels")
+            weight = ops.mean(share, axis=(1, 2, 3))
+            weight = ops.reshape(weight, (-1,) + (1,) * (len(labels.shape) - 1))
+            other = ops.take(labels, params["partner"], axis=0)
+            canvas.labels = labels * weight + other * (1.0 - weight)
+        if canvas.boxes is not None:
+            window = self.window(params, *canvas.extent)
+            _mix_boxes(canvas, partner, window, applied)
+
+    def _numbers(self, values, key):
+        if _is_classes(values, key):
+            if values.shape[-1] == 1 and len(values.shape) > 1:
+                values = values[..., 0]
+            return ops.one_hot(values, self.classes, dtype="float32")
+        wide = dtype_of(values) in ("float32", "float64")
+        return values if wide else ops.cast(values, "float32")
+
+
+def _is_classes(values, key):
+    """Whether values are class indices, not one-hot or other numbers."""
+    if not dtype_of(values).startswith(("int", "uint")):
+        return False
+    return values.shape[-1] == 1 or (key == "labels" and len(values.shape) == 1)
+
+
+def _frames_of(partner, canvas):
+    """Index of each image's partner image, frame by frame."""
+    if canvas.frames is None:
+        return partner
+    frame = ops.arange(canvas.frames, dtype="int32")[None, :]
+    return ops.reshape(partner[:, None] * canvas.frames + frame, (-1,))
+
+
+def _mix_boxes(canvas, partner, window, applied):
+    own, labels = canvas.boxes, canvas.box_labels
+    other = ops.take(own, partner, axis=0)
+    if labels is not None:
+        labels = ops.concatenate([labels, ops.take(labels, partner, axis=0)], axis=1)
+    if window is not None:
+        edges = [canvas.per_image(edge)[:, None] for edge in window]
+        seen = boxes.clip(other, *edges)
+        hidden = boxes.area(boxes.clip(own, *edges)) >= boxes.area(own)
+        own_kept = ops.where(hidden[..., None], ops.zeros_like(own), own)
+    else:
+        seen, own_kept = other, own
+    if applied is not None:
+        applied = canvas.per_image(applied)[:, None, None]
+        own_kept = ops.where(applied, own_kept, own)
+        seen = ops.where(applied, seen, ops.zeros_like(seen))
+    canvas.box_labels = labels
+    canvas.put_boxes(ops.concatenate([own_kept, seen], axis=1))

@@ -1,0 +1,132 @@
+"""Normalization."""
+
+import keras
+import numpy as np
+
+from perfkit import _check
+from perfkit._backend import ops
+from perfkit.augment.color import ColorAugment
+from perfkit.ops import color
+
+
+@keras.saving.register_keras_serializable(package="perfkit")
+class Normalization(ColorAugment):
+    """Shift and scale channels to mean 0 and variance 1.
+
+    It works at inference too.
+
+    Args:
+        axis: Axis that keeps its own statistics: the channels' (-1, or -3 with
+            `data_format="channels_first"`), or `None` for one mean and one
+            variance. For others use `keras.layers.Normalization`.
+        mean: Number, or one for each channel. `None` to `adapt` to data.
+        variance: Number of at least 0, or one for each channel.
+        invert: Whether to undo the normalization instead.
+        **kwargs: See `ColorAugment` (`data_format`, ...).
+
+    Shape:
+        `(batch, height, width, channels)` or one image; same shape out.
+
+    Raises:
+        ValueError: If only one of `mean` and `variance` is given, or one is out of
+            bounds; at the call, if neither is given and `adapt` was not called.
+
+    Example:
+        >>> import numpy as np
+        >>> layer = Normalization(mean=[10.0], variance=[4.0])
+        >>> keras.ops.convert_to_numpy(layer(np.array([[[8.0], [14.0]]]))).ravel()
+        array([-1.,  2.], dtype=float32)
+
+    Reference: none (standard).
+    """
+
+    random = False
+
+    def __init__(self, axis=-1, mean=None, variance=None, invert=False, **kwargs):
+        super().__init__(**kwargs)
+        owner = "Normalization"
+        if isinstance(axis, (list, tuple)):
+            axis = None if not axis else axis[0] if len(axis) == 1 else tuple(axis)
+        channels = {"channels_last": (-1, 3), "channels_first": (-3, 1)}
+        if axis is not None and axis not in channels[self.data_format]:
+            expected = f"the channels' axis, one of {channels[self.data_format]}"
+            _check.fail(owner, "axis", f"{expected}, or None", axis)
+        self.axis = axis
+        if (mean is None) != (variance is None):
+            missing = "mean" if mean is None else "variance"
+            _check.fail(owner, missing, "given with the other of the two", None)
+        self.mean = self.variance = None
+        if mean is not None:
+            self.mean = _check.per_channel(owner, "mean", mean)
+            self.variance = _check.per_channel(owner, "variance", variance)
+            if np.min(self.variance) < 0.0:
+                _check.fail(owner, "variance", "at least 0", variance)
+        self.invert = _check.boolean(owner, "invert", invert)
+
+    def adapt(self, data) -> None:
+        """Take mean and variance from data, once over all of it.
+
+        They become arguments of the layer, as if they had been passed.
+
+        Args:
+            data: Images, or an iterable of batches of images (`tf.data.Dataset`,
+                `keras.utils.PyDataset`), or of `(images, labels)`.
+
+        Raises:
+            ValueError: If there are no data, or they are not finite.
+        """
+        batches = [data] if hasattr(data, "dtype") else _batches(data)
+        channel_axis = -1 if self.data_format == "channels_last" else -3
+        count, total, squares = 0, 0.0, 0.0
+        for batch in batches:
+            images = batch[0] if isinstance(batch, (list, tuple)) else batch
+            images = np.asarray(keras.ops.convert_to_numpy(images), "float64")
+            columns = np.moveaxis(images, channel_axis, -1)
+            columns = columns.reshape(-1, columns.shape[-1])
+            if self.axis is None:
+                columns = columns.reshape(-1, 1)
+            # Chan, Golub and LeVeque's pairwise update, exact for large means.
+            here, mean = len(columns), columns.mean(axis=0)
+            shift = mean - total
+            both = count + here
+            squares = (
+                squares
+                + ((columns - mean) ** 2).sum(axis=0)
+                + shift**2 * count * here / both
+            )
+            total = total + shift * here / both
+            count = both
+        if count == 0:
+            raise ValueError(f"{self.name}: there are no data to adapt to.")
+        if not np.all(np.isfinite(total)) or not np.all(np.isfinite(squares)):
+            raise ValueError(f"{self.name}: the data hold NaN or infinity.")
+        self.mean = np.asarray(total).tolist()
+        self.variance = np.asarray(squares / count).tolist()
+
+    def check_inputs(self, inputs):
+        if self.mean is None:
+            raise ValueError(
+                f"{self.name}: no mean and variance yet. Call `adapt(data)` first, or "
+                "pass `mean` and `variance`."
+            )
+
+    def constants(self):
+        return {
+            "mean": ops.convert_to_tensor(self.mean, "float32"),
+            "variance": ops.convert_to_tensor(self.variance, "float32"),
+        }
+
+    def color(self, params):
+        mean = ops.reshape(params["mean"], (1, -1))
+        deviation = ops.sqrt(ops.reshape(params["variance"], (1, -1)))
+        deviation = ops.maximum(deviation, 1e-7)
+        if self.invert:
+            return color.ColorMatrix(deviation, mean)
+        return color.ColorMatrix(1.0 / deviation, -mean / deviation)
+
+
+def _batches(data):
+    """Go once over an iterable; a `PyDataset` has a length and may repeat."""
+    if isinstance(data, keras.utils.PyDataset):
+        return (data[k] for k in range(len(data)))
+    return data

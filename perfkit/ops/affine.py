@@ -1,0 +1,113 @@
+"""Homographies from input to output pixels: float32, shape `(batch, 3, 3)`.
+
+Coordinates are continuous: pixel `i` covers `[i, i + 1)`, x points right and y
+points down.
+"""
+
+import math
+
+from perfkit._backend import ops
+
+
+def matrix(rows):
+    """Stack nine numbers or `(batch,)` arrays into `(batch, 3, 3)`.
+
+    Numbers alone make a batch of one.
+    """
+    zeros = ops.zeros((1,), "float32")
+    for entry in (v for row in rows for v in row if not isinstance(v, (int, float))):
+        zeros = zeros + ops.zeros_like(entry)
+    return ops.stack(
+        [ops.stack([v + zeros for v in row], axis=-1) for row in rows], axis=-2
+    )
+
+
+def identity(batch):
+    """The map that moves nothing, `(batch, 3, 3)`."""
+    return ops.eye(3, dtype="float32")[None] + ops.zeros((batch, 1, 1), "float32")
+
+
+def translation(x, y):
+    """Shift right by `x` and down by `y` pixels."""
+    return matrix([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]])
+
+
+def scaling(x, y, center=(0.0, 0.0)):
+    """Stretch by the factors `x` and `y` about `center = (x, y)`."""
+    cx, cy = center
+    return matrix([[x, 0.0, cx - cx * x], [0.0, y, cy - cy * y], [0.0, 0.0, 1.0]])
+
+
+def rotation(turns, center):
+    """Counter-clockwise on screen about `center = (x, y)`."""
+    angle = turns * (2.0 * math.pi)
+    cos, sin = ops.cos(angle), ops.sin(angle)
+    x, y = center
+    return matrix(
+        [
+            [cos, sin, x - x * cos - y * sin],
+            [-sin, cos, y + x * sin - y * cos],
+            [0.0, 0.0, 1.0],
+        ]
+    )
+
+
+def shear(x, y, center):
+    """Shift rows right by `x` per row and columns down by `y` per column."""
+    cx, cy = center
+    return matrix([[1.0, x, -x * cy], [y, 1.0, -y * cx], [0.0, 0.0, 1.0]])
+
+
+def quadrilateral(corners, height, width):
+    """Map the image onto four corners `(batch, 4, 2)`.
+
+    The corners are those of the image's top left, top right, bottom right and
+    bottom left.
+
+    Reference: Heckbert, Fundamentals of Texture Mapping and Image Warping, 1989.
+    """
+    (x0, y0), (x1, y1), (x2, y2), (x3, y3) = [
+        (corners[:, k, 0], corners[:, k, 1]) for k in range(4)
+    ]
+    dx1, dx2, sx = x1 - x2, x3 - x2, x0 - x1 + x2 - x3
+    dy1, dy2, sy = y1 - y2, y3 - y2, y0 - y1 + y2 - y3
+    area = dx1 * dy2 - dx2 * dy1
+    g, h = (sx * dy2 - dx2 * sy) / area, (dx1 * sy - sx * dy1) / area
+    from_square = matrix(
+        [
+            [x1 - x0 + g * x1, x3 - x0 + h * x3, x0],
+            [y1 - y0 + g * y1, y3 - y0 + h * y3, y0],
+            [g, h, 1.0],
+        ]
+    )
+    return compose(from_square, scaling(1.0 / width, 1.0 / height))
+
+
+def compose(second, first):
+    """Apply `first`, then `second`."""
+    return ops.sum(second[:, :, :, None] * first[:, None, :, :], axis=2)
+
+
+def inverse(m):
+    """Invert in closed form, so that it compiles under XLA on every backend."""
+    a, b, c = m[:, 0, 0], m[:, 0, 1], m[:, 0, 2]
+    d, e, f = m[:, 1, 0], m[:, 1, 1], m[:, 1, 2]
+    g, h, i = m[:, 2, 0], m[:, 2, 1], m[:, 2, 2]
+    adjugate = matrix(
+        [
+            [e * i - f * h, c * h - b * i, b * f - c * e],
+            [f * g - d * i, a * i - c * g, c * d - a * f],
+            [d * h - e * g, b * g - a * h, a * e - b * d],
+        ]
+    )
+    determinant = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
+    return adjugate / determinant[:, None, None]
+
+
+def apply(m, points):
+    """Map `(batch, n, 2)` xy points through `(batch, 3, 3)`."""
+    x, y = points[..., 0], points[..., 1]
+    u, v, w = [
+        m[:, k, 0, None] * x + m[:, k, 1, None] * y + m[:, k, 2, None] for k in range(3)
+    ]
+    return ops.stack([u / w, v / w], axis=-1)

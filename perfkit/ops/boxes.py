@@ -1,0 +1,80 @@
+"""Bounding boxes of shape `(batch, n, 4)`: formats, and motion by a homography."""
+
+from perfkit._backend import ops
+from perfkit.ops import affine
+
+FORMATS = (
+    "xyxy",
+    "yxyx",
+    "xywh",
+    "center_xywh",
+    "center_yxhw",
+    "rel_xyxy",
+    "rel_yxyx",
+    "rel_xywh",
+    "rel_center_xywh",
+)
+
+
+def to_xyxy(boxes, source, height, width):
+    """Convert from any of `FORMATS` to pixel corners."""
+    a, b, c, d = [boxes[..., k] for k in range(4)]
+    kind = source.removeprefix("rel_")
+    if kind in ("yxyx", "center_yxhw"):
+        a, b, c, d = b, a, d, c
+    if source.startswith("rel_"):
+        a, b, c, d = a * width, b * height, c * width, d * height
+    if kind == "xywh":
+        c, d = a + c, b + d
+    elif kind.startswith("center"):
+        a, b, c, d = a - c / 2, b - d / 2, a + c / 2, b + d / 2
+    return ops.stack([a, b, c, d], axis=-1)
+
+
+def from_xyxy(boxes, target, height, width):
+    """Convert pixel corners to any of `FORMATS`."""
+    a, b, c, d = [boxes[..., k] for k in range(4)]
+    kind = target.removeprefix("rel_")
+    if kind == "xywh":
+        c, d = c - a, d - b
+    elif kind.startswith("center"):
+        a, b, c, d = (a + c) / 2, (b + d) / 2, c - a, d - b
+    if target.startswith("rel_"):
+        a, b, c, d = a / width, b / height, c / width, d / height
+    if kind in ("yxyx", "center_yxhw"):
+        a, b, c, d = b, a, d, c
+    return ops.stack([a, b, c, d], axis=-1)
+
+
+def transform(boxes, matrix):
+    """Axis-aligned hull of each moved box."""
+    x1, y1, x2, y2 = [boxes[..., k] for k in range(4)]
+    corners = ops.stack(
+        [
+            affine.apply(matrix, ops.stack(corner, axis=-1))
+            for corner in ((x1, y1), (x2, y1), (x1, y2), (x2, y2))
+        ],
+        axis=-2,
+    )
+    hull = [ops.min(corners, axis=-2), ops.max(corners, axis=-2)]
+    return ops.concatenate(hull, axis=-1)
+
+
+def clip(boxes, left, top, right, bottom):
+    """Cut boxes off at a window, whose edges broadcast to `(batch, n)`."""
+    x1, y1, x2, y2 = [boxes[..., k] for k in range(4)]
+    return ops.stack(
+        [
+            ops.minimum(ops.maximum(x1, left), right),
+            ops.minimum(ops.maximum(y1, top), bottom),
+            ops.minimum(ops.maximum(x2, left), right),
+            ops.minimum(ops.maximum(y2, top), bottom),
+        ],
+        axis=-1,
+    )
+
+
+def area(boxes):
+    """Area in square pixels, `(batch, n)`; 0 for a box turned inside out."""
+    width = ops.maximum(boxes[..., 2] - boxes[..., 0], 0.0)
+    return width * ops.maximum(boxes[..., 3] - boxes[..., 1], 0.0)

@@ -1,0 +1,162 @@
+"""Linear colour maps `x -> mix x + offset`, one per image.
+
+`mix` is `(batch, channels)` for a map of each channel by itself and
+`(batch, channels, channels)` for one that mixes channels; `offset` is
+`(batch, channels)`. A last axis of 1 stands for every channel.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from perfkit._backend import ops
+
+# ITU-R BT.601, as PIL, OpenCV and Keras have it.
+LUMA = (0.299, 0.587, 0.114)
+# Luma and the two chroma axes of NTSC's YIQ, in which a hue is an angle.
+_TO_YIQ = np.array(
+    [LUMA, (0.595716, -0.274453, -0.321263), (0.211456, -0.522591, 0.311135)]
+)
+_FROM_YIQ = np.linalg.inv(_TO_YIQ)
+
+
+class ColorMatrix(NamedTuple):
+    """A linear colour map per image; see the module."""
+
+    mix: Any
+    offset: Any
+
+    @property
+    def mixes(self):
+        """Whether channels are mixed with each other."""
+        return len(self.mix.shape) == 3
+
+
+def identity(batch):
+    """The map that changes nothing."""
+    zeros = ops.zeros((batch, 1), "float32")
+    return ColorMatrix(zeros + 1.0, zeros)
+
+
+def gain(scale, offset=0.0):
+    """Scale and shift every channel alike; `(batch,)` arrays or numbers."""
+    like = offset if isinstance(scale, (int, float)) else scale
+    zeros = ops.zeros_like(like)
+    return ColorMatrix((scale + zeros)[:, None], (offset + zeros)[:, None])
+
+
+def contrast(factor, mean):
+    """Scale the distance from `mean`, `(batch, channels)`, by `factor`."""
+    factor = factor[:, None]
+    return ColorMatrix(factor, mean * (1.0 - factor))
+
+
+def saturation(factor):
+    """Scale the distance from the grey of the same luma by `factor`."""
+    rest = 1.0 - factor
+    rows = [
+        [rest * LUMA[k] + (factor if j == k else 0.0) for k in range(3)]
+        for j in range(3)
+    ]
+    return _rgb(rows)
+
+
+def strength(factor):
+    """Scale of colours for Keras's factor: 0 is grey, 0.5 no change, 1 hundredfold."""
+    return factor / ops.maximum(1.0 - factor, 0.01)
+
+
+def hue(turns):
+    """Rotate chroma by a fraction of a full turn; luma is kept."""
+    angle = turns * (2.0 * math.pi)
+    cos, sin = ops.cos(angle), ops.sin(angle)
+    # from_yiq @ rotation @ to_yiq, split by what it multiplies
+    luma, in_phase, quadrature = [
+        np.outer(_FROM_YIQ[:, k], _TO_YIQ[k]).tolist() for k in range(3)
+    ]
+    crossed = np.outer(_FROM_YIQ[:, 2], _TO_YIQ[1]) - np.outer(
+        _FROM_YIQ[:, 1], _TO_YIQ[2]
+    )
+    crossed = crossed.tolist()
+    return _rgb(
+        [
+            [
+                luma[j][k]
+                + (in_phase[j][k] + quadrature[j][k]) * cos
+                + crossed[j][k] * sin
+                for k in range(3)
+            ]
+            for j in range(3)
+        ]
+    )
+
+
+def _rgb(rows):
+    mix = ops.stack([ops.stack(row, axis=-1) for row in rows], axis=-2)
+    return ColorMatrix(mix, ops.zeros_like(mix[:, :, 0]))
+
+
+def spread(m, channels):
+    """Give a map the image's channels.
+
+    A map that mixes RGB acts on the first three of more channels, and not at all
+    on fewer, which have no colour.
+    """
+    if not m.mixes:
+        zeros = ops.zeros((1, channels), "float32")
+        return ColorMatrix(m.mix + zeros, m.offset + zeros)
+    if channels == 3:
+        return m
+    if channels < 3:
+        return spread(identity(ops.shape(m.mix)[0]), channels)
+    rest = channels - 3
+    zeros = ops.zeros_like(m.offset[:, :1])
+    beside = ops.zeros((3, rest), "float32")[None] + zeros[:, :, None]
+    below = ops.eye(channels, dtype="float32")[None, 3:] + zeros[:, :, None]
+    mix = ops.concatenate([ops.concatenate([m.mix, beside], axis=2), below], axis=1)
+    padding = ops.zeros((1, rest), "float32") + zeros
+    return ColorMatrix(mix, ops.concatenate([m.offset, padding], axis=1))
+
+
+def select(apply, m):
+    """Keep the map where `apply`, `(batch,)`, is true; elsewhere the identity."""
+    if m.mixes:
+        eye = ops.eye(m.mix.shape[-1], dtype="float32")[None]
+        mix = ops.where(apply[:, None, None], m.mix, eye)
+    else:
+        mix = ops.where(apply[:, None], m.mix, 1.0)
+    return ColorMatrix(mix, ops.where(apply[:, None], m.offset, 0.0))
+
+
+def compose(second, first):
+    """Apply `first`, then `second`; both spread over the same channels."""
+    offset = apply_to_colors(second, first.offset)
+    if not second.mixes and not first.mixes:
+        return ColorMatrix(second.mix * first.mix, offset)
+    if not second.mixes:
+        return ColorMatrix(second.mix[:, :, None] * first.mix, offset)
+    if not first.mixes:
+        return ColorMatrix(second.mix * first.mix[:, None, :], offset)
+    mix = ops.sum(second.mix[:, :, :, None] * first.mix[:, None, :, :], axis=2)
+    return ColorMatrix(mix, offset)
+
+
+def apply_to_colors(m, colors):
+    """Map one colour per image, `(batch, channels)`."""
+    if m.mixes:
+        return ops.sum(m.mix * colors[:, None, :], axis=2) + m.offset
+    return m.mix * colors + m.offset
+
+
+def apply(m, images):
+    """Map float32 `(batch, height, width, channels)` images."""
+    offset = m.offset[:, None, None, :]
+    if not m.mixes:
+        return images * m.mix[:, None, None, :] + offset
+    # A product of matrices, so that XLA computes the images once. Written as a
+    # sum over channels it would resample them anew for each pair of channels.
+    batch, height, width, channels = ops.shape(images)
+    flat = ops.reshape(images, (batch, height * width, channels))
+    mixed = ops.matmul(flat, ops.transpose(m.mix, (0, 2, 1)))
+    return ops.reshape(mixed, (batch, height, width, channels)) + offset

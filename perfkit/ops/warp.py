@@ -1,0 +1,103 @@
+"""Resample NHWC images through homographies, by gather only.
+
+Gathers compile under XLA; TensorFlow's `ImageProjectiveTransformV3` does not.
+"""
+
+from perfkit._backend import gather_pixels, ops
+
+FILL_MODES = ("constant", "nearest", "reflect", "wrap")
+INTERPOLATIONS = ("nearest", "bilinear")
+_HORIZON = 1e-6
+
+
+def warp(images, inverse, height, width, interpolation, fill_mode):
+    """Read each output pixel's centre from where `inverse` sends it.
+
+    Args:
+        images: `(batch, height, width, channels)`, any dtype.
+        inverse: float32 `(batch, 3, 3)` from output to input pixels.
+        height: Height of the result, in pixels.
+        width: Width of the result, in pixels.
+        interpolation: One of `INTERPOLATIONS`.
+        fill_mode: One of `FILL_MODES`.
+
+    Returns:
+        Values `(batch, height, width, channels)`, float32 or, if `"nearest"`, in
+        the dtype of `images`; and the share of each that comes from inside the
+        image, `(batch, height, width, 1)`, or `None` where that is all of it.
+    """
+    rows, columns = ops.shape(images)[1], ops.shape(images)[2]
+    x, y = _sources(inverse, height, width)
+    if interpolation == "nearest":
+        x, y = ops.floor(x + 0.5), ops.floor(y + 0.5)
+    x_taps, y_taps = _taps(x, columns, fill_mode), _taps(y, rows, fill_mode)
+    if interpolation == "nearest":
+        (x, _, x_inside), (y, _, y_inside) = x_taps[0], y_taps[0]
+        values = gather_pixels(images, y * columns + x)
+        if fill_mode != "constant":
+            return values, None
+        inside = (x_inside & y_inside)[..., None]
+        return _keep(inside, values), ops.cast(inside, "float32")
+
+    values, coverage = 0.0, 0.0
+    for y, y_weight, y_inside in y_taps:
+        for x, x_weight, x_inside in x_taps:
+            weight = (y_weight * x_weight)[..., None]
+            if fill_mode == "constant":
+                weight = _keep((x_inside & y_inside)[..., None], weight)
+                coverage = coverage + weight
+            picked = gather_pixels(images, y * columns + x)
+            values = values + ops.cast(picked, "float32") * weight
+    return values, coverage if fill_mode == "constant" else None
+
+
+def _keep(condition, x):
+    return ops.where(condition, x, ops.zeros_like(x))
+
+
+def _sources(inverse, height, width):
+    """Input coordinates of each output pixel, counted from pixel centres."""
+    x = ops.arange(width, dtype="float32")[None, None, :] + 0.5
+    y = ops.arange(height, dtype="float32")[None, :, None] + 0.5
+    u, v, w = [
+        inverse[:, k, 0, None, None] * x
+        + inverse[:, k, 1, None, None] * y
+        + inverse[:, k, 2, None, None]
+        for k in range(3)
+    ]
+    # Beyond the horizon of a perspective nothing is seen: w <= 0.
+    visible = w > _HORIZON
+    w = ops.where(visible, w, 1.0)
+    return (
+        ops.where(visible, u / w, -1e6) - 0.5,
+        ops.where(visible, v / w, -1e6) - 0.5,
+    )
+
+
+def _taps(v, size, fill_mode):
+    """Both neighbours of `v` along one axis: index, weight, and if it is inside."""
+    extent = ops.cast(size, "float32")
+    if fill_mode == "reflect":
+        v = v + 0.5
+        v = v - ops.floor(v / (2.0 * extent)) * (2.0 * extent)
+        v = ops.minimum(v, 2.0 * extent - v) - 0.5
+    elif fill_mode == "wrap":
+        v = v - ops.floor(v / extent) * extent
+    if fill_mode in ("reflect", "nearest"):
+        v = ops.clip(v, 0.0, extent - 1.0)
+    low = ops.floor(v)
+    part = v - low
+    high = low + 1.0
+    inside_low = (low >= 0.0) & (low < extent)
+    inside_high = (high >= 0.0) & (high < extent)
+    if fill_mode == "wrap":
+        low = ops.where(low >= extent, 0.0, low)  # v / extent may round up to 1
+        high = ops.where(high >= extent, 0.0, high)
+
+    def index(position):
+        return ops.cast(ops.clip(position, 0.0, extent - 1.0), "int32")
+
+    return [
+        (index(low), 1.0 - part, inside_low),
+        (index(high), part, inside_high),
+    ]
