@@ -52,6 +52,12 @@ def _tensorflow_table():
         dynamic = tf.shape(x)
         return tuple(dynamic[i] if n is None else n for i, n in enumerate(x.shape))
 
+    def fori_loop(lower, upper, body, state):
+        def step(k, state):
+            return k + 1, body(k, state)
+
+        return tf.while_loop(lambda k, _: k < upper, step, (lower, state))[1]
+
     return {
         "abs": tf.abs,
         "all": lambda x, axis=None: tf.reduce_all(x, axis),
@@ -63,11 +69,11 @@ def _tensorflow_table():
         "cast": tf.cast,
         "clip": tf.clip_by_value,
         "concatenate": tf.concat,
-        "convert_to_tensor": tf.convert_to_tensor,
+        "convert_to_tensor": lambda x, dtype: tf.convert_to_tensor(x, dtype),
         "cos": tf.cos,
-        "exp": tf.exp,
         "eye": lambda size, dtype: tf.eye(size, dtype=dtype),
         "floor": tf.floor,
+        "fori_loop": fori_loop,
         "isfinite": tf.math.is_finite,
         "left_shift": _with_constant(tf.bitwise.left_shift),
         "log": tf.math.log,
@@ -137,9 +143,13 @@ def dtype_of(x) -> str:
     return keras.backend.standardize_dtype(x.dtype)
 
 
+def _tensorflow_is_loaded():
+    return sys.modules.get("tensorflow") is not None
+
+
 def is_foreign(inputs) -> bool:
     """Whether `inputs` are symbolic TensorFlow tensors under another backend."""
-    if keras.backend.backend() == "tensorflow" or "tensorflow" not in sys.modules:
+    if keras.backend.backend() == "tensorflow" or not _tensorflow_is_loaded():
         return False
     tf = tensorflow()
     return not tf.executing_eagerly() and any(
@@ -153,7 +163,7 @@ def in_tf_data() -> bool:
     TensorFlow has no public question for this; it names such graphs after the
     transformation, `Dataset_map_...`.
     """
-    if "tensorflow" not in sys.modules:
+    if not _tensorflow_is_loaded():
         return False
     tf = tensorflow()
     if tf.executing_eagerly():

@@ -20,27 +20,39 @@ _PARITY = 0x1BD11BDA
 _COUNTERS = 4  # pairs of words drawn at once: 8 draws per sample
 
 
-def _shift_right(x, bits):
-    """Shift 32-bit integers right, filling with zeros."""
-    return ops.bitwise_and(ops.right_shift(x, bits), (1 << (32 - bits)) - 1)
-
-
 def _rotate(x, bits):
-    return ops.bitwise_or(ops.left_shift(x, bits), _shift_right(x, 32 - bits))
+    """Rotate 32-bit integers left; a right shift of them keeps the sign, so mask."""
+    mask = ops.left_shift(ops.ones_like(bits), bits) - 1
+    low = ops.bitwise_and(ops.right_shift(x, 32 - bits), mask)
+    return ops.bitwise_or(ops.left_shift(x, bits), low)
+
+
+def _unit(words):
+    """The upper 24 bits, as floats in [0, 1)."""
+    upper = ops.bitwise_and(ops.right_shift(words, 8), (1 << 24) - 1)
+    return ops.cast(upper, "float32") * 2.0**-24
 
 
 def threefry(key, counter):
-    """Return two int32 words from two words of key and two of counter."""
-    x, y = counter
-    schedule = (*key, ops.bitwise_xor(ops.bitwise_xor(*key), _PARITY))
-    x, y = x + schedule[0], y + schedule[1]
-    for group in range(5):
-        for bits in _ROTATIONS[group % 2]:
+    """Return two int32 words from two words of key and two of counter.
+
+    The rounds are a loop, not a chain: XLA would fuse a chain into whatever uses
+    the draw, and run it again for every pixel.
+    """
+    zeros = ops.zeros_like(counter[0] + counter[1])
+    schedule = [key[0], key[1], ops.bitwise_xor(ops.bitwise_xor(*key), _PARITY)]
+    x, y = counter[0] + schedule[0] + zeros, counter[1] + schedule[1] + zeros
+
+    def four_rounds(group, state):
+        x, y, now, later, (k0, k1, k2) = state
+        for k in range(4):
             x = x + y
-            y = ops.bitwise_xor(_rotate(y, bits), x)
-        x = x + schedule[(group + 1) % 3]
-        y = y + schedule[(group + 2) % 3] + (group + 1)
-    return x, y
+            y = ops.bitwise_xor(_rotate(y, now[k]), x)
+        return x + k1, y + k2 + group + 1, later, now, (k1, k2, k0)
+
+    rotations = [ops.convert_to_tensor(bits, dtype="int32") for bits in _ROTATIONS]
+    state = (x, y, *rotations, tuple(schedule))
+    return ops.fori_loop(0, 5, four_rounds, state)[:2]
 
 
 class Sampler:
@@ -64,9 +76,7 @@ class Sampler:
             number = number + _COUNTERS * self._blocks
             zeros = ops.zeros_like(sample + number)
             words = threefry(self._key, (sample + zeros, number + zeros))
-            unit = [
-                ops.cast(_shift_right(word, 8), "float32") * 2.0**-24 for word in words
-            ]
+            unit = [_unit(word) for word in words]
             self._columns = [u[:, k] for k in range(_COUNTERS) for u in unit]
             self._blocks += 1
         return self._columns.pop(0)

@@ -156,7 +156,8 @@ class Layout:
         outputs["images"] = self._unfold(self._from_nhwc(images))
         if canvas.masks is not None:
             masks = canvas.masks
-            masks = masks[..., 0] if self._flat_masks else self._from_nhwc(masks)
+            flat = self._flat_masks and masks.shape[-1] == 1  # else made one-hot
+            masks = masks[..., 0] if flat else self._from_nhwc(masks)
             outputs["segmentation_masks"] = self._unfold(masks)
         if canvas.keypoints is not None:
             outputs["keypoints"] = self._unfold(canvas.keypoints)

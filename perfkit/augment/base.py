@@ -115,6 +115,8 @@ class Augment(Configured, keras.layers.Layer):
         return outputs["images"] if bare else _inputs.join(outputs, aside)
 
     def call(self, inputs, training=True):
+        if not isinstance(inputs, dict):  # `stateless_call` does not go by `__call__`
+            return self._augment({"images": inputs}, training)["images"]
         return self._augment(inputs, training)
 
     def compute_output_spec(self, inputs, training=True):

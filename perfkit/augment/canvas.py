@@ -16,6 +16,7 @@ class _Motion(NamedTuple):
     """Where pixels go: a homography, and how to resample."""
 
     matrix: Any
+    affine: bool
     interpolation: str | None
     fill_mode: str | None
     fill_value: float
@@ -83,17 +84,24 @@ class Canvas:
         )
 
     def move(
-        self, matrix, size, interpolation=None, fill_mode=None, fill_value=0.0
+        self,
+        matrix,
+        size,
+        interpolation=None,
+        fill_mode=None,
+        fill_value=0.0,
+        affine=True,
     ) -> None:
         """Send pixels through `matrix`, `(samples, 3, 3)`, into a frame of `size`.
 
         `None` for `interpolation` or `fill_mode` says that any will do: pixels go
-        to pixels, or nothing outside is seen.
+        to pixels, or nothing outside is seen. `affine` says that the last row of
+        the matrix is 0, 0, 1.
         """
         self.all_finite.append(ops.all(ops.isfinite(matrix)))
         images = ops.zeros((ops.shape(self.images)[0], 1, 1), "float32")
         matrix = self.per_image(matrix) + images
-        motion = _Motion(matrix, interpolation, fill_mode, fill_value)
+        motion = _Motion(matrix, affine, interpolation, fill_mode, fill_value)
         if self._motion is not None:
             if not _compatible(self._motion, motion):
                 self.settle()
@@ -137,8 +145,18 @@ class Canvas:
         self._stages.append(stage)
 
     def mean(self):
-        """Mean colour of the picture as it stands, `(samples, channels)`."""
-        mean = ops.mean(self.picture(), axis=(1, 2))
+        """Mean colour of the picture before any cut-off, `(samples, channels)`."""
+        values, coverage = self._values()
+        mean = ops.mean(ops.cast(values, "float32"), axis=(1, 2))
+        total = color.identity(1)
+        for stage in self._stages:
+            total = color.compose(stage.map, total)
+        if coverage is None:
+            mean = color.apply_to_colors(total, mean)
+        else:
+            seen = ops.mean(coverage, axis=(1, 2))
+            offset = total.offset * seen + self._fill * (1.0 - seen)
+            mean = color.apply_to_colors(total._replace(offset=offset), mean)
         if self.frames is None:
             return mean
         by_sample = ops.reshape(mean, (self.samples, self.frames, self.channels))
@@ -146,12 +164,7 @@ class Canvas:
 
     def picture(self):
         """The images with all that was asked for done, float32."""
-        if self._motion is None:
-            values, coverage = self.images, None
-        else:
-            if self._resampled is None:
-                self._resampled = self._resample(self.images, self._motion)
-            values, coverage = self._resampled
+        values, coverage = self._values()
         values = ops.cast(values, "float32")
         if coverage is None:
             return _through(self._stages, values, color.apply)
@@ -162,6 +175,14 @@ class Canvas:
         seen = _through(self._stages, seen, color.apply)
         return coverage * seen + (1.0 - coverage) * fill
 
+    def _values(self):
+        """Resampled pixels in their first colours, and how much of each is known."""
+        if self._motion is None:
+            return self.images, None
+        if self._resampled is None:
+            self._resampled = self._resample(self.images, self._motion)
+        return self._resampled
+
     def settle(self) -> None:
         """Do all that was asked for, so that pixels themselves can be changed."""
         self.images = self.picture()
@@ -170,12 +191,12 @@ class Canvas:
         if motion is not None:
             self._move_annotations(motion)
 
-    def redraw(self, resample, matrix, size) -> None:
+    def redraw(self, resample, matrix, size, fill_mode=None) -> None:
         """Replace the images by `resample(images)`; the rest follows `matrix`."""
         self.settle()
         self.images = resample(self.images)
-        self.move(matrix, size)
-        motion, self._motion = self._motion, None
+        self.move(matrix, size, fill_mode=fill_mode)
+        motion, self._motion, self._fill = self._motion, None, None
         self._move_annotations(motion)
 
     def _move_annotations(self, motion):
@@ -207,6 +228,7 @@ class Canvas:
             width,
             motion.interpolation or "nearest",
             motion.fill_mode or "nearest",
+            motion.affine,
         )
 
     def per_image(self, x):
@@ -233,6 +255,7 @@ def _merge(first, second):
     filled = second if second.fill_mode is not None else first
     return _Motion(
         affine.compose(second.matrix, first.matrix),
+        second.affine and first.affine,
         second.interpolation or first.interpolation,
         filled.fill_mode,
         filled.fill_value,

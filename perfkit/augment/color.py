@@ -15,7 +15,8 @@ class ColorAugment(Operation):
     """
 
     uses_mean = False  # whether `params["mean"]`, `(batch, channels)`, is wanted
-    value_range: tuple[float, float] | None = None  # where results are cut off
+    value_range: tuple[float, float] | None = None
+    cuts_off = True  # whether results are cut off at `value_range`, if there is one
 
     def color(self, params):
         """Operation: return a `perfkit.ops.color.ColorMatrix` per sample."""
@@ -25,4 +26,5 @@ class ColorAugment(Operation):
         params, applied = params
         if self.uses_mean:
             params = {**params, "mean": canvas.mean()}
-        canvas.paint(self.color(params), self.value_range, applied)
+        bounds = self.value_range if self.cuts_off else None
+        canvas.paint(self.color(params), bounds, applied)

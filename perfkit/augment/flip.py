@@ -50,7 +50,7 @@ class RandomFlip(GeometricAugment):
         )
 
     def sample(self, rng):
-        straight = ops.ones((rng.batch,), "float32")
+        straight = ops.zeros((rng.batch,), "float32") + 1.0
         return {
             "x": rng.sign() if "horizontal" in self.mode else straight,
             "y": rng.sign() if "vertical" in self.mode else straight,

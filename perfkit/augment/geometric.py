@@ -21,6 +21,7 @@ class GeometricAugment(Operation):
     interpolation: str | None = None
     fill_mode: str | None = None
     fill_value = 0.0
+    affine = True  # whether the last row of the matrix is 0, 0, 1
 
     def matrix(self, params, height, width):
         """Operation: return the `(batch, 3, 3)` map from input to output pixels."""
@@ -51,6 +52,7 @@ class GeometricAugment(Operation):
             self.interpolation_for(*size),
             self.fill_mode,
             self.fill_value,
+            self.affine,
         )
 
 

@@ -37,6 +37,8 @@ class RandomInvert(ColorAugment):
     Reference: none (standard).
     """
 
+    cuts_off = False  # so that samples not drawn stay as they are
+
     def __init__(
         self, factor=1.0, value_range=(0, 255), seed=None, data_format=None, **kwargs
     ):

@@ -47,13 +47,24 @@ class MixAugment(Operation):
                 f"dict. Received the keys: {sorted(inputs)}"
             )
         for key in ("labels",) if self.cuts else ("labels", "segmentation_masks"):
-            if key in inputs and self.classes is None and _is_classes(inputs[key], key):
+            if self.classes is None and self._given_as_classes(inputs, key):
                 owner = type(self).__name__
                 raise ValueError(
                     f"{self.name}: integer {key} cannot be mixed. Pass "
                     f"`{owner}(classes=...)` to make them one-hot. Received: shape="
                     f"{tuple(inputs[key].shape)}, dtype={dtype_of(inputs[key])}"
                 )
+
+    def _given_as_classes(self, inputs, key):
+        if key not in inputs:
+            return False
+        values = inputs[key]
+        if key == "labels":
+            return _is_classes(values, key)
+        flat = len(values.shape) < len(inputs["images"].shape)
+        axis = -1 if self.data_format == "channels_last" else -3
+        one_channel = flat or values.shape[axis] == 1
+        return one_channel and dtype_of(values).startswith(("int", "uint"))
 
     def transform(self, canvas, params):
         params, applied = params
@@ -67,7 +78,8 @@ class MixAugment(Operation):
 
         def blend(x):
             other = ops.take(x, partner, axis=0)
-            return x * per_image + other * (1.0 - per_image)
+            own = ops.cast(per_image, dtype_of(x))
+            return x * own + other * (1.0 - own)
 
         canvas.images = blend(canvas.images)
         if canvas.masks is not None and self.cuts:
@@ -77,7 +89,7 @@ class MixAugment(Operation):
             canvas.masks = blend(self._numbers(canvas.masks, "segmentation_masks"))
         if canvas.labels is not None:
             labels = self._numbers(canvas.labels, "labels")
-            weight = ops.mean(share, axis=(1, 2, 3))
+            weight = ops.cast(ops.mean(share, axis=(1, 2, 3)), dtype_of(labels))
             weight = ops.reshape(weight, (-1,) + (1,) * (len(labels.shape) - 1))
             other = ops.take(labels, params["partner"], axis=0)
             canvas.labels = labels * weight + other * (1.0 - weight)
@@ -121,9 +133,12 @@ def _mix_boxes(canvas, partner, window, applied):
         own_kept = ops.where(hidden[..., None], ops.zeros_like(own), own)
     else:
         seen, own_kept = other, own
+    # A sample that was dealt itself has each object once.
+    mixed = partner != ops.arange(ops.shape(own)[0], dtype="int32")
     if applied is not None:
-        applied = canvas.per_image(applied)[:, None, None]
-        own_kept = ops.where(applied, own_kept, own)
-        seen = ops.where(applied, seen, ops.zeros_like(seen))
+        mixed = mixed & canvas.per_image(applied)
+    mixed = mixed[:, None, None]
+    own_kept = ops.where(mixed, own_kept, own)
+    seen = ops.where(mixed, seen, ops.zeros_like(seen))
     canvas.box_labels = labels
     canvas.put_boxes(ops.concatenate([own_kept, seen], axis=1))

@@ -44,6 +44,8 @@ class RandomPerspective(WarpAugment):
     Reference: Heckbert, Fundamentals of Texture Mapping and Image Warping, 1989.
     """
 
+    affine = False
+
     def __init__(
         self,
         factor=1.0,

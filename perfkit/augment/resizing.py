@@ -13,8 +13,8 @@ class Resizing(GeometricAugment):
     """Resize images to a given height and width.
 
     It works at inference too. Bilinear and nearest resizing fuse with the
-    geometric operations beside it; the others, and antialiasing, are a step of
-    their own.
+    geometric operations beside it; the others, antialiasing, and bilinear resizing
+    with padding are a step of their own.
 
     Args:
         height: Height of the output, in pixels. At least 1.
@@ -47,7 +47,9 @@ class Resizing(GeometricAugment):
         [1.0, 1.5, 2.5, 3.0]
 
     Reference: Keys, Cubic Convolution Interpolation for Digital Image Processing,
-        1981, with a = -0.5.
+        1981, with a = -0.5. Where Keras cannot pad evenly it leaves out a row or
+        column; here it is at the end. At the edge of a cropped window, bilinear
+        enlarging sees the pixels beside it; Keras repeats the last one.
     """
 
     random = False
@@ -99,9 +101,14 @@ class Resizing(GeometricAugment):
         )
 
     def transform(self, canvas, params):
-        filtered = self.antialias and self.interpolation == "bilinear"
-        if self.interpolation in INTERPOLATIONS and not filtered:
-            super().transform(canvas, params)
+        padded = self.pad_to_aspect_ratio
+        matrix = self.matrix({}, *canvas.extent)
+        size = self.output_size(*canvas.size)
+        fill_mode = self.fill_mode if padded else None
+        if self.interpolation == "nearest" or (
+            self.interpolation == "bilinear" and not self.antialias and not padded
+        ):
+            canvas.move(matrix, size, self.interpolation, fill_mode, self.fill_value)
             return
         rows, columns = canvas.size
         top, left, height, width = self._window(*canvas.extent)
@@ -110,15 +117,16 @@ class Resizing(GeometricAugment):
         horizontal = resize.weights(self.width, columns, left, width, *how)
         canvas.redraw(
             lambda images: resize.resize(images, vertical, horizontal, self.fill_value),
-            self.matrix({}, *canvas.extent),
-            (self.height, self.width),
+            matrix,
+            size,
+            fill_mode,
         )
 
     def _window(self, height, width):
         """Top, left, height and width of what is shown, in whole pixels."""
-        aspect = self.width / self.height
+        target = self.height, self.width
         if self.crop_to_aspect_ratio:
-            return windows.largest_whole(aspect, height, width)
+            return windows.largest_whole(height, width, *target)
         if self.pad_to_aspect_ratio:
-            return windows.smallest_whole(aspect, height, width)
+            return windows.smallest_whole(height, width, *target)
         return 0.0, 0.0, height, width

@@ -10,7 +10,7 @@ INTERPOLATIONS = ("nearest", "bilinear")
 _HORIZON = 1e-6
 
 
-def warp(images, inverse, height, width, interpolation, fill_mode):
+def warp(images, inverse, height, width, interpolation, fill_mode, affine=False):
     """Read each output pixel's centre from where `inverse` sends it.
 
     Args:
@@ -20,6 +20,7 @@ def warp(images, inverse, height, width, interpolation, fill_mode):
         width: Width of the result, in pixels.
         interpolation: One of `INTERPOLATIONS`.
         fill_mode: One of `FILL_MODES`.
+        affine: Whether the last row of `inverse` is known to be 0, 0, 1.
 
     Returns:
         Values `(batch, height, width, channels)`, float32 or, if `"nearest"`, in
@@ -27,7 +28,7 @@ def warp(images, inverse, height, width, interpolation, fill_mode):
         image, `(batch, height, width, 1)`, or `None` where that is all of it.
     """
     rows, columns = ops.shape(images)[1], ops.shape(images)[2]
-    x, y = _sources(inverse, height, width)
+    x, y = _sources(inverse, height, width, affine)
     if interpolation == "nearest":
         x, y = ops.floor(x + 0.5), ops.floor(y + 0.5)
     x_taps, y_taps = _taps(x, columns, fill_mode), _taps(y, rows, fill_mode)
@@ -55,16 +56,17 @@ def _keep(condition, x):
     return ops.where(condition, x, ops.zeros_like(x))
 
 
-def _sources(inverse, height, width):
+def _sources(inverse, height, width, affine):
     """Input coordinates of each output pixel, counted from pixel centres."""
     x = ops.arange(width, dtype="float32")[None, None, :] + 0.5
     y = ops.arange(height, dtype="float32")[None, :, None] + 0.5
     u, v, w = [
         inverse[:, k, 0, None, None] * x
-        + inverse[:, k, 1, None, None] * y
-        + inverse[:, k, 2, None, None]
+        + (inverse[:, k, 1, None, None] * y + inverse[:, k, 2, None, None])
         for k in range(3)
     ]
+    if affine:
+        return u - 0.5, v - 0.5
     # Beyond the horizon of a perspective nothing is seen: w <= 0.
     visible = w > _HORIZON
     w = ops.where(visible, w, 1.0)
@@ -79,10 +81,10 @@ def _taps(v, size, fill_mode):
     extent = ops.cast(size, "float32")
     if fill_mode == "reflect":
         v = v + 0.5
-        v = v - ops.floor(v / (2.0 * extent)) * (2.0 * extent)
+        v = v - ops.floor(v * (0.5 / extent)) * (2.0 * extent)
         v = ops.minimum(v, 2.0 * extent - v) - 0.5
     elif fill_mode == "wrap":
-        v = v - ops.floor(v / extent) * extent
+        v = v - ops.floor(v * (1.0 / extent)) * extent
     if fill_mode in ("reflect", "nearest"):
         v = ops.clip(v, 0.0, extent - 1.0)
     low = ops.floor(v)
@@ -91,7 +93,7 @@ def _taps(v, size, fill_mode):
     inside_low = (low >= 0.0) & (low < extent)
     inside_high = (high >= 0.0) & (high < extent)
     if fill_mode == "wrap":
-        low = ops.where(low >= extent, 0.0, low)  # v / extent may round up to 1
+        low = ops.where(low >= extent, 0.0, low)  # the division may round up
         high = ops.where(high >= extent, 0.0, high)
 
     def index(position):

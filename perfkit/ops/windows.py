@@ -52,17 +52,21 @@ def largest(aspect, height, width):
     return ops.minimum(height, width / aspect), ops.minimum(width, height * aspect)
 
 
-def largest_whole(aspect, height, width):
-    """Top, left, height and width of `largest`, centred, in whole pixels."""
-    tall = _greater(_smaller(height, width / aspect // 1), 1.0)
-    wide = _greater(_smaller(width, height * aspect // 1), 1.0)
+def largest_whole(height, width, out_height, out_width):
+    """Top, left, height and width in whole pixels of the largest centred window.
+
+    It has the aspect of the output.
+    """
+    # Multiplied first: a quotient of sizes may round below a whole number.
+    tall = _greater(_smaller(height, width * out_height // out_width), 1.0)
+    wide = _greater(_smaller(width, height * out_width // out_height), 1.0)
     return (height - tall) / 2 // 1, (width - wide) / 2 // 1, tall, wide
 
 
-def smallest_whole(aspect, height, width):
+def smallest_whole(height, width, out_height, out_width):
     """The same for the smallest frame around the image; its ends are negative."""
-    tall = _greater(height, width / aspect // 1)
-    wide = _greater(width, height * aspect // 1)
+    tall = _greater(height, width * out_height // out_width)
+    wide = _greater(width, height * out_width // out_height)
     return -((tall - height) / 2 // 1), -((wide - width) / 2 // 1), tall, wide
 
 

@@ -1,1 +1,3 @@
-"""schedules."""
+"""Learning-rate schedules, and ways to chain them."""
+
+from perfkit.schedules.warm_up import WarmUp as WarmUp

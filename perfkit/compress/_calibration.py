@@ -1,0 +1,58 @@
+"""Calibration data: the inputs whose ranges set the scales of an int8 file."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from perfkit import _check
+
+_OWNER = "export_tflite"
+
+
+def collect(data, shape, dtype, samples):
+    """Return at most `samples` inputs, as one array of shape `(count, *shape)`."""
+    count, batches = 0, []
+    for batch in _batches(data, samples):
+        batch = _checked(batch, shape, dtype)[: samples - count]
+        batches.append(batch)
+        count += len(batch)
+        if count == samples:
+            break
+    if count == 0:
+        _check.fail(_OWNER, "data", "at least one training input", data)
+    return np.concatenate(batches)
+
+
+def _batches(data: Any, samples):
+    if isinstance(data, Mapping) or not (
+        hasattr(data, "__iter__") or hasattr(data, "__getitem__")
+    ):
+        expected = "an array, or an iterable of batches x or (x, y)"
+        _check.fail(_OWNER, "data", expected, data, TypeError)
+    if isinstance(data, tuple):  # one batch, (x, y)
+        data = data[0]
+    if hasattr(data, "shape"):
+        data = np.asarray(data)
+        if data.ndim and len(data) > samples:  # evenly: classes may lie in order
+            data = data[np.linspace(0, len(data) - 1, samples).astype(int)]
+        data = [data]
+    elif hasattr(data, "__getitem__") and hasattr(data, "__len__"):
+        data = map(data.__getitem__, range(len(data)))  # a PyDataset may have no end
+    for batch in data:
+        yield np.asarray(batch[0] if isinstance(batch, tuple) else batch)
+
+
+def _checked(batch, shape, dtype):
+    if batch.shape == shape:  # one sample
+        batch = batch[None]
+    if batch.shape[1:] != shape:
+        expected = f"inputs of shape {('batch', *shape)}, as the model takes them"
+        _check.fail(_OWNER, "data", expected.replace("'", ""), batch)
+    try:
+        batch = batch.astype(dtype)
+    except (TypeError, ValueError):
+        _check.fail(_OWNER, "data", "numbers", batch, TypeError)
+    if not np.isfinite(batch).all():
+        _check.fail(_OWNER, "data", "free of NaN and infinity", batch)
+    return batch

@@ -1,0 +1,187 @@
+"""Write a Keras model as a TFLite file, float or fully int8."""
+
+import dataclasses
+import gzip
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import keras
+
+from perfkit import _check
+from perfkit.compress import _calibration, _converter
+from perfkit.compress.lite_model import LiteModel, LiteTensor
+
+
+@dataclasses.dataclass(frozen=True)
+class TFLiteReport:
+    """What `export_tflite` wrote.
+
+    Attributes:
+        path: The file.
+        size: Its bytes.
+        gzip_size: Its bytes after gzip, which is what a download costs.
+        quantization: None or "int8".
+        input: `LiteTensor`: shape, dtype, scale and zero point of the input.
+        output: The same of the output.
+        tensor_dtypes: How many tensors have each dtype, weights included.
+    """
+
+    path: Path
+    size: int
+    gzip_size: int
+    quantization: str | None
+    input: LiteTensor
+    output: LiteTensor
+    tensor_dtypes: dict[str, int]
+
+    def __str__(self):
+        counts = ", ".join(f"{n} {dtype}" for dtype, n in self.tensor_dtypes.items())
+        return (
+            f"{self.path}: {self.quantization or 'float'}, {self.size:,} bytes "
+            f"({self.gzip_size:,} after gzip)\n"
+            f"  input    {self.input}\n"
+            f"  output   {self.output}\n"
+            f"  tensors  {counts}"
+        )
+
+
+def export_tflite(
+    model,
+    path,
+    *,
+    quantization=None,
+    data=None,
+    samples=300,
+    float_interface=False,
+    verbose=True,
+) -> TFLiteReport:
+    """Write a Keras model as a TFLite file, float or fully int8.
+
+    The file runs the model as at inference, on one sample at a time: with fixed
+    sizes every runtime can plan its memory and use its fast kernels. BatchNorm and
+    ReLU are fused into the convolution before them.
+
+    `quantization="int8"` is post-training quantization by TensorFlow's converter:
+    weights per output channel, activations with the ranges seen on `data`. Every
+    tensor of the file is an integer, so that it runs on integer-only hardware; a
+    model that cannot be written so raises. To feed such a file outside of perfkit,
+    send `report.input.quantize(x)` and read `report.output.dequantize(y)`;
+    `LiteModel` does both.
+
+    Works under each Keras backend if TensorFlow is installed. Under another backend
+    than TensorFlow the conversion happens in a second Python process, so custom
+    layers must live in a module that it can import.
+
+    Args:
+        model: A built Sequential or Functional model with one input and one output,
+            whose sizes are all known but for the batch.
+        path: Where to write, ending in `.tflite`, in an existing folder. A file
+            that is there is replaced, once all went well.
+        quantization: None (float) or "int8".
+        data: For int8: training inputs as the model takes them. An array of shape
+            `(count, ...)`, or an iterable (`tf.data`, `PyDataset`, a list) of
+            batches `x` or `(x, y)`.
+        samples: How many of `data` are used at most: evenly spaced ones of an
+            array, the first ones of an iterable. A few hundred are enough.
+        float_interface: Whether an int8 file takes and returns float32, at the
+            price of one conversion at each end.
+        verbose: Whether a calibration of more than two seconds shows a progress
+            bar, if tqdm is installed.
+
+    Returns:
+        A `TFLiteReport`: sizes, types, scales; print it.
+
+    Raises:
+        ValueError: If an argument cannot be used, or the model cannot be written in
+            the form asked for.
+        RuntimeError: If the second process failed.
+        ImportError: If TensorFlow is not installed.
+
+    Example:
+        >>> import numpy as np
+        >>> model = keras.Sequential([keras.Input((4,)), keras.layers.ReLU()])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     report = export_tflite(
+        ...         model,
+        ...         f"{folder}/relu.tflite",
+        ...         quantization="int8",
+        ...         data=np.linspace(-1, 1.55, 4 * 18).reshape(18, 4),
+        ...     )
+        >>> print(report.input)
+        int8 (1, 4), scale 0.01, zero point -28
+        >>> report.tensor_dtypes
+        {'int8': 2}
+
+    Reference: Jacob et al., "Quantization and Training of Neural Networks for
+    Efficient Integer-Arithmetic-Only Inference", 2018, arXiv:1712.05877; what runs
+    is the converter of TensorFlow.
+    """
+    path = _checked_path(path)
+    shape, dtype = _checked_model(model)
+    if quantization is not None:
+        _check.one_of("export_tflite", "quantization", quantization, ["int8"])
+    _check.integer("export_tflite", "samples", samples)
+    _check.boolean("export_tflite", "float_interface", float_interface)
+    _check.boolean("export_tflite", "verbose", verbose)
+    calibration = None
+    if quantization == "int8":
+        if data is None:
+            expected = "some hundred training inputs when quantization='int8'"
+            _check.fail("export_tflite", "data", expected, data)
+        calibration = _calibration.collect(data, shape, dtype, samples)
+    content = _converter.convert(model, calibration, float_interface, verbose)
+    with tempfile.TemporaryDirectory() as folder:
+        trial = Path(folder, path.name)
+        trial.write_bytes(content)
+        lite = LiteModel(trial)
+    if quantization == "int8":
+        _check_all_integer(model, lite, ends=2 * float_interface)
+    path.write_bytes(content)
+    return TFLiteReport(
+        path=path,
+        size=len(content),
+        gzip_size=len(gzip.compress(content)),
+        quantization=quantization,
+        input=lite.input,
+        output=lite.output,
+        tensor_dtypes=dict(Counter(dtype for _, dtype in lite.tensors())),
+    )
+
+
+def _checked_path(path):
+    _check.instance("export_tflite", "path", path, (str, Path))
+    path = Path(path)
+    if path.suffix != ".tflite" or not path.parent.is_dir() or path.is_dir():
+        expected = "a file name ending in .tflite, in an existing folder"
+        _check.fail("export_tflite", "path", expected, str(path))
+    return path
+
+
+def _checked_model(model):
+    """Return the shape of one input sample and its dtype."""
+    _check.instance("export_tflite", "model", model, keras.Model)
+    try:
+        (given,), (_,) = model.inputs, model.outputs
+        shape, dtype = tuple(given.shape[1:]), given.dtype
+    except (AttributeError, TypeError, ValueError):
+        shape, dtype = (None,), None
+    if None in shape:
+        expected = (
+            "a built Sequential or Functional model with one input of known sizes and "
+            "one output; around any other, keras.Model(inputs, outputs) makes one"
+        )
+        _check.fail("export_tflite", "model", expected, model)
+    halves = [x.name for x in model.layers if x.compute_dtype.endswith("float16")]
+    if halves:
+        expected = f"a float32 model; these layers compute in half precision: {halves}"
+        _check.fail("export_tflite", "model", expected, model)
+    return shape, keras.backend.standardize_dtype(dtype)
+
+
+def _check_all_integer(model, lite, ends):
+    """The converter computes in float, without a word, what has no int8 kernel."""
+    floats = [name for name, dtype in lite.tensors() if "float" in dtype]
+    if len(floats) > ends:
+        expected = f"made of operations that exist in int8; not so: {', '.join(floats)}"
+        _check.fail("export_tflite", "model", expected, model)

@@ -1,0 +1,70 @@
+"""One row per public operation: its arguments. A missing row fails the suite.
+
+A class has a second row where its arguments choose another way to the result.
+"""
+
+import functools
+
+from perfkit import augment
+
+PIPELINE = [
+    functools.partial(augment.RandomColorJitter, contrast_factor=0.5, hue_factor=0.3),
+    functools.partial(augment.RandomFlip, "horizontal"),
+    functools.partial(augment.RandomRotation, 0.1),
+    functools.partial(augment.RandomCrop, 10, 12),
+    functools.partial(augment.Rescaling, 1 / 255),
+]
+BICUBIC = {"interpolation": "bicubic", "antialias": True, "pad_to_aspect_ratio": True}
+CASES = [
+    (augment.RandomFlip, {}),
+    (augment.RandomRotation, {"factor": 0.1}),
+    (augment.RandomZoom, {"height_factor": 0.3, "width_factor": (-0.2, 0.4)}),
+    (augment.RandomTranslation, {"height_factor": 0.3, "width_factor": 0.2}),
+    (augment.RandomShear, {"x_factor": 0.4, "y_factor": 0.2}),
+    (
+        augment.RandomAffine,
+        {"rotation_factor": 0.1, "zoom_factor": 0.2, "shear_factor": 0.2},
+    ),
+    (augment.RandomPerspective, {}),
+    (augment.RandomCrop, {"height": 8, "width": 10}),
+    (augment.RandomResizedCrop, {"height": 8, "width": 10}),
+    (augment.CenterCrop, {"height": 8, "width": 10}),
+    (augment.Resizing, {"height": 8, "width": 20}),
+    (augment.Resizing, {"height": 8, "width": 20, **BICUBIC}),
+    (augment.RandomBrightness, {"factor": 0.3}),
+    (augment.RandomContrast, {"factor": 0.5}),
+    (augment.RandomSaturation, {"factor": 0.9}),
+    (augment.RandomHue, {"factor": 0.5}),
+    (
+        augment.RandomColorJitter,
+        {
+            "brightness_factor": 0.2,
+            "contrast_factor": 0.3,
+            "saturation_factor": (0.3, 0.7),
+            "hue_factor": 0.2,
+        },
+    ),
+    (augment.RandomGrayscale, {}),
+    (augment.RandomInvert, {"factor": (0.4, 0.9)}),
+    (augment.Rescaling, {"scale": [0.5, 0.4, 0.3], "offset": 1.0}),
+    (augment.Normalization, {"mean": [10.0, 120.0, 3.0], "variance": [4.0, 9.0, 1.0]}),
+    (augment.MixUp, {"alpha": 1.0, "classes": 3}),
+    (augment.CutMix, {"classes": 3}),
+    (augment.Pipeline, {"layers": PIPELINE}),
+    (augment.Pipeline, {"layers": PIPELINE, "fused": False}),
+]
+
+
+def build(op, arguments, **others):
+    """Make the layer of a row, with a fixed seed if it draws."""
+    arguments = {**arguments, **others}
+    if op.random:
+        arguments.setdefault("seed", 1)
+    if "layers" in arguments:
+        layout = {"data_format": arguments.get("data_format")}
+        arguments["layers"] = [layer(**layout) for layer in arguments["layers"]]
+    if op is augment.Normalization and arguments.get("data_format"):
+        arguments["axis"] = {"channels_last": -1, "channels_first": -3}[
+            arguments["data_format"]
+        ]
+    return op(**arguments)

@@ -1,0 +1,67 @@
+"""Config, serialization, and models that contain the layer."""
+
+import inspect
+import pathlib
+import tempfile
+
+import keras
+import numpy as np
+
+from perfkit import augment
+from tests.conformance.common import IMAGES, images_of, pinned, to_numpy, with_labels
+
+
+def _model(layer, height=None, width=None):
+    inputs = {"images": keras.Input((height, width, 3), name="images")}
+    if layer.mixes:
+        inputs["labels"] = keras.Input((), dtype="int32", name="labels")
+        return keras.Model(inputs, layer(inputs)["images"])
+    return keras.Model(inputs, layer(inputs["images"]))
+
+
+def _feed(layer, images):
+    return with_labels(images) if layer.mixes else {"images": images}
+
+
+def check_config_covers_the_signature(make):
+    layer = make()
+    named = {
+        parameter.name
+        for cls in type(layer).__mro__
+        if issubclass(cls, augment.Augment)
+        for parameter in inspect.signature(cls.__init__).parameters.values()
+        if parameter.name != "self"
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    }
+    assert named <= set(layer.get_config())
+
+
+def check_round_trips(make):
+    layer = make()
+    config = keras.saving.serialize_keras_object(layer)
+    twin = keras.saving.deserialize_keras_object(config)
+    assert twin.get_config() == layer.get_config()
+    assert np.array_equal(images_of(twin), images_of(layer))
+
+
+def check_survives_a_keras_file(make):
+    layer = make()
+    model = _model(layer, *IMAGES.shape[1:3])
+    with tempfile.TemporaryDirectory() as folder:
+        file = pathlib.Path(folder) / "model.keras"
+        model.save(file)
+        twin = keras.saving.load_model(file)
+    feed = _feed(layer, IMAGES)
+    ours, theirs = [to_numpy(m(feed, training=True)) for m in (model, twin)]
+    assert np.array_equal(ours, theirs)
+    assert ours.shape[1:] == model.output_shape[1:]
+
+
+def check_serves_models_of_unknown_size(make):
+    layer = pinned(make())
+    model = _model(layer)
+    for images in (IMAGES, np.concatenate([IMAGES] * 2, axis=1)):
+        out = to_numpy(model(_feed(layer, images), training=True))
+        assert np.array_equal(out, images_of(layer, images))
+        for symbolic, real in zip(model.output_shape, out.shape, strict=True):
+            assert symbolic in (None, real)

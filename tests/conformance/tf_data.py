@@ -1,0 +1,61 @@
+"""Inside a `tf.data` pipeline, under every backend."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tests.conformance.common import (
+    applies_to,
+    assert_same,
+    compiled,
+    full_inputs,
+    keeps_samples_apart,
+    pinned,
+)
+from tests.conformance.programs import STRAYS, uncompiled
+
+
+def _first(dataset):
+    return keras.tree.map_structure(np.asarray, next(iter(dataset)))
+
+
+def _mapped(dataset, layer):
+    return dataset.map(layer, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def _inputs():
+    return full_inputs(file=np.array(["a", "b", "c", "d"]))
+
+
+def _numbers(outputs):
+    return {key: value for key, value in outputs.items() if key != "file"}
+
+
+@compiled
+def check_batches_in_tf_data_equal_eager(make):
+    layer = pinned(make())
+    dataset = tf.data.Dataset.from_tensors(_inputs())
+    out = _first(_mapped(dataset, layer))
+    assert out["file"].tolist() == [b"a", b"b", b"c", b"d"]
+    eager = uncompiled(layer, full_inputs())
+    assert_same(_numbers(out), eager, atol=0.05, strays=STRAYS)
+
+
+@applies_to(keeps_samples_apart)
+def check_single_images_in_tf_data_equal_eager(make):
+    layer = pinned(make())
+    dataset = tf.data.Dataset.from_tensor_slices(_inputs())
+    out = _first(_mapped(dataset, layer))
+    eager = layer(keras.tree.map_structure(lambda x: x[0], full_inputs()))
+    assert_same(_numbers(out), eager, atol=0.05, strays=STRAYS)
+
+
+def check_unknown_sizes_in_tf_data_equal_eager(make):
+    layer = pinned(make())
+    inputs = full_inputs()
+    images = inputs.pop("images")
+    spec = tf.TensorSpec([None, None, None, 3], tf.uint8)
+    dataset = tf.data.Dataset.from_generator(lambda: [images], output_signature=spec)
+    out = _first(_mapped(dataset, lambda images: layer({**inputs, "images": images})))
+    eager = layer(full_inputs())
+    assert_same(out, eager, atol=0.05, strays=STRAYS)

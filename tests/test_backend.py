@@ -1,0 +1,23 @@
+"""The one file that knows backends."""
+
+import pathlib
+import re
+
+import perfkit
+from perfkit import _backend
+
+PACKAGE = pathlib.Path(perfkit.__file__).parent
+TENSOR_CODE = ["_random.py", "augment/*.py", "ops/*.py"]
+
+
+def used_operations():
+    files = [file for pattern in TENSOR_CODE for file in PACKAGE.glob(pattern)]
+    return {
+        name
+        for f in files
+        for name in re.findall(r"(?<!keras\.)\bops\.(\w+)\(", f.read_text())
+    }
+
+
+def test_every_operation_is_translated_to_tensorflow_and_none_in_vain():
+    assert used_operations() == set(_backend._tensorflow_table())

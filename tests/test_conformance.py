@@ -1,0 +1,87 @@
+"""Every public operation passes every check, and none is forgotten."""
+
+import functools
+import inspect
+
+import pytest
+
+from perfkit import augment
+from tests.cases import CASES, build
+from tests.conformance import CHECKS
+from tests.conformance.common import run_uncompiled
+
+# The families, which have the same methods for all their operations.
+ABSTRACT = {
+    augment.Augment,
+    augment.ColorAugment,
+    augment.GeometricAugment,
+    augment.MixAugment,
+    augment.Operation,
+    augment.PixelAugment,
+    augment.WarpAugment,
+}
+# What an operation overrides although its family does not ask for it.
+OVERRIDES = {
+    "Normalization.check_inputs": "it may be built before `adapt` was called",
+    "RandomColorJitter.transform": "contrast wants the mean after the brightness",
+    "Resizing.transform": "bicubic, Lanczos and antialiasing are no homography",
+}
+ROWS = [
+    (op, arguments, check)
+    for op, arguments in CASES
+    for check in CHECKS
+    if getattr(check, "applies", lambda op: True)(op)
+]
+
+
+def row_name(row):
+    op, arguments, check = row
+    rows = [kwargs for other, kwargs in CASES if other is op]
+    number = f"-{rows.index(arguments) + 1}" if len(rows) > 1 else ""
+    return f"{op.__name__}{number}-{check.__name__.removeprefix('check_')}"
+
+
+@pytest.mark.parametrize(("op", "arguments", "check"), ROWS, ids=map(row_name, ROWS))
+def test_conformance(op, arguments, check, monkeypatch):
+    if not getattr(check, "compiled", False):
+        run_uncompiled(monkeypatch)
+    others = {"bounding_box_format": "xyxy"}
+    check(functools.partial(build, op, arguments, **others))
+
+
+def _public():
+    names = [name for name in dir(augment) if not name.startswith("_")]
+    members = [getattr(augment, name) for name in names]
+    return {member for member in members if inspect.isclass(member)}
+
+
+def test_every_public_op_has_a_case():
+    assert _public() - ABSTRACT == {op for op, _ in CASES}
+
+
+def test_families_are_abstract():
+    for family in ABSTRACT - {augment.Augment}:
+        asked = [
+            name
+            for name, method in inspect.getmembers(family, inspect.isfunction)
+            if (method.__doc__ or "").startswith("Operation:")
+        ]
+        assert asked
+
+
+@pytest.mark.parametrize("op", sorted(_public() - ABSTRACT, key=str))
+def test_ops_are_final(op):
+    if not issubclass(op, augment.Operation):
+        assert op is augment.Pipeline  # a way to run operations, not one of them
+        return
+    for name in vars(op):
+        inherited = getattr(op.__base__, name, None)
+        if name.startswith("__") or not inspect.isfunction(inherited):
+            continue
+        asked = (inherited.__doc__ or "").startswith("Operation:")
+        assert asked or f"{op.__name__}.{name}" in OVERRIDES, name
+
+
+def test_no_op_builds_on_another():
+    for op in _public() - ABSTRACT:
+        assert op.__base__ in ABSTRACT

@@ -1,0 +1,122 @@
+"""What is left of a pipeline once XLA has optimized it."""
+
+import re
+
+import keras
+import numpy as np
+import pytest
+
+from perfkit import augment
+
+SIZE = (64, 64)
+
+
+def geometry():
+    return [
+        augment.RandomFlip(),
+        augment.RandomRotation(0.1),
+        augment.RandomZoom(0.2),
+        augment.RandomTranslation(0.1, 0.1),
+    ]
+
+
+def colours():
+    return [
+        augment.RandomBrightness(0.2),
+        augment.RandomContrast(0.2),
+        augment.RandomSaturation((0.4, 0.6)),
+        augment.RandomHue(0.1),
+        augment.Normalization(mean=[120.0] * 3, variance=[60.0**2] * 3),
+    ]
+
+
+def reader(layers, dtype="uint8", **kwargs):
+    """A function from a stage of compiling a whole call to the program's text."""
+    pipeline = augment.Pipeline(layers, seed=1, **kwargs)
+    images = np.zeros((8, *SIZE, 3), dtype)
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        call = tf.function(lambda x: pipeline(x, training=True), jit_compile=True)
+        read = call.experimental_get_compiler_ir(tf.constant(images))
+        return lambda stage: read(stage=stage)
+
+    import jax
+
+    def call(variables, images):
+        return pipeline.stateless_call([], variables, images, training=True)
+
+    variables = [v.value for v in pipeline.non_trainable_variables]
+    lowered = jax.jit(call).lower(variables, images)
+    stages = {
+        "stablehlo": lowered.as_text,
+        "optimized_hlo": lambda: lowered.compile().as_text(),
+    }
+    return lambda stage: stages[stage]()
+
+
+def optimized(layers, **kwargs):
+    return reader(layers, **kwargs)("optimized_hlo")
+
+
+def count(program, operation):
+    """How often an operation stands in an optimized program, custom calls too."""
+    return len(re.findall(rf"= \S+ {operation}\(", program))
+
+
+ALL = geometry() + colours()
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_a_pipeline_is_one_bilinear_resample(dtype):
+    read = reader(ALL, dtype)
+    compiled = read("optimized_hlo")
+    assert count(compiled, "gather") == 4
+    assert count(compiled, "convolution") == 0
+    assert len(read("stablehlo").splitlines()) < 3000
+
+
+def test_without_fusing_each_layer_resamples():
+    compiled = optimized(ALL, fused=False)
+    assert count(compiled, "gather") == 1 + 3 * 4  # whole pixels are one gather
+
+
+def test_two_fill_modes_are_two_resamples():
+    layers = [augment.RandomRotation(0.1), augment.RandomZoom(0.1, fill_mode="wrap")]
+    compiled = optimized(layers)
+    assert count(compiled, "gather") == 2 * 4
+
+
+@pytest.mark.parametrize(
+    "resize",
+    [augment.Resizing(32, 48), augment.RandomResizedCrop(32, 48)],
+    ids=["resize", "resized crop"],
+)
+def test_a_resize_is_part_of_the_resample(resize):
+    layers = [augment.RandomRotation(0.1), resize, augment.RandomFlip()]
+    compiled = optimized(layers)
+    assert count(compiled, "gather") == 4
+    assert count(compiled, "dot") == 0
+
+
+def test_whole_pixels_are_gathered_once():
+    compiled = optimized([augment.RandomFlip(), augment.RandomCrop(48, 40)])
+    assert count(compiled, "gather") == 1
+
+
+def test_colours_are_not_gathered_and_mixed_once():
+    compiled = optimized(colours())
+    assert count(compiled, "gather") == 0
+    assert count(compiled, "convolution") == 0
+    assert count(compiled, "dot") == 1
+
+
+def test_the_count_sees_what_it_counts():
+    program = """
+      %g = f32[8,4]{1,0} gather(f32[9,4]{1,0} %x, s32[8]{0} %i), offset_dims={1}
+      ROOT %c = f32[1,4,4,2]{3,2,1,0} convolution(%a, %b), window={size=3x3}
+      %gather_fusion = f32[8,4]{1,0} fusion(%g), kind=kLoop, calls=%gather
+    """
+    assert count(program, "gather") == 1
+    assert count(program, "convolution") == 1
+    assert count(program, "dot") == 0

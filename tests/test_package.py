@@ -1,0 +1,79 @@
+"""What a fresh interpreter sees: laziness, names, silence."""
+
+import importlib
+import inspect
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+import perfkit
+
+HEAVY = (
+    "tensorflow",
+    "jax",
+    "keras",
+    "cv2",
+    "sklearn",
+    "tensorflow_model_optimization",
+)
+PUBLIC_NAMES = pathlib.Path(__file__).parent / "public_names.txt"
+
+
+def fresh(code):
+    """Run code in a new interpreter in which any warning is an error."""
+    command = [sys.executable, "-W", "error", "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_import_loads_nothing_heavy():
+    code = "import sys, perfkit; print(*sys.modules)"
+    assert not set(HEAVY) & set(fresh(code).split())
+
+
+@pytest.mark.parametrize("family", perfkit._FAMILIES)
+def test_families_load_on_first_use_and_leave_the_rest_alone(family):
+    code = (
+        "import warnings, sys, perfkit\n"
+        "with warnings.catch_warnings():\n"
+        "    warnings.simplefilter('ignore')\n"  # of what Keras itself imports
+        "    import keras\n"
+        "before = set(sys.modules)\n"
+        f"perfkit.{family}\n"
+        "print(*sorted(set(sys.modules) - before))"
+    )
+    loaded = set(fresh(code).split())
+    others = {f"perfkit.{name}" for name in perfkit._FAMILIES} - {f"perfkit.{family}"}
+    assert f"perfkit.{family}" in loaded
+    assert not (others | set(HEAVY)) & loaded
+
+
+def test_dir_names_the_families():
+    assert set(perfkit._FAMILIES) <= set(dir(perfkit))
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'augmentation'"):
+        perfkit.augmentation  # noqa: B018
+
+
+def public_names():
+    for family in perfkit._FAMILIES:
+        module = importlib.import_module(f"perfkit.{family}")
+        for name, value in vars(module).items():
+            if not name.startswith("_") and not inspect.ismodule(value):
+                yield f"{family}.{name}", value
+
+
+def test_no_public_name_is_lost_or_added_unrecorded():
+    recorded = PUBLIC_NAMES.read_text().split()
+    assert sorted(name for name, _ in public_names()) == recorded
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [*public_names()], ids=lambda x: str(x)[:40]
+)
+def test_every_public_name_is_documented(name, value):
+    assert inspect.getdoc(value)
+    assert value.__doc__, f"{name} inherits its docstring"
