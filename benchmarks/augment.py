@@ -175,7 +175,8 @@ def compare(images, repeats):
 def show(result):
     print(f"\n{result['dtype']} images")
     print(
-        f"{'':9s}{'images/s':>10s}{'median ms':>11s}{'first call s':>14s}{'temporaries MiB':>17s}"
+        f"{'':9s}{'images/s':>10s}{'median ms':>11s}{'first call s':>14s}"
+        f"{'temporaries MiB':>17s}"
     )
     for name in ("perfkit", "keras"):
         row = result[name]

@@ -1,12 +1,12 @@
 """The same small network with and without perfkit, on real pictures of clothes.
 
-    python examples/quickstart.py              # 10,000 images, no download, some minutes
+    python examples/quickstart.py              # 10,000 images, no download
     python examples/quickstart.py --full       # all 70,000, through keras.datasets
 
-Both sides train the same network for the same number of epochs with Adam, from the same
-three seeds. Each has the learning rate that suits it best among 3e-4, 1e-3, 3e-3 and 6e-3.
-It prints one table and writes a picture of augmented images, the learning curves and two
-`.tflite` files.
+Both sides train the same network for the same number of epochs with Adam, from the
+same three seeds. The baseline has the constant rate that suited it best among 3e-4,
+1e-3, 3e-3 and 6e-3. It prints one table and writes a picture of augmented images, the
+learning curves and two `.tflite` files.
 """
 
 import argparse
@@ -35,18 +35,19 @@ def network():
     """A small convolutional network, the same for both sides."""
     layers = keras.layers
     model = keras.Sequential([keras.Input((28, 28, 1)), layers.Rescaling(1 / 255)])
-    for filters, size in ((32, 5), (64, 3), (128, 3)):
-        model.add(layers.Conv2D(filters, size, 2, padding="same", use_bias=False))
+    for filters in (24, 48, 96):
+        model.add(layers.Conv2D(filters, 3, 2, padding="same", use_bias=False))
         model.add(layers.BatchNormalization(momentum=0.9))
         model.add(layers.ReLU())
     model.add(layers.Flatten())
+    model.add(layers.Dense(128, activation="relu"))
     model.add(layers.Dense(10))
     return model
 
 
 def baseline(model, steps):
     """Keras alone: Adam at its best constant rate."""
-    return model, keras.optimizers.Adam(1e-3)
+    return model, keras.optimizers.Adam(3e-3)
 
 
 def with_perfkit(model, steps):
@@ -54,8 +55,7 @@ def with_perfkit(model, steps):
     pipeline = augment.Pipeline(
         [
             augment.RandomFlip("horizontal"),
-            augment.RandomTranslation(0.08, 0.08, fill_mode="constant"),
-            augment.RandomZoom(0.1, 0.1, fill_mode="constant"),
+            augment.RandomTranslation(0.05, 0.05, fill_mode="constant"),
         ]
     )
     regularizers.attach(model, keras.regularizers.L1L2(l1=1e-6, l2=1e-4))

@@ -41,11 +41,11 @@ def number(
     low: float = -float("inf"),
     high: float = float("inf"),
 ) -> float:
-    """Check that `value` is a number within [low, high]."""
+    """Check that `value` is a finite number within [low, high]."""
     if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
         value = value.item()
-    if not _is_number(value) or not low <= value <= high:
-        fail(owner, name, f"a number within [{low}, {high}]", value)
+    if not _is_number(value) or not math.isfinite(value) or not low <= value <= high:
+        fail(owner, name, f"a finite number within [{low}, {high}]", value)
     return float(value)
 
 
@@ -82,8 +82,9 @@ def span(
 
 def value_range(owner: str, value: Any) -> tuple[float, float]:
     """Check that `value` is a pair `(low, high)` with `low < high`."""
-    if not _numbers(value) or len(value) != 2 or not value[0] < value[1]:
-        fail(owner, "value_range", "a pair (low, high) with low < high", value)
+    pair = _numbers(value) and len(value) == 2 and all(map(math.isfinite, value))
+    if not pair or not value[0] < value[1]:
+        fail(owner, "value_range", "a finite pair (low, high) with low < high", value)
     return float(value[0]), float(value[1])
 
 

@@ -131,7 +131,8 @@ class SeedStream:
 
     def __init__(self, seed):
         self.generator = keras.random.SeedGenerator(seed)
-        self._initial = int(keras.ops.convert_to_numpy(self.generator.state)[0])
+        state: Any = keras.ops.convert_to_numpy(self.generator.state)
+        self._initial = int(state[0])
         self._tf_data = None
 
     def next_key(self):

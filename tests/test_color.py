@@ -387,6 +387,15 @@ def test_samples_not_selected_are_exactly_untouched_out_of_range_or_not(name):
     assert 6 < untouched(RATED[name](rate=0.5)(images), images) < 26
 
 
+@pytest.mark.parametrize("fused", [True, False])
+def test_of_two_steps_either_alone_cuts_off(fused):
+    images = np.full((32, 1, 1, 1), 400.0, "float32")
+    layers = [augment.RandomBrightness((0.1, 0.1), rate=0.5) for _ in range(2)]
+    outputs = to_numpy(augment.Pipeline(layers, fused=fused, seed=1)(images))
+    assert set(np.unique(outputs)) == {255.0, 400.0}
+    assert 2 < (outputs == 400.0).sum() < 14  # a quarter of 32
+
+
 @pytest.mark.parametrize("name", FACTORED)
 def test_samples_that_a_factor_leaves_out_are_exactly_untouched(name):
     images = noise(32, 3, 3, 3, low=-100.0, high=400.0)

@@ -34,14 +34,22 @@ ROWS = [
 ]
 
 
-def row_name(row):
-    op, arguments, check = row
+def row(op, arguments, check):
+    """A parameter of the test; programs of second rows are slow and much alike."""
     rows = [kwargs for other, kwargs in CASES if other is op]
-    number = f"-{rows.index(arguments) + 1}" if len(rows) > 1 else ""
-    return f"{op.__name__}{number}-{check.__name__.removeprefix('check_')}"
+    number = rows.index(arguments)
+    name = f"{op.__name__}-{number + 1}" if len(rows) > 1 else op.__name__
+    slow = number > 0 and getattr(check, "compiled", False)
+    return pytest.param(
+        op,
+        arguments,
+        check,
+        id=f"{name}-{check.__name__.removeprefix('check_')}",
+        marks=[pytest.mark.slow] if slow else [],
+    )
 
 
-@pytest.mark.parametrize(("op", "arguments", "check"), ROWS, ids=map(row_name, ROWS))
+@pytest.mark.parametrize(("op", "arguments", "check"), [row(*r) for r in ROWS])
 def test_conformance(op, arguments, check, monkeypatch):
     if not getattr(check, "compiled", False):
         run_uncompiled(monkeypatch)

@@ -71,9 +71,7 @@ def test_no_public_name_is_lost_or_added_unrecorded():
     assert sorted(name for name, _ in public_names()) == recorded
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), [*public_names()], ids=lambda x: str(x)[:40]
-)
+@pytest.mark.parametrize(("name", "value"), [*public_names()])
 def test_every_public_name_is_documented(name, value):
     assert inspect.getdoc(value)
     assert value.__doc__, f"{name} inherits its docstring"

@@ -230,7 +230,7 @@ def test_layers_that_keras_does_not_track_are_left_alone():
         (lambda layer: layer.name != "body", ["head/kernel"]),
         (lambda layer: layer.units == 3, ["base/body/kernel"]),
     ],
-    ids=str,
+    ids=lambda value: None if callable(value) else str(value),
 )
 def test_where_selects(where, kernels):
     model = nested()

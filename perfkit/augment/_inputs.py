@@ -38,7 +38,7 @@ def join(outputs, aside):
     return joined
 
 
-def check(name, inputs, bounding_box_format, mixes) -> None:
+def check(name, inputs, data_format, bounding_box_format, mixes) -> None:
     """Raise an error that names the layer if the inputs cannot be augmented."""
     if "images" not in inputs:
         raise ValueError(
@@ -52,6 +52,11 @@ def check(name, inputs, bounding_box_format, mixes) -> None:
                 "pad boxes to one number, with the label -1, before the layer."
             )
     images = inputs["images"]
+    if getattr(images.shape, "rank", 0) is None:
+        raise ValueError(
+            f"{name}: images have an unknown rank. Say it before the layer: "
+            "`images = tf.ensure_shape(images, (None, None, 3))`."
+        )
     rank = len(images.shape)
     if rank not in (3, 4, 5):
         raise ValueError(
@@ -68,12 +73,44 @@ def check(name, inputs, bounding_box_format, mixes) -> None:
             f"{name}: mixes the samples of a batch. Received one image of shape "
             f"{tuple(images.shape)}: batch the data first."
         )
+    *samples, a, b, c = images.shape
+    if data_format == "channels_last":
+        height, width, mask = a, b, (a, b, None)
+    else:
+        height, width, mask = b, c, (None, b, c)
+    if "segmentation_masks" in inputs:
+        masks = inputs["segmentation_masks"]
+        flat = len(masks.shape) < rank
+        wanted = (*samples, height, width) if flat else (*samples, *mask)
+        _check_shape(name, "segmentation_masks", masks, wanted)
+    if "keypoints" in inputs:
+        keypoints = inputs["keypoints"]
+        _check_shape(name, "keypoints", keypoints, (*samples, None, None))
+        if (keypoints.shape[-1] or 2) < 2:
+            raise ValueError(
+                f"{name}: keypoints must have shape (batch, n, 2 or more), x and y "
+                f"first. Received: shape={tuple(keypoints.shape)}"
+            )
     if "bounding_boxes" in inputs:
-        _check_boxes(name, inputs["bounding_boxes"], bounding_box_format)
-    if "keypoints" in inputs and (inputs["keypoints"].shape[-1] or 2) < 2:
+        annotation = inputs["bounding_boxes"]
+        _check_boxes(name, annotation, bounding_box_format)
+        _check_shape(name, "boxes", annotation["boxes"], (*samples, None, 4))
+        if "labels" in annotation:
+            labels = annotation["labels"]
+            _check_shape(name, "labels of boxes", labels, (*samples, None))
+
+
+def _check_shape(name, what, value, wanted):
+    """Raise an error unless a shape agrees with that of the images."""
+    shape = tuple(value.shape)
+    if len(shape) != len(wanted) or any(
+        None not in (n, expected) and n != expected
+        for n, expected in zip(shape, wanted, strict=True)
+    ):
+        text = str(tuple(wanted)).replace("None", "any")
         raise ValueError(
-            f"{name}: keypoints must have shape (batch, n, 2 or more), x and y "
-            f"first. Received: shape={tuple(inputs['keypoints'].shape)}"
+            f"{name}: {what} beside these images must have shape {text}. Received: "
+            f"shape={shape}"
         )
 
 
@@ -87,11 +124,6 @@ def _check_boxes(name, annotation, bounding_box_format):
         raise ValueError(
             f"{name}: got bounding boxes and does not know their format. Pass "
             f"`bounding_box_format`, one of {list(boxes.FORMATS)}."
-        )
-    if annotation["boxes"].shape[-1] != 4:
-        raise ValueError(
-            f"{name}: boxes must have shape (batch, n, 4). Received: "
-            f"boxes.shape={tuple(annotation['boxes'].shape)}"
         )
     if "labels" in annotation and dtype_of(annotation["labels"]).startswith("uint"):
         raise TypeError(
@@ -122,7 +154,9 @@ class Layout:
 
     def to_canvas(self, inputs) -> Canvas:
         """Lay everything out as a canvas wants it."""
-        flat = {key: self._fold(key, value) for key, value in inputs.items()}
+        flat: dict[str, Any] = {
+            key: self._fold(key, value) for key, value in inputs.items()
+        }
         images = self._to_nhwc(flat["images"])
         masks = flat.get("segmentation_masks")
         if masks is not None:

@@ -104,7 +104,8 @@ class Augment(Configured, keras.layers.Layer):
         kwargs = {name: value for name, value in kwargs.items() if value is not None}
         bare = not isinstance(inputs, dict)
         inputs = _inputs.as_arrays({"images": inputs} if bare else dict(inputs))
-        _inputs.check(self.name, inputs, self.bounding_box_format, self.mixes)
+        layout = self.data_format, self.bounding_box_format
+        _inputs.check(self.name, inputs, *layout, self.mixes)
         self.check_inputs(inputs)
         inputs, aside = _inputs.split(inputs, self.mixes)
         if _backend.is_foreign(inputs):

@@ -1,5 +1,7 @@
 """The family of operations that map colours linearly."""
 
+from typing import Any
+
 from perfkit.augment.operation import Operation
 
 
@@ -15,7 +17,7 @@ class ColorAugment(Operation):
     """
 
     uses_mean = False  # whether `params["mean"]`, `(batch, channels)`, is wanted
-    value_range: tuple[float, float] | None = None
+    value_range: Any = None  # (low, high)
     cuts_off = True  # whether results are cut off at `value_range`, if there is one
 
     def color(self, params):
@@ -27,4 +29,11 @@ class ColorAugment(Operation):
         if self.uses_mean:
             params = {**params, "mean": canvas.mean()}
         bounds = self.value_range if self.cuts_off else None
-        canvas.paint(self.color(params), bounds, applied)
+        colors = self.color(params)
+        for row in colors if not colors.mixes else ():
+            if row.shape[-1] not in (1, canvas.channels):
+                raise ValueError(
+                    f"{self.name}: has {row.shape[-1]} numbers, one for each of as "
+                    f"many channels. Received images of {canvas.channels} channels."
+                )
+        canvas.paint(colors, bounds, applied)

@@ -29,8 +29,8 @@ class RandomGrayscale(ColorAugment):
         >>> import numpy as np
         >>> red = np.array([[[200.0, 0.0, 0.0]]])
         >>> grey = RandomGrayscale(1.0)(red)
-        >>> np.round(keras.ops.convert_to_numpy(grey)[0, 0], 1).tolist()
-        [59.8, 59.8, 59.8]
+        >>> np.round(keras.ops.convert_to_numpy(grey)[0, 0]).tolist()
+        [60.0, 60.0, 60.0]
 
     Reference: none (standard). The weights of luma are those of ITU-R BT.601.
     """

@@ -1,5 +1,7 @@
 """Normalization."""
 
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -125,8 +127,8 @@ class Normalization(ColorAugment):
         return color.ColorMatrix(1.0 / deviation, -mean / deviation)
 
 
-def _batches(data):
+def _batches(data: Any):
     """Go once over an iterable; a `PyDataset` has a length and may repeat."""
-    if isinstance(data, keras.utils.PyDataset):
+    if hasattr(data, "__getitem__") and hasattr(data, "__len__"):
         return (data[k] for k in range(len(data)))
     return data

@@ -32,8 +32,8 @@ class RandomSaturation(ColorAugment):
         >>> import numpy as np
         >>> red = np.array([[[200.0, 0.0, 0.0]]])
         >>> grey = RandomSaturation((0.0, 0.0))(red)
-        >>> np.round(keras.ops.convert_to_numpy(grey)[0, 0], 1).tolist()
-        [59.8, 59.8, 59.8]
+        >>> np.round(keras.ops.convert_to_numpy(grey)[0, 0]).tolist()
+        [60.0, 60.0, 60.0]
 
     Reference: none (standard). The map is linear in RGB, as PIL's and
         torchvision's; Keras scales the saturation of HSV.

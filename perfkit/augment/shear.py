@@ -38,7 +38,7 @@ class RandomShear(WarpAugment):
         >>> image = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])[:, :, None]
         >>> shear = RandomShear((1.0, 1.0), fill_mode="constant", seed=1)
         >>> np.round(keras.ops.convert_to_numpy(shear(image))[:, :, 0]).tolist()
-        [[0.0, 1.0], [3.0, 4.0], [6.0, 0.0]]
+        [[2.0, 0.0], [3.0, 4.0], [0.0, 5.0]]
 
     Reference: none (standard).
     """

@@ -8,6 +8,7 @@ from perfkit._backend import gather_pixels, ops
 FILL_MODES = ("constant", "nearest", "reflect", "wrap")
 INTERPOLATIONS = ("nearest", "bilinear")
 _HORIZON = 1e-6
+_TIE = 1e-4  # pixels: so that halfway between two, rounding errors do not decide
 
 
 def warp(images, inverse, height, width, interpolation, fill_mode, affine=False):
@@ -30,7 +31,7 @@ def warp(images, inverse, height, width, interpolation, fill_mode, affine=False)
     rows, columns = ops.shape(images)[1], ops.shape(images)[2]
     x, y = _sources(inverse, height, width, affine)
     if interpolation == "nearest":
-        x, y = ops.floor(x + 0.5), ops.floor(y + 0.5)
+        x, y = ops.floor(x + (0.5 + _TIE)), ops.floor(y + (0.5 + _TIE))
     x_taps, y_taps = _taps(x, columns, fill_mode), _taps(y, rows, fill_mode)
     if interpolation == "nearest":
         (x, _, x_inside), (y, _, y_inside) = x_taps[0], y_taps[0]
@@ -96,8 +97,9 @@ def _taps(v, size, fill_mode):
         low = ops.where(low >= extent, 0.0, low)  # the division may round up
         high = ops.where(high >= extent, 0.0, high)
 
-    def index(position):
-        return ops.cast(ops.clip(position, 0.0, extent - 1.0), "int32")
+    def index(position):  # NaN reads the first pixel; `clip` would keep it
+        last = ops.minimum(position, extent - 1.0)
+        return ops.cast(ops.where(position > 0.0, last, 0.0), "int32")
 
     return [
         (index(low), 1.0 - part, inside_low),

@@ -1,0 +1,87 @@
+"""The same seed gives the same images on both backends.
+
+One process of the other backend writes what every operation makes of the same
+inputs; so the two check each other.
+"""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from perfkit import augment
+from perfkit.ops.warp import FILL_MODES
+from tests.cases import CASES, build
+from tests.conformance.common import full_inputs, run_uncompiled, to_numpy
+
+ROOT = pathlib.Path(__file__).parents[1]
+FILLED = [op for op, _ in CASES if issubclass(op, augment.WarpAugment)]
+PROGRAM = (
+    "from tests.test_augment_backends import write; import sys; write(sys.argv[1])"
+)
+
+
+def rows():
+    """Name, class and arguments of all that is compared."""
+    for number, (op, arguments) in enumerate(CASES):
+        yield f"{op.__name__}-{number}", op, arguments
+        if op in FILLED:
+            for mode in FILL_MODES:
+                yield f"{op.__name__}-{mode}", op, {**arguments, "fill_mode": mode}
+
+
+ROWS = list(rows())
+
+
+def outputs(op, arguments):
+    """What the second call of a layer makes, as flat arrays by path."""
+    layer = build(op, arguments, bounding_box_format="xyxy")
+    layer(full_inputs())
+    flat = keras.tree.flatten_with_path(layer(full_inputs()))
+    return {"/".join(map(str, path)): to_numpy(x) for path, x in flat}
+
+
+def write(file):
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        run_uncompiled(monkeypatch)
+        arrays = {
+            f"{name}/{path}": x
+            for name, op, arguments in ROWS
+            for path, x in outputs(op, arguments).items()
+        }
+    np.savez(file, **arrays)
+
+
+@pytest.fixture(scope="module")
+def theirs(tmp_path_factory):
+    file = tmp_path_factory.mktemp("backends") / "theirs.npz"
+    other = {"tensorflow": "jax", "jax": "tensorflow"}[keras.backend.backend()]
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(file)],
+        env={**os.environ, "KERAS_BACKEND": other},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return np.load(file)
+
+
+@pytest.mark.parametrize(
+    ("name", "op", "arguments"), ROWS, ids=[row[0] for row in ROWS]
+)
+def test_both_backends_make_the_same(name, op, arguments, theirs, monkeypatch):
+    run_uncompiled(monkeypatch)
+    ours = outputs(op, arguments)
+    assert ours
+    for path, our in ours.items():
+        their = theirs[f"{name}/{path}"]
+        assert our.dtype == their.dtype, path
+        assert our.shape == their.shape, path
+        far = ~np.isclose(our, their, rtol=1e-4, atol=1e-3 * 255)
+        assert far.mean() <= 0.002, path  # a coordinate between two pixels
