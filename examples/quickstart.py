@@ -151,6 +151,7 @@ def draw_curves(histories, folder):
             )
     axes.set(xlabel="epoch", ylabel="errors, %", title="Mean and range of the seeds")
     axes.set_ylim(0, 30)
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.legend()
     figure.savefig(folder / "learning_curves.png", dpi=120)
 

@@ -176,6 +176,32 @@ def in_tf_data() -> bool:
     return False
 
 
+def in_graph() -> bool:
+    """Whether the caller is tracing a TensorFlow graph that is not for `tf.data`."""
+    if engine() != "tensorflow" or tensorflow().executing_eagerly():
+        return False
+    return not in_tf_data()
+
+
+def is_traced(inputs) -> bool:
+    """Whether `inputs` stand for values of a program that is not for `tf.data`."""
+    if engine() == "jax":
+        tracer = _jax().core.Tracer
+        return any(isinstance(x, tracer) for x in keras.tree.flatten(inputs))
+    return in_graph()
+
+
+def is_called_by_another(layer) -> bool:
+    """Whether the call that `layer` is in began at another layer, say a model.
+
+    Keras has no public question for this.
+    """
+    from keras.src.backend.common import global_state
+
+    context = global_state.get_global_attribute("current_call_ctx")
+    return context is not None and context.entry_layer is not layer
+
+
 def tf_data_key(seed):
     """Return a function that draws an int32 key of shape `(2,)`, atomically."""
     tf = tensorflow()

@@ -1,11 +1,15 @@
 """Draws inside `tf.data`: each element its own, whatever runs beside it."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from perfkit import augment
+from tests.cases import CASES, build
+from tests.conformance.tf_data import check_programs_in_tf_data_equal_eager
 
 COPIES = 600
 PIXEL = np.full((1, 1, 3), 100.0, "float32")
@@ -79,6 +83,12 @@ def test_labels_of_any_dtype_pass_beside_the_images():
         assert out["labels"].dtype == tf.int64
         assert np.all(out["labels"].numpy() == 40001)
         assert out["file"].dtype == tf.string
+
+
+def test_a_pipeline_compiled_in_tf_data_equals_eager():
+    op, arguments = next(row for row in CASES if row[0] is augment.Pipeline)
+    make = functools.partial(build, op, arguments, bounding_box_format="xyxy")
+    check_programs_in_tf_data_equal_eager(make)
 
 
 def test_an_explicit_training_argument_is_obeyed():

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-from perfkit import compress
+from perfkit import augment, compress
 from perfkit.compress import _calibration, _converter, _quiet
 
 DATA = Path(__file__).parents[1] / "examples" / "data" / "fashion_mnist_10k.npz"
@@ -170,6 +170,18 @@ def test_the_report_tells_what_lies_on_the_disk(int8_report):
     text = str(int8_report)
     for part in ("int8.tflite", f"{len(content):,} bytes", "zero point -128", "int32"):
         assert part in text
+
+
+def test_a_functional_model_with_augmentation_inside_is_written(tmp_path, images):
+    inputs = keras.Input((28, 28, 1))
+    x = augment.Pipeline([augment.RandomTranslation(0.5, 0.5)])(inputs)
+    x = keras.layers.Conv2D(4, 5, strides=4, activation="relu")(x)
+    model = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Flatten()(x)))
+    report = compress.export_tflite(model, tmp_path / "functional.tflite")
+    given = compress.LiteModel(report.path).predict(images[2][:20])
+    expected = model.predict(images[2][:20], verbose=0)
+    np.testing.assert_allclose(given, expected, atol=1e-5)
+    assert operators(report)[:2] == ["CONV_2D", "RESHAPE"]
 
 
 @keras.saving.register_keras_serializable(package="test_compress")

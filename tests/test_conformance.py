@@ -39,7 +39,8 @@ def row(op, arguments, check):
     rows = [kwargs for other, kwargs in CASES if other is op]
     number = rows.index(arguments)
     name = f"{op.__name__}-{number + 1}" if len(rows) > 1 else op.__name__
-    slow = number > 0 and getattr(check, "compiled", False)
+    slow = getattr(check, "slow", False)
+    slow = slow or (number > 0 and getattr(check, "compiled", False))
     return pytest.param(
         op,
         arguments,

@@ -337,6 +337,7 @@ class RefusesJit(Brightness):
 @breaks(
     "batches_in_tf_data_equal_eager",
     BRIGHTNESS,
+    "programs_in_tf_data_equal_eager",
     "single_images_in_tf_data_equal_eager",
     "unknown_sizes_in_tf_data_equal_eager",
 )

@@ -16,6 +16,13 @@ from perfkit.ops import boxes
 _MANY_PROGRAMS = 16
 
 
+class _Programs:
+    """Compiled programs by signature, out of sight of TensorFlow's tracking."""
+
+    def __init__(self):
+        self.compiled: dict[Any, Any] = {}
+
+
 class Augment(Configured, keras.layers.Layer):
     """Base of all augmentation layers.
 
@@ -25,6 +32,10 @@ class Augment(Configured, keras.layers.Layer):
     one image, a batch, or a batch of videos, whose frames are all changed alike;
     integers or floats. They come out in the layer's compute dtype, which may be
     `dtype="uint8"`. Coordinates are continuous: pixel `i` covers `[i, i + 1)`.
+
+    A call augments unless `training=False`. `fit`, `evaluate` and `predict` say
+    which; a model that is called without saying augments in eager code and in
+    `tf.data`, as with Keras's layers, but not while it is traced for export.
 
     A call is a pure function of its inputs and one key, compiled by XLA for each
     static shape, also outside a compiled step: eagerly and in `tf.data`. Where
@@ -64,7 +75,7 @@ class Augment(Configured, keras.layers.Layer):
                 owner, "bounding_box_format", bounding_box_format, boxes.FORMATS
             )
         self.bounding_box_format = bounding_box_format
-        self._programs: dict[Any, Any] = {}
+        self._programs = _Programs()
         self._uncompiled = False
         if self.random:
             self._stream = SeedStream(seed)
@@ -92,7 +103,7 @@ class Augment(Configured, keras.layers.Layer):
     @property
     def program_count(self) -> int:
         """How many programs this layer has compiled, one for each set of shapes."""
-        return len(self._programs)
+        return len(self._programs.compiled)
 
     def __call__(self, inputs, **kwargs):
         """Check the inputs, and route what cannot go through `Layer.__call__`.
@@ -115,7 +126,11 @@ class Augment(Configured, keras.layers.Layer):
             outputs = super().__call__(inputs, **kwargs)
         return outputs["images"] if bare else _inputs.join(outputs, aside)
 
-    def call(self, inputs, training=True):
+    def call(self, inputs, training=None):
+        if training is None:
+            # As in Keras; but a model that is being exported is not in training.
+            nested = _backend.is_called_by_another(self)
+            training = not (nested and _backend.is_traced(inputs))
         if not isinstance(inputs, dict):  # `stateless_call` does not go by `__call__`
             return self._augment({"images": inputs}, training)["images"]
         return self._augment(inputs, training)
@@ -148,12 +163,15 @@ class Augment(Configured, keras.layers.Layer):
         def run(inputs, key, constants):
             return self._run(inputs, key, constants, training)
 
+        if not training and _backend.in_graph():
+            return run  # a model that is exported should not need XLA
         if self._uncompiled or None in tuple(inputs["images"].shape[1:]):
             return run
         shapes = keras.tree.map_structure(lambda x: (*x.shape, dtype_of(x)), inputs)
         signature = (training, _backend.engine(), repr(shapes))
-        if signature not in self._programs:
-            if len(self._programs) == _MANY_PROGRAMS:
+        programs = self._programs.compiled
+        if signature not in programs:
+            if len(programs) == _MANY_PROGRAMS:
                 warnings.warn(
                     f"{self.name} has compiled {_MANY_PROGRAMS} programs, one for "
                     "each shape of its inputs, and compiles no more: other shapes "
@@ -161,8 +179,8 @@ class Augment(Configured, keras.layers.Layer):
                     stacklevel=3,
                 )
                 return run
-            self._programs[signature] = _backend.compiled(run)
-        return self._programs[signature]
+            programs[signature] = _backend.compiled(run)
+        return programs[signature]
 
     def _run(self, inputs, key, constants, training):
         layout = _inputs.Layout(

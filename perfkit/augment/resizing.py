@@ -112,9 +112,13 @@ class Resizing(GeometricAugment):
             return
         rows, columns = canvas.size
         top, left, height, width = self._window(*canvas.extent)
+        tallest, widest = rows, columns
+        if padded:
+            tallest = rows + columns * self.height // self.width
+            widest = columns + rows * self.width // self.height
         how = self.interpolation, self.antialias
-        vertical = resize.weights(self.height, rows, top, height, *how)
-        horizontal = resize.weights(self.width, columns, left, width, *how)
+        vertical = resize.weights(self.height, rows, top, height, tallest, *how)
+        horizontal = resize.weights(self.width, columns, left, width, widest, *how)
         canvas.redraw(
             lambda images: resize.resize(images, vertical, horizontal, self.fill_value),
             matrix,

@@ -17,7 +17,7 @@ def collect(data, shape, dtype, samples):
         batch = _checked(batch, shape, dtype)[: samples - count]
         batches.append(batch)
         count += len(batch)
-        if count == samples:
+        if count >= samples:
             break
     if count == 0:
         _check.fail(_OWNER, "data", "at least one training input", data)
@@ -25,9 +25,7 @@ def collect(data, shape, dtype, samples):
 
 
 def _batches(data: Any, samples):
-    if isinstance(data, Mapping) or not (
-        hasattr(data, "__iter__") or hasattr(data, "__getitem__")
-    ):
+    if isinstance(data, Mapping) or not hasattr(data, "__iter__"):
         expected = "an array, or an iterable of batches x or (x, y)"
         _check.fail(_OWNER, "data", expected, data, TypeError)
     if isinstance(data, tuple):  # one batch, (x, y)
@@ -37,8 +35,6 @@ def _batches(data: Any, samples):
         if data.ndim and len(data) > samples:  # evenly: classes may lie in order
             data = data[np.linspace(0, len(data) - 1, samples).astype(int)]
         data = [data]
-    elif hasattr(data, "__getitem__") and hasattr(data, "__len__"):
-        data = map(data.__getitem__, range(len(data)))  # a PyDataset may have no end
     for batch in data:
         yield np.asarray(batch[0] if isinstance(batch, tuple) else batch)
 

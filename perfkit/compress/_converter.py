@@ -6,7 +6,6 @@ JAX lowers for TensorFlow keeps neither convolutions nor BatchNorm in a form tha
 TFLite can fuse.
 """
 
-import contextlib
 import importlib
 import importlib.util
 import json
@@ -17,7 +16,6 @@ import sys
 import tempfile
 import warnings
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -43,17 +41,21 @@ def convert(model, samples, float_interface, verbose):
 def _convert(model, samples, float_interface, stream):
     tf = _backend.tensorflow()
     (given,) = model.inputs
-    one = tf.TensorSpec((1, *given.shape[1:]), given.dtype, name="inputs")
-    with warnings.catch_warnings(), _folder() as folder:
+
+    @tf.function(input_signature=[tf.TensorSpec((1, *given.shape[1:]), given.dtype)])
+    def serve(inputs):
+        return model(inputs, training=False)
+
+    concrete = serve.get_concrete_function()
+    if samples is not None:
+        _refuse_loops(concrete, model)
+    # Tracked is the function: a SavedModel of the model, which the converter would
+    # make of it, fails on attributes that TensorFlow cannot save, and may lose
+    # the weights without a word.
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], serve)
+    with warnings.catch_warnings():
         # Speaks of the quantization of 2017, which had no representative data.
         warnings.filterwarnings("ignore", "Statistics for quantized inputs")
-        archive: Any = keras.export.ExportArchive()  # of the TensorFlow backend
-        archive.track(model)
-        serve = archive.add_endpoint("serve", lambda x: model(x, training=False), [one])
-        if samples is not None:
-            _refuse_loops(serve, model)
-        archive.write_out(str(folder), verbose=False)
-        converter = tf.lite.TFLiteConverter.from_saved_model(str(folder))
         if samples is not None:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
@@ -73,19 +75,13 @@ def _convert(model, samples, float_interface, stream):
             _check.fail("export_tflite", "model", expected, model)
 
 
-def _refuse_loops(serve, model):
+def _refuse_loops(concrete, model):
     """The converter of TensorFlow 2.21 kills the process on a loop in int8."""
-    graph = serve.get_concrete_function().graph.as_graph_def()
+    graph = concrete.graph.as_graph_def()
     nodes = [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
     if any(node.op in ("While", "StatelessWhile") for node in nodes):
         expected = "free of loops for int8; give recurrent layers unroll=True"
         _check.fail("export_tflite", "model", expected, model)
-
-
-@contextlib.contextmanager
-def _folder():
-    with tempfile.TemporaryDirectory() as name:
-        yield Path(name)
 
 
 def _progress(samples, stream):
@@ -100,7 +96,8 @@ def _progress(samples, stream):
 
 
 def _convert_elsewhere(model, samples, float_interface, stream):
-    with _folder() as folder:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
         model.save(folder / "model.keras")
         modules = json.dumps(sorted(_modules(model)))
         (folder / "modules.json").write_text(modules, "utf-8")

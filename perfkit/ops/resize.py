@@ -37,7 +37,7 @@ KERNELS = {
 }
 
 
-def weights(out, size, start, extent, interpolation, antialias):
+def weights(out, size, start, extent, longest, interpolation, antialias):
     """Weights of the pixels of one axis in each pixel of the output.
 
     Args:
@@ -45,6 +45,8 @@ def weights(out, size, start, extent, interpolation, antialias):
         size: Length of the input, in pixels.
         start: Where the window begins, in whole pixels; negative if it is padded.
         extent: Length of the window, in whole pixels.
+        longest: What `extent` cannot exceed. JAX, which has to know the length of
+            an array, can derive this one from a size that it does not know yet.
         interpolation: One of `KERNELS`.
         antialias: Whether to widen the kernel when shrinking.
 
@@ -60,9 +62,11 @@ def weights(out, size, start, extent, interpolation, antialias):
         distance = ops.abs(position[None, :] - center[:, None]) / width
         return KERNELS[interpolation](distance)
 
-    total = ops.sum(kernel(ops.arange(extent, dtype="float32")), axis=1)
-    position = ops.arange(size, dtype="float32") - ops.cast(start, "float32")
     last = ops.cast(extent, "float32") - 1.0
+    position = ops.arange(longest, dtype="float32")
+    within = position <= last
+    total = ops.sum(ops.where(within[None, :], kernel(position), 0.0), axis=1)
+    position = ops.arange(size, dtype="float32") - ops.cast(start, "float32")
     seen = (position >= 0.0) & (position <= last)
     return ops.where(seen[None, :], kernel(position), 0.0) / total[:, None]
 

@@ -32,6 +32,12 @@ def compiled(check):
     return check
 
 
+def slow(check):
+    """Say that a check is left out of the default run."""
+    check.slow = True
+    return check
+
+
 def draws(op):
     return op.random
 

@@ -11,14 +11,9 @@ from tests.conformance.common import (
     full_inputs,
     keeps_samples_apart,
     pinned,
+    slow,
 )
 from tests.conformance.programs import STRAYS, uncompiled
-
-
-def _compiled_if_foreign(check):
-    """Native programs are those of `check_compiles_in_a_step`."""
-    native = keras.backend.backend() == "tensorflow"
-    return check if native else compiled(check)
 
 
 def _first(dataset):
@@ -37,7 +32,6 @@ def _numbers(outputs):
     return {key: value for key, value in outputs.items() if key != "file"}
 
 
-@_compiled_if_foreign
 def check_batches_in_tf_data_equal_eager(make):
     layer = pinned(make())
     dataset = tf.data.Dataset.from_tensors(_inputs())
@@ -45,6 +39,12 @@ def check_batches_in_tf_data_equal_eager(make):
     assert out["file"].tolist() == [b"a", b"b", b"c", b"d"]
     eager = uncompiled(layer, full_inputs())
     assert_same(_numbers(out), eager, atol=0.05, strays=STRAYS)
+
+
+@slow
+@compiled
+def check_programs_in_tf_data_equal_eager(make):
+    check_batches_in_tf_data_equal_eager(make)
 
 
 @applies_to(keeps_samples_apart)
