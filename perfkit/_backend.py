@@ -133,6 +133,17 @@ def tensorflow_scope():
         _foreign.reset(token)
 
 
+def in_tensorflow(function, *arguments) -> Any:
+    """Call a function that is to act on TensorFlow tensors, as it is written.
+
+    `tf.data` would have AutoGraph rewrite it line by line, which takes seconds and
+    which Keras spares the layers of the TensorFlow backend.
+    """
+    plain = tensorflow().autograph.experimental.do_not_convert(function)
+    with tensorflow_scope():
+        return plain(*arguments)
+
+
 def engine() -> str:
     """Name of the library whose tensors `ops` acts on."""
     return "tensorflow" if _foreign.get() else keras.backend.backend()

@@ -120,8 +120,8 @@ class Augment(Configured, keras.layers.Layer):
         self.check_inputs(inputs)
         inputs, aside = _inputs.split(inputs, self.mixes)
         if _backend.is_foreign(inputs):
-            with _backend.tensorflow_scope():
-                outputs = self._augment(inputs, kwargs.get("training", True))
+            training = kwargs.get("training", True)
+            outputs = _backend.in_tensorflow(self._augment, inputs, training)
         else:
             outputs = super().__call__(inputs, **kwargs)
         return outputs["images"] if bare else _inputs.join(outputs, aside)

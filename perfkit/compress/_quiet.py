@@ -7,8 +7,8 @@ import sys
 import tempfile
 
 _CHATTER = re.compile(
-    rb"[IW]\d{4} \d\d:|WARNING: All log messages before absl|INFO: Created TensorFlow"
-    rb"|fully_quantize: |To enable the following instructions"
+    rb"[IW]\d{4} \d\d:|\d{4}-\d\d-\d\d [\d:.]+: [IW] tensorflow/"
+    rb"|WARNING: All log messages before absl|INFO: Created TensorFlow|fully_quantize: |To enable the following instructions"
 )
 
 
