@@ -63,6 +63,4 @@ def build(op, arguments, **others):
     if "layers" in arguments:
         layout = {"data_format": arguments.get("data_format")}
         arguments["layers"] = [layer(**layout) for layer in arguments["layers"]]
-    if op is augment.Normalization and arguments.get("data_format") == "channels_first":
-        arguments["axis"] = -3
     return op(**arguments)

@@ -9,9 +9,9 @@ from perfkit.ops.warp import FILL_MODES, INTERPOLATIONS
 class GeometricAugment(Operation):
     """Move pixels; masks, boxes and keypoints follow the same matrix.
 
-    Masks are sampled with nearest neighbour and filled with 0. A box becomes the
-    axis-aligned hull of the moved box, clipped to the image. Keypoints are moved,
-    and kept when they leave the image.
+    Masks are sampled with nearest neighbour; outside they follow the fill mode, and
+    a constant fill is 0. A box becomes the axis-aligned hull of the moved box,
+    clipped to the image. Keypoints are moved, and kept when they leave the image.
 
     Args:
         **kwargs: See `Operation` (`rate`, `seed`, ...).

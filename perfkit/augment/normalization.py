@@ -18,9 +18,9 @@ class Normalization(ColorAugment):
     It works at inference too.
 
     Args:
-        axis: Axis that keeps its own statistics: the channels' (-1, or -3 with
-            `data_format="channels_first"`), or `None` for one mean and one
-            variance. For others use `keras.layers.Normalization`.
+        axis: -1 for a mean and a variance of each channel, wherever `data_format`
+            has the channels; `None` for one of each. For other axes use
+            `keras.layers.Normalization`.
         mean: Number, or one for each channel. `None` to `adapt` to data.
         variance: Number of at least 0, or one for each channel.
         invert: Whether to undo the normalization instead.
@@ -49,7 +49,7 @@ class Normalization(ColorAugment):
         owner = "Normalization"
         if isinstance(axis, (list, tuple)):
             axis = None if not axis else axis[0] if len(axis) == 1 else tuple(axis)
-        channels = {"channels_last": (-1, 3), "channels_first": (-3, 1)}
+        channels = {"channels_last": (-1, 3), "channels_first": (-1, -3, 1)}
         if axis is not None and axis not in channels[self.data_format]:
             expected = f"the channels' axis, one of {channels[self.data_format]}"
             _check.fail(owner, "axis", f"{expected}, or None", axis)
