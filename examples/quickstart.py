@@ -5,7 +5,7 @@
 
 Both sides train the same network for the same number of epochs with Adam, from the
 same three seeds. The baseline has the constant rate that suited it best among 3e-4,
-1e-3, 3e-3 and 6e-3. It prints one table and writes a picture of augmented images, the
+1e-3 and 3e-3. It prints one table and writes a picture of augmented images, the
 learning curves and two `.tflite` files.
 """
 
