@@ -133,15 +133,16 @@ def tensorflow_scope():
         _foreign.reset(token)
 
 
-def in_tensorflow(function, *arguments) -> Any:
-    """Call a function that is to act on TensorFlow tensors, as it is written.
+def as_written(function, *arguments) -> Any:
+    """Call a function without AutoGraph.
 
-    `tf.data` would have AutoGraph rewrite it line by line, which takes seconds and
-    which Keras spares the layers of the TensorFlow backend.
+    `tf.data` and `tf.function` rewrite the functions they trace line by line, which
+    takes seconds and fails with a warning where a body is only a docstring. They
+    spare Keras and so its layers, but not ours.
     """
-    plain = tensorflow().autograph.experimental.do_not_convert(function)
-    with tensorflow_scope():
-        return plain(*arguments)
+    if not _tensorflow_is_loaded() or tensorflow().executing_eagerly():
+        return function(*arguments)
+    return tensorflow().autograph.experimental.do_not_convert(function)(*arguments)
 
 
 def engine() -> str:

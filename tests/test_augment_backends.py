@@ -1,7 +1,7 @@
 """The same seed gives the same images on both backends.
 
-One process of the other backend writes what every operation makes of the same
-inputs; so the two check each other.
+A process of the other backend writes what every operation makes of the same
+inputs. The run on JAX compares; once is enough, and TensorFlow starts faster.
 """
 
 import os
@@ -59,10 +59,9 @@ def write(file):
 @pytest.fixture(scope="module")
 def theirs(tmp_path_factory):
     file = tmp_path_factory.mktemp("backends") / "theirs.npz"
-    other = {"tensorflow": "jax", "jax": "tensorflow"}[keras.backend.backend()]
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(file)],
-        env={**os.environ, "KERAS_BACKEND": other},
+        env={**os.environ, "KERAS_BACKEND": "tensorflow"},
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -72,6 +71,7 @@ def theirs(tmp_path_factory):
     return np.load(file)
 
 
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="the run on JAX compares")
 @pytest.mark.parametrize(
     ("name", "op", "arguments"), ROWS, ids=[row[0] for row in ROWS]
 )

@@ -1,6 +1,7 @@
 """Draws inside `tf.data`: each element its own, whatever runs beside it."""
 
 import functools
+import inspect
 
 import keras
 import numpy as np
@@ -97,3 +98,20 @@ def test_an_explicit_training_argument_is_obeyed():
     for training, value in ((True, 155.0), (False, 100.0), (None, 155.0)):
         mapped = dataset.map(lambda x, training=training: layer(x, training=training))
         assert next(iter(mapped)).numpy()[0, 0, 0] == value
+
+
+def test_autograph_rewrites_no_part_of_a_layer():
+    files = set()
+
+    class Looks(augment.RandomInvert):
+        def check_inputs(self, inputs):
+            files.add(inspect.currentframe().f_code.co_filename)
+
+        def color(self, params):
+            files.add(inspect.currentframe().f_code.co_filename)
+            return super().color(params)
+
+    layer = Looks()
+    tf.data.Dataset.from_tensors(PIXEL).map(layer)
+    tf.function(lambda x: layer(x))(tf.constant(PIXEL))
+    assert files == {__file__}

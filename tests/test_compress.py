@@ -17,6 +17,9 @@ from perfkit.compress import _calibration, _converter, _quiet
 
 DATA = Path(__file__).parents[1] / "examples" / "data" / "fashion_mnist_10k.npz"
 ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
+about_the_converter = pytest.mark.skipif(
+    not ON_TENSORFLOW, reason="the second process does what is tested on TensorFlow"
+)
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +140,7 @@ def test_the_scales_span_what_the_tensors_take(int8_report):
     assert probabilities.scale == 1 / 256  # softmax, fixed by the TFLite standard
 
 
+@about_the_converter
 def test_the_scale_follows_the_calibration_data(tmp_path):
     data = np.linspace(-1, 3, 40).reshape(10, 4)
     path = tmp_path / "relu.tflite"
@@ -147,6 +151,7 @@ def test_the_scale_follows_the_calibration_data(tmp_path):
     np.testing.assert_allclose(given, np.maximum(data, 0), atol=4 / 255)
 
 
+@about_the_converter
 def test_a_float_interface_quantizes_inside(model, folder, images, int8_report):
     report = compress.export_tflite(
         model,
@@ -270,7 +275,11 @@ def test_a_wrong_argument_is_refused(changed, expected, tmp_path, monkeypatch):
     ("layer", "expected"),
     [
         (keras.layers.LayerNormalization(), r"exist in int8; not so: .*Neg"),
-        (keras.layers.LSTM(4), "free of loops for int8; give .* unroll=True"),
+        pytest.param(
+            keras.layers.LSTM(4),
+            "free of loops for int8; give .* unroll=True",
+            marks=about_the_converter,
+        ),
     ],
     ids=["float inside", "loop"],
 )

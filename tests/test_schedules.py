@@ -23,6 +23,8 @@ EVERY = pytest.mark.parametrize("inner", INNER.values(), ids=INNER)
 def rates(schedule, steps):
     if isinstance(schedule, float):
         return np.full(len(steps), schedule)
+    # Tensors, as an optimizer counts: JAX would compile for each Python number.
+    steps = [keras.ops.convert_to_tensor(step, "int32") for step in steps]
     return np.array([float(schedule(step)) for step in steps])
 
 

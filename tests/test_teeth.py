@@ -338,7 +338,6 @@ class RefusesJit(Brightness):
     "batches_in_tf_data_equal_eager",
     BRIGHTNESS,
     "programs_in_tf_data_equal_eager",
-    "single_images_in_tf_data_equal_eager",
     "unknown_sizes_in_tf_data_equal_eager",
 )
 class ReturnsDoublesInTensorFlow(Brightness):

@@ -106,6 +106,9 @@ class Augment(Configured, keras.layers.Layer):
         return len(self._programs.compiled)
 
     def __call__(self, inputs, **kwargs):
+        return _backend.as_written(self._checked_call, inputs, kwargs)
+
+    def _checked_call(self, inputs, kwargs):
         """Check the inputs, and route what cannot go through `Layer.__call__`.
 
         Keras takes an explicit `training=None` literally and infers only what is
@@ -121,7 +124,8 @@ class Augment(Configured, keras.layers.Layer):
         inputs, aside = _inputs.split(inputs, self.mixes)
         if _backend.is_foreign(inputs):
             training = kwargs.get("training", True)
-            outputs = _backend.in_tensorflow(self._augment, inputs, training)
+            with _backend.tensorflow_scope():
+                outputs = self._augment(inputs, training)
         else:
             outputs = super().__call__(inputs, **kwargs)
         return outputs["images"] if bare else _inputs.join(outputs, aside)

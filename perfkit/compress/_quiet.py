@@ -9,7 +9,7 @@ import tempfile
 _CHATTER = re.compile(
     rb"[IW]\d{4} \d\d:|\d{4}-\d\d-\d\d [\d:.]+: [IW] tensorflow/"
     rb"|WARNING: All log messages before absl|INFO: Created TensorFlow|fully_quantize: "
-    rb"|To enable the following instructions"
+    rb"|To enable the following instructions|.*Unable to register cu\w+ factory"
 )
 
 
