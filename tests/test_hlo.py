@@ -73,6 +73,7 @@ def test_a_pipeline_is_one_bilinear_resample(dtype):
     compiled = read("optimized_hlo")
     assert count(compiled, "gather") == 4
     assert count(compiled, "convolution") == 0
+    assert count(compiled, "dot") == 0  # contrast's mean had the images computed
     assert len(read("stablehlo").splitlines()) < 3000
 
 
@@ -104,10 +105,15 @@ def test_whole_pixels_are_gathered_once():
     assert count(compiled, "gather") == 1
 
 
-def test_colours_are_not_gathered_and_mixed_once():
+def test_colours_are_one_pass_over_the_pixels():
     compiled = optimized(colours())
-    assert count(compiled, "gather") == 0
-    assert count(compiled, "convolution") == 0
+    for operation in ("gather", "convolution", "dot"):
+        assert count(compiled, operation) == 0
+
+
+def test_mixing_colours_does_not_repeat_the_resample():
+    compiled = optimized([*geometry(), augment.RandomHue(0.1)])
+    assert count(compiled, "gather") == 4
     assert count(compiled, "dot") == 1
 
 

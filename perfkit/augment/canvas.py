@@ -164,15 +164,17 @@ class Canvas:
 
     def picture(self):
         """The images with all that was asked for done, float32."""
+        unfinished = self._motion is not None and self._resampled is None
+        apply = color.apply_to_unfinished if unfinished else color.apply
         values, coverage = self._values()
         values = ops.cast(values, "float32")
         if coverage is None:
-            return _through(self._stages, values, color.apply)
+            return _through(self._stages, values, apply)
         fill = self._fill[:, None, None, :]
         if not self._stages:
             return values + (1.0 - coverage) * fill
         seen = values / ops.where(coverage > 0.0, coverage, 1.0)
-        seen = _through(self._stages, seen, color.apply)
+        seen = _through(self._stages, seen, apply)
         return coverage * seen + (1.0 - coverage) * fill
 
     def _values(self):

@@ -154,8 +154,22 @@ def apply(m, images):
     offset = m.offset[:, None, None, :]
     if not m.mixes:
         return images * m.mix[:, None, None, :] + offset
-    # A product of matrices, so that XLA computes the images once. Written as a
-    # sum over channels it would resample them anew for each pair of channels.
+    mixed = 0.0
+    for k in range(m.mix.shape[-1]):
+        mixed = mixed + images[..., k : k + 1] * m.mix[:, None, None, :, k]
+    return mixed + offset
+
+
+def apply_to_unfinished(m, images):
+    """Map images that XLA has still to compute, say by a resample.
+
+    The sum over channels of `apply` would have it compute them anew for each pair
+    of channels; a product of matrices wants them whole. Where they lie in memory,
+    the sum is several times as fast.
+    """
+    if not m.mixes:
+        return apply(m, images)
+    offset = m.offset[:, None, None, :]
     batch, height, width, channels = ops.shape(images)
     flat = ops.reshape(images, (batch, height * width, channels))
     mixed = ops.matmul(flat, ops.transpose(m.mix, (0, 2, 1)))
