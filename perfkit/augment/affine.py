@@ -24,13 +24,8 @@ class RandomAffine(WarpAugment):
         height_factor: Half-width, or `(low, high)`, of the shift downwards.
             Fraction of the height. Within [-1, 1].
         width_factor: The same to the right, as a fraction of the width.
-        fill_mode: What lies outside: `"constant"`, `"nearest"`, `"reflect"` or
-            `"wrap"`.
-        interpolation: `"bilinear"` or `"nearest"`, for images.
-        seed: Whole number, or `None`.
-        fill_value: Pixel value outside with `fill_mode="constant"`.
-        data_format: `"channels_last"`, `"channels_first"`, or `None` for the
-            Keras default.
+        fill_mode, interpolation, fill_value: See `WarpAugment`.
+        seed, data_format: See `Augment`.
         **kwargs: See `WarpAugment` (`rate`, `bounding_box_format`, ...).
 
     Shape:

@@ -15,7 +15,7 @@ class RandomBrightness(ColorAugment):
         factor: Half-width, or `(low, high)`, of the uniform offset, drawn per
             sample. Fraction of the width of `value_range`. Within [-1, 1].
         value_range: `(low, high)` of the pixel values.
-        seed: Whole number, or `None`.
+        seed: See `Augment`.
         **kwargs: See `ColorAugment` (`rate`, `data_format`, ...).
 
     Shape:

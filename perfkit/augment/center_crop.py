@@ -17,8 +17,7 @@ class CenterCrop(GeometricAugment):
     Args:
         height: Height of the window, in pixels. At least 1.
         width: Width of the window, in pixels. At least 1.
-        data_format: `"channels_last"`, `"channels_first"`, or `None` for the
-            Keras default.
+        data_format: See `Augment`.
         **kwargs: See `GeometricAugment` (`bounding_box_format`, ...).
 
     Shape:

@@ -17,9 +17,7 @@ class RandomColorJitter(ColorAugment):
         contrast_factor: As in `RandomContrast`; `None` leaves it out.
         saturation_factor: As in `RandomSaturation`; `None` leaves it out.
         hue_factor: As in `RandomHue`; `None` leaves it out.
-        seed: Whole number, or `None`.
-        data_format: `"channels_last"`, `"channels_first"`, or `None` for the
-            Keras default.
+        seed, data_format: See `Augment`.
         **kwargs: See `ColorAugment` (`rate`, ...).
 
     Shape:

@@ -15,7 +15,7 @@ class RandomContrast(ColorAugment):
         factor: `x`, or `(lower, upper)`: the factor is uniform in [1 - lower, 1 +
             upper], drawn per sample. Within [0, 1].
         value_range: `(low, high)` of the pixel values, where results are cut off.
-        seed: Whole number, or `None`.
+        seed: See `Augment`.
         **kwargs: See `ColorAugment` (`rate`, `data_format`, ...).
 
     Shape:

@@ -19,10 +19,8 @@ class RandomCrop(GeometricAugment):
     Args:
         height: Height of the window, in pixels. At least 1.
         width: Width of the window, in pixels. At least 1.
-        seed: Whole number, or `None`.
-        data_format: `"channels_last"`, `"channels_first"`, or `None` for the
-            Keras default.
         name: Name of the layer.
+        seed, data_format: See `Augment`.
         **kwargs: See `GeometricAugment` (`rate`, `bounding_box_format`, ...).
 
     Shape:

@@ -15,11 +15,9 @@ class CutMix(MixAugment):
         factor: Both parameters of the beta distribution of the share that a sample
             keeps, drawn per sample; or `(low, high)` to draw that parameter from,
             per sample. Within [0.001, 1000].
-        seed: Whole number, or `None`.
-        data_format: `"channels_last"`, `"channels_first"`, or `None` for the
-            Keras default.
         classes: Number of classes. Needed for integer labels, which come out
             one-hot.
+        seed, data_format: See `Augment`.
         **kwargs: See `MixAugment` (`rate`, `bounding_box_format`, ...).
 
     Shape:

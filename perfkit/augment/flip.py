@@ -17,9 +17,7 @@ class RandomFlip(GeometricAugment):
     Args:
         mode: `"horizontal"`, `"vertical"` or `"horizontal_and_vertical"`. Each
             axis is mirrored with probability 1/2, drawn per sample.
-        seed: Whole number, or `None`.
-        data_format: `"channels_last"`, `"channels_first"`, or `None` for the
-            Keras default.
+        seed, data_format: See `Augment`.
         **kwargs: See `GeometricAugment` (`rate`, `bounding_box_format`, ...).
 
     Shape:

@@ -17,7 +17,7 @@ class RandomGamma(PixelAugment):
         factor: Half-width around 1, or `(low, high)`, of the uniform exponent, drawn
             per sample. Within [0.1, 10].
         value_range: `(low, high)` of the pixel values.
-        seed: Whole number, or `None`.
+        seed: See `Augment`.
         **kwargs: See `PixelAugment` (`rate`, `data_format`, ...).
 
     Shape:

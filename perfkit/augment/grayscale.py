@@ -14,9 +14,7 @@ class RandomGrayscale(ColorAugment):
 
     Args:
         factor: Probability that a sample is changed. Within [0, 1].
-        data_format: `"channels_last"`, `"channels_first"`, or `None` for the
-            Keras default.
-        seed: Whole number, or `None`.
+        seed, data_format: See `Augment`.
         **kwargs: See `ColorAugment` (`rate`, ...).
 
     Shape:

@@ -15,9 +15,7 @@ class RandomHue(ColorAugment):
         factor: Greatest, or `(low, high)`, turn either way, drawn per sample. 1 is
             half a turn, to the opposite colour. Within [0, 1].
         value_range: `(low, high)` of the pixel values, where results are cut off.
-        data_format: `"channels_last"`, `"channels_first"`, or `None` for the
-            Keras default.
-        seed: Whole number, or `None`.
+        seed, data_format: See `Augment`.
         **kwargs: See `ColorAugment` (`rate`, ...).
 
     Shape:

@@ -17,9 +17,7 @@ class RandomInvert(ColorAugment):
             probability from, per sample. Within [0, 1]. Keras takes a number as
             `(0, factor)`, so that its 1.0 changes every second image.
         value_range: `(low, high)` of the pixel values, whose ends change places.
-        seed: Whole number, or `None`.
-        data_format: `"channels_last"`, `"channels_first"`, or `None` for the
-            Keras default.
+        seed, data_format: See `Augment`.
         **kwargs: See `ColorAugment` (`rate`, ...).
 
     Shape:

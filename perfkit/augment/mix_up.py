@@ -13,11 +13,9 @@ class MixUp(MixAugment):
     Args:
         alpha: Both parameters of the beta distribution of the share that a sample
             keeps, drawn per sample. Greater than 0; small values mix little.
-        data_format: `"channels_last"`, `"channels_first"`, or `None` for the
-            Keras default.
-        seed: Whole number, or `None`.
         classes: Number of classes. Needed for integer labels or masks, which come
             out one-hot.
+        seed, data_format: See `Augment`.
         **kwargs: See `MixAugment` (`rate`, `bounding_box_format`, ...).
 
     Shape:

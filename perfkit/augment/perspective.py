@@ -19,13 +19,8 @@ class RandomPerspective(WarpAugment):
         scale: Greatest shift of a corner, times a quarter of the height and of the
             width. Within [0, 1]. Keras lets corners go twice as far, where the
             image may fold over, and its top left corner not at all.
-        interpolation: `"bilinear"` or `"nearest"`, for images.
-        fill_value: Pixel value outside with `fill_mode="constant"`.
-        seed: Whole number, or `None`.
-        data_format: `"channels_last"`, `"channels_first"`, or `None` for the
-            Keras default.
-        fill_mode: What lies outside: `"constant"`, `"nearest"`, `"reflect"` or
-            `"wrap"`.
+        fill_mode, interpolation, fill_value: See `WarpAugment`.
+        seed, data_format: See `Augment`.
         **kwargs: See `WarpAugment` (`rate`, `bounding_box_format`, ...).
 
     Shape:

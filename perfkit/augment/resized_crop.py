@@ -24,9 +24,7 @@ class RandomResizedCrop(GeometricAugment):
         ratio: `(low, high)` of the window's width over its height, uniform in its
             logarithm. Within [0.01, 100].
         interpolation: `"bilinear"` or `"nearest"`, for images.
-        seed: Whole number, or `None`.
-        data_format: `"channels_last"`, `"channels_first"`, or `None` for the
-            Keras default.
+        seed, data_format: See `Augment`.
         **kwargs: See `GeometricAugment` (`rate`, `bounding_box_format`, ...).
 
     Shape:

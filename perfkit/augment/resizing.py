@@ -28,8 +28,7 @@ class Resizing(GeometricAugment):
         fill_mode: `"constant"`, for the padding.
         fill_value: Pixel value of the padding.
         antialias: Whether to filter when shrinking.
-        data_format: `"channels_last"`, `"channels_first"`, or `None` for the
-            Keras default.
+        data_format: See `Augment`.
         **kwargs: See `GeometricAugment` (`bounding_box_format`, ...).
 
     Shape:

@@ -14,13 +14,8 @@ class RandomRotation(WarpAugment):
     Args:
         factor: Half-width, or `(low, high)`, of the uniform angle, drawn per
             sample. Fraction of a full turn, counter-clockwise. Within [-1, 1].
-        fill_mode: What lies outside: `"constant"`, `"nearest"`, `"reflect"` or
-            `"wrap"`.
-        interpolation: `"bilinear"` or `"nearest"`, for images.
-        seed: Whole number, or `None`.
-        fill_value: Pixel value outside with `fill_mode="constant"`.
-        data_format: `"channels_last"`, `"channels_first"`, or `None` for the
-            Keras default.
+        fill_mode, interpolation, fill_value: See `WarpAugment`.
+        seed, data_format: See `Augment`.
         **kwargs: See `WarpAugment` (`rate`, `bounding_box_format`, ...).
 
     Shape:

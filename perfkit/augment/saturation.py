@@ -17,9 +17,7 @@ class RandomSaturation(ColorAugment):
             luma, and at most a hundredfold. 0 makes grey, 0.5 changes nothing.
             Within [0, 1].
         value_range: `(low, high)` of the pixel values, where results are cut off.
-        data_format: `"channels_last"`, `"channels_first"`, or `None` for the
-            Keras default.
-        seed: Whole number, or `None`.
+        seed, data_format: See `Augment`.
         **kwargs: See `ColorAugment` (`rate`, ...).
 
     Shape:

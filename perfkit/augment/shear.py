@@ -18,13 +18,8 @@ class RandomShear(WarpAugment):
             from the centre, drawn per sample, to a side drawn per sample. Within
             [0, 1].
         y_factor: The same for columns.
-        interpolation: `"bilinear"` or `"nearest"`, for images.
-        fill_mode: What lies outside: `"constant"`, `"nearest"`, `"reflect"` or
-            `"wrap"`.
-        fill_value: Pixel value outside with `fill_mode="constant"`.
-        data_format: `"channels_last"`, `"channels_first"`, or `None` for the
-            Keras default.
-        seed: Whole number, or `None`.
+        fill_mode, interpolation, fill_value: See `WarpAugment`.
+        seed, data_format: See `Augment`.
         **kwargs: See `WarpAugment` (`rate`, `bounding_box_format`, ...).
 
     Shape:

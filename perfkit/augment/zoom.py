@@ -17,13 +17,8 @@ class RandomZoom(WarpAugment):
             shows 1.2 times its height, -0.2 zooms in to 0.8 of it. Within
             [-0.99, 1].
         width_factor: The same horizontally; `None` keeps the aspect ratio.
-        fill_mode: What lies outside: `"constant"`, `"nearest"`, `"reflect"` or
-            `"wrap"`.
-        interpolation: `"bilinear"` or `"nearest"`, for images.
-        seed: Whole number, or `None`.
-        fill_value: Pixel value outside with `fill_mode="constant"`.
-        data_format: `"channels_last"`, `"channels_first"`, or `None` for the
-            Keras default.
+        fill_mode, interpolation, fill_value: See `WarpAugment`.
+        seed, data_format: See `Augment`.
         **kwargs: See `WarpAugment` (`rate`, `bounding_box_format`, ...).
 
     Shape:
