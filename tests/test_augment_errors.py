@@ -73,7 +73,6 @@ RANGES = {
     "y_factor",
     "zoom_factor",
 }
-LAYOUT = augment.Pipeline, "data_format"  # compared with that of the layers
 ROWS = dict(reversed(CASES))
 
 
@@ -106,8 +105,7 @@ def complaint(op, argument, value):
     else:
         return f"{argument}={value!r} was accepted"
     start = rf"`{op.__name__}\({argument}=\.\.\.\)` must be .+\. Received: {argument}="
-    of_layers = argument == "layers" or (op, argument) == LAYOUT
-    end = "" if of_layers else re.escape(repr(value))
+    end = "" if argument == "layers" else re.escape(repr(value))
     return None if re.match(start + end, said) else said
 
 

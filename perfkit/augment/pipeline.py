@@ -58,17 +58,23 @@ class Pipeline(Augment):
             if not isinstance(layer, Augment):
                 expected = "perfkit augmentation layers; put others before or after it"
                 _check.fail(owner, "layers", expected, layer, TypeError)
-        for name in ("data_format", "bounding_box_format"):
-            said = {getattr(layer, name) for layer in layers} - {None}
-            if kwargs.get(name) is None and len(said) == 1:
-                kwargs[name] = said.pop()
-            elif said - {kwargs.get(name)}:
-                _check.fail(owner, name, "the same for all layers", sorted(said))
+        said = {
+            name: {getattr(layer, name) for layer in layers} - {None}
+            for name in ("data_format", "bounding_box_format")
+        }
+        for name, formats in said.items():
+            if kwargs.get(name) is None and len(formats) == 1:
+                (kwargs[name],) = formats
         self.random = any(layer.random for layer in layers)
         self.mixes = any(layer.mixes for layer in layers)
         if seed is None:
             seed = _joint_seed([layer for layer in layers if layer.random])
         super().__init__(seed=seed, **kwargs)
+        for name, formats in said.items():
+            own = getattr(self, name)
+            if formats - {own}:
+                formats = sorted(formats | {own} - {None})
+                _check.fail(owner, name, "the same for all layers", formats)
         self.layers = layers
         self.fused = _check.boolean(owner, "fused", fused)
 

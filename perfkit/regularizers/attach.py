@@ -222,8 +222,9 @@ def _selects(where, trail, names, kernel) -> bool:
 def _penalty(regularizer, path, kernel) -> float:
     try:
         return float(regularizer(kernel))
-    except Exception:
-        expected = f"computable on `{path}` of shape {tuple(kernel.shape)}"
+    except Exception as error:
+        shape = tuple(kernel.shape)
+        expected = f"computable on `{path}` of shape {shape}, where it raised {error!r}"
         _check.fail("attach", "regularizer", expected, regularizer)
 
 
