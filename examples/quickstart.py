@@ -5,8 +5,8 @@
 
 Both sides train the same network for the same number of epochs with Adam, from the
 same three seeds. The baseline has the constant rate that suited it best among 1e-4,
-3e-4, 1e-3, 3e-3 and 6e-3. It prints one table and writes a picture of augmented images, the
-learning curves and two `.tflite` files.
+3e-4, 1e-3, 3e-3 and 6e-3. It prints one table and writes a picture of augmented
+images, the learning curves and two `.tflite` files.
 """
 
 import argparse

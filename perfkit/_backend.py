@@ -77,7 +77,6 @@ def _tensorflow_table():
         "isfinite": tf.math.is_finite,
         "left_shift": _with_constant(tf.bitwise.left_shift),
         "log": tf.math.log,
-        "matmul": tf.matmul,
         "max": lambda x, axis=None: tf.reduce_max(x, axis),
         "maximum": tf.maximum,
         "mean": lambda x, axis=None: tf.reduce_mean(x, axis),
@@ -195,23 +194,37 @@ def in_graph() -> bool:
     return not in_tf_data()
 
 
-def is_traced(inputs) -> bool:
-    """Whether `inputs` stand for values of a program that is not for `tf.data`."""
-    if engine() == "jax":
-        tracer = _jax().core.Tracer
-        return any(isinstance(x, tracer) for x in keras.tree.flatten(inputs))
-    return in_graph()
+# Modules that trace a model to write it to a file.
+_EXPORTERS = ("keras.src.export", "tensorflow.python.saved_model", "tensorflow.lite")
 
 
-def is_called_by_another(layer) -> bool:
-    """Whether the call that `layer` is in began at another layer, say a model.
+def is_exported() -> bool:
+    """Whether the caller is being traced to be written to a file.
 
-    Keras has no public question for this.
+    Neither Keras nor TensorFlow has a public question for this, so the callers'
+    modules are asked for their names.
     """
-    from keras.src.backend.common import global_state
+    frame = sys._getframe()
+    while frame is not None:
+        if frame.f_globals.get("__name__", "").startswith(_EXPORTERS):
+            return True
+        frame = frame.f_back
+    return False
 
-    context = global_state.get_global_attribute("current_call_ctx")
-    return context is not None and context.entry_layer is not layer
+
+def replica() -> Any:
+    """Number of the replica that `tf.distribute` runs the caller on, or 0."""
+    if engine() != "tensorflow":
+        return 0
+    context = tensorflow().distribute.get_replica_context()
+    return 0 if context is None else context.replica_id_in_sync_group
+
+
+def matmul(x, y) -> Any:
+    """Multiply matrices in full float32, where the backend lets a caller say so."""
+    if engine() == "jax":
+        return _jax().numpy.matmul(x, y, precision="highest")
+    return tensorflow().matmul(x, y) if _foreign.get() else keras.ops.matmul(x, y)
 
 
 def tf_data_key(seed):
@@ -226,6 +239,9 @@ def compiled(function):
     """Compile a pure function of tensors with XLA, once for each static shape."""
     name = engine()
     if name == "tensorflow":
+        # TensorFlow counts retraces by code object: layers would share one count, and
+        # a few new ones would have it warn. A partial object has none.
+        function = functools.partial(function)
         return tensorflow().function(function, jit_compile=True, autograph=False)
     if name == "jax":
         return _jax().jit(function)

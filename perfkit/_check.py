@@ -75,8 +75,10 @@ def span(
     high: float,
     neutral: float = 0.0,
 ) -> tuple[float, float]:
-    """Turn `x` into `(neutral - x, neutral + x)`; check it is ordered and in bounds."""
-    pair = (neutral - value, neutral + value) if _is_number(value) else value
+    """Turn `x` into `(neutral - |x|, neutral + |x|)`; check it is in bounds."""
+    pair = value
+    if _is_number(value):
+        pair = (neutral - abs(value), neutral + abs(value))
     return _pair(owner, name, pair, value, low, high)
 
 

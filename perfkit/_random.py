@@ -13,7 +13,8 @@ from typing import Any
 
 import keras
 
-from perfkit._backend import in_tf_data, ops, tf_data_key
+from perfkit import _backend
+from perfkit._backend import ops
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = 0x1BD11BDA
@@ -126,7 +127,9 @@ class SeedStream:
     """One seed, two streams of keys: Keras's own, and one for `tf.data`.
 
     Keras's generator reads, then assigns. In a parallel `tf.data` map the keys
-    would repeat, so there they come from TensorFlow's atomic generator.
+    would repeat, so there they come from TensorFlow's atomic generator; and so do
+    those of any TensorFlow graph under another backend, whose generator would be
+    read once, while the graph is traced.
     """
 
     def __init__(self, seed):
@@ -137,8 +140,12 @@ class SeedStream:
 
     def next_key(self):
         """Draw the key of one call, an int32 tensor of shape `(2,)`."""
-        if in_tf_data():
+        native = _backend.engine() == keras.backend.backend()
+        if not native or _backend.in_tf_data():
             if self._tf_data is None:
-                self._tf_data = tf_data_key(self._initial)
+                self._tf_data = _backend.tf_data_key(self._initial)
             return self._tf_data()
-        return ops.cast(self.generator.next(), "int32")
+        key = ops.cast(self.generator.next(), "int32")
+        # All replicas read the same state.
+        replica = ops.convert_to_tensor(_backend.replica(), dtype="int32")
+        return key + ops.stack([replica, ops.zeros_like(replica)])

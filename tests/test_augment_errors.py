@@ -37,7 +37,7 @@ WRONG = {
     "hue_factor": NO_NUMBERS,
     "interpolation": [*NO_NAMES, "bilinaer", None],
     "invert": NO_BOOLEANS,
-    "layers": [[], [keras.layers.Dense(1)], [None]],
+    "layers": [[], [keras.layers.Dense(1)], [None], augment.RandomFlip()],
     "mean": ["1", [NAN], [], [[1.0]], True],
     "offset": ["1", [NAN], [], [[1.0]], True, None, float("inf")],
     "pad_to_aspect_ratio": NO_BOOLEANS,
@@ -46,7 +46,7 @@ WRONG = {
     "rotation_factor": [*NO_NUMBERS, None],
     "saturation_factor": NO_NUMBERS,
     "scale": ["1", [NAN], [], True, None, (-1.0, NAN)],
-    "seed": [-1, 1.5, "1", True, NAN],
+    "seed": [-1, 1.5, "1", True, NAN, 2**32],
     "shear_factor": [*NO_NUMBERS, None, -0.1],
     "value_range": [(1, 0), (0, 0), 255, (0,), (0, NAN), (0, float("inf")), None, "01"],
     "variance": ["1", [NAN], [], [-1.0], -1.0, True],
@@ -202,7 +202,7 @@ WRONG_BOXES = {
     ),
     "labels of other boxes": (
         boxes(labels=np.zeros((4,), "int32")),
-        r"labels of boxes .* \(4, any\)\. Received: shape=\(4,\)",
+        r"labels of boxes .* \(4, 2\)\. Received: shape=\(4,\)",
     ),
     "unsigned labels": (
         boxes(labels=np.zeros((4, 2), "uint8")),
@@ -325,3 +325,33 @@ def test_images_of_unknown_rank_say_what_to_do():
     files = tf.data.Dataset.from_tensors("of any kind")
     with pytest.raises(ValueError, match=r"my_layer: .*unknown rank.*ensure_shape"):
         files.map(lambda text: layer(tf.io.decode_image(text)))
+
+
+def test_images_are_taken_alone_or_in_a_dict():
+    layer = augment.RandomInvert()
+    assert layer(IMAGES[0].tolist()).shape == IMAGES[0].shape
+    for arguments in ((IMAGES, LABELS), ((IMAGES, LABELS),)):
+        with pytest.raises(TypeError, match=r"dataset\.map\(lambda images, labels"):
+            layer(*arguments)
+
+
+def test_a_key_of_another_library_is_pointed_out():
+    with pytest.warns(UserWarning, match="'masks' passes by.*'segmentation_masks'"):
+        augment.RandomInvert()({"images": IMAGES, "masks": IMAGES})
+
+
+def test_what_passes_by_may_be_anything():
+    things = {"names": ["a", "b"], "nothing": None, "text": "abc", "keypoints": None}
+    out = augment.RandomInvert()({"images": IMAGES, **things})
+    assert {**out, **things, "images": 0} == {**things, "images": 0}
+    assert out["names"] is things["names"]
+    assert "keypoints" not in out
+
+
+def test_an_unknown_number_of_channels_is_asked_for():
+    dataset = tf.data.Dataset.from_generator(
+        lambda: [IMAGES[0]], output_signature=tf.TensorSpec([None, None, None], "uint8")
+    )
+    dataset.map(augment.RandomFlip())
+    with pytest.raises(ValueError, match="ensure_shape"):
+        dataset.map(augment.RandomHue(0.1))

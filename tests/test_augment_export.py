@@ -15,6 +15,25 @@ def test_a_model_called_without_saying_augments_as_in_keras():
     assert np.array_equal(answers, 255.0 - IMAGES)
 
 
+class Learner(keras.Model):
+    """Augments in its loss, without saying that it trains."""
+
+    augmentation = keras.Sequential([augment.RandomInvert()])
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, **kwargs):
+        return keras.ops.mean(self.augmentation(x)) + 0.0 * keras.ops.mean(y_pred)
+
+
+@pytest.mark.parametrize("jit_compile", [True, False])
+def test_a_train_step_of_ones_own_augments(jit_compile):
+    inputs = keras.Input((2, 2, 1))
+    model = Learner(inputs, keras.layers.Dense(1)(inputs))
+    model.compile("sgd", jit_compile=jit_compile)
+    images = np.full((4, 2, 2, 1), 55.0, "float32")
+    losses = model.fit(images, np.zeros(4), verbose=0).history["loss"]
+    assert losses == [200.0]
+
+
 @pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="SavedModel is TF's"
 )

@@ -2,6 +2,8 @@
 
 import functools
 import inspect
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -115,3 +117,59 @@ def test_autograph_rewrites_no_part_of_a_layer():
     tf.data.Dataset.from_tensors(PIXEL).map(layer)
     tf.function(lambda x: layer(x))(tf.constant(PIXEL))
     assert files == {__file__}
+
+
+def test_a_graph_of_another_backend_draws_at_every_call():
+    layer = _brightness()
+    call = tf.function(lambda x: layer(x))
+    values = {float(call(tf.constant(PIXEL))[0, 0, 0]) for _ in range(20)}
+    assert len(values) == 20
+
+
+def test_boxes_in_any_number_compile_nothing():
+    layer = augment.RandomFlip(bounding_box_format="xyxy")
+    numbers = (1, 2, 3)
+
+    def batches():
+        for n in numbers:
+            boxes = {"boxes": np.zeros((2, n, 4)), "labels": np.ones((2, n), "int32")}
+            yield {"images": np.zeros((2, 4, 4, 3)), "bounding_boxes": boxes}
+
+    spec = {
+        "images": tf.TensorSpec([2, 4, 4, 3]),
+        "bounding_boxes": {
+            "boxes": tf.TensorSpec([2, None, 4]),
+            "labels": tf.TensorSpec([2, None], "int32"),
+        },
+    }
+    dataset = tf.data.Dataset.from_generator(batches, output_signature=spec).map(layer)
+    seen = [out["bounding_boxes"]["boxes"].shape[1] for out in dataset]
+    assert seen == list(numbers)
+    assert layer.program_count == 0
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="tf.distribute is TensorFlow's"
+)
+def test_replicas_draw_each_their_own():
+    program = """
+import numpy as np, tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(
+    cpu, [tf.config.LogicalDeviceConfiguration()] * 2
+)
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+from perfkit import augment
+with strategy.scope():
+    layer = augment.RandomBrightness((0.0, 0.6), seed=5)
+    layer._uncompiled = True
+pixel = tf.fill((1, 1, 1, 1), 100.0)
+run = tf.function(lambda: strategy.run(layer, (pixel,)))
+results = [strategy.experimental_local_results(run()) for _ in range(3)]
+values = [float(tf.squeeze(x)) for step in results for x in step]
+assert len(set(values)) == 6, values
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]

@@ -215,6 +215,20 @@ def test_channels_first_normalizes_channels():
     close(normalized.std(axis=(0, 2, 3)), 1.0, 1e-5)
 
 
+def test_statistics_are_loaded_with_weights(tmp_path):
+    def model(layer):
+        return keras.Sequential([keras.Input((None, None, 3)), layer])
+
+    images = noise(4, 5, 6, 3)
+    adapted, fresh = augment.Normalization(), augment.Normalization()
+    saved, loaded = model(adapted), model(fresh)  # built before the data are seen
+    adapted.adapt([{"images": images}])
+    saved.save_weights(tmp_path / "model.weights.h5")
+    loaded.load_weights(tmp_path / "model.weights.h5")
+    close(loaded(images), to_numpy(saved(images)), 1e-6)
+    assert abs(to_numpy(loaded(images)).mean()) < 1e-3
+
+
 def test_statistics_survive_saving(tmp_path):
     images = noise(4, 5, 6, 3)
     layer = augment.Normalization()
@@ -279,6 +293,11 @@ def test_other_channels_have_no_hue_and_no_saturation(channels):
         )
         expected = np.concatenate([colours, expected[..., 3:]], axis=-1)
     close(layer(images), np.clip(expected, 0, 255))
+
+
+def test_jitter_of_nothing_is_nothing():
+    images = within((0, 255))
+    close(augment.RandomColorJitter()(images), images, 0)
 
 
 def test_a_pipeline_of_colours_is_their_product():

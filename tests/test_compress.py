@@ -239,6 +239,7 @@ def two_outputs():
         ({"path": "missing/model.tflite"}, "in an existing folder"),
         ({"path": 3}, "of type str or Path"),
         ({"quantization": "int4"}, "one of ['int8']. Received: quantization='int4'"),
+        ({"model": identity(dtype="uint8")}, "begins with a float32 `keras.Input`"),
         ({"data": None}, "some hundred training inputs when quantization='int8'"),
         ({"data": []}, "at least one training input. Received: data=[]"),
         ({"data": np.zeros((0, 4))}, "at least one training input"),
@@ -291,6 +292,14 @@ def test_a_model_that_cannot_be_int8_is_refused(layer, expected, tmp_path):
     with pytest.raises(ValueError, match=expected):
         compress.export_tflite(model, path, quantization="int8", data=data)
     assert path.read_text() == "before"
+
+
+@pytest.mark.parametrize("change", [{"data": ROWS}, {"float_interface": True}])
+def test_what_only_int8_takes_is_refused_without_it(change, tmp_path):
+    (name,) = change
+    expected = rf"export_tflite\({name}=...\)` must be left out without"
+    with pytest.raises(ValueError, match=expected):
+        compress.export_tflite(identity(), tmp_path / "model.tflite", **change)
 
 
 def test_half_precision_is_refused(tmp_path):

@@ -23,6 +23,8 @@ ABSTRACT = {
 # What an operation overrides although its family does not ask for it.
 OVERRIDES = {
     "Normalization.check_inputs": "it may be built before `adapt` was called",
+    "Normalization.load_own_variables": "its statistics count as weights",
+    "Normalization.save_own_variables": "its statistics count as weights",
     "RandomColorJitter.transform": "contrast wants the mean after the brightness",
     "Resizing.transform": "bicubic, Lanczos and antialiasing are no homography",
 }

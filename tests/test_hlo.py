@@ -88,6 +88,12 @@ def test_two_fill_modes_are_two_resamples():
     assert count(compiled, "gather") == 2 * 4
 
 
+def test_contrast_before_geometry_resamples_for_its_mean():
+    layers = [augment.RandomRotation(0.1), augment.RandomContrast(0.1)]
+    compiled = optimized([*layers, augment.RandomZoom(0.1)])
+    assert count(compiled, "gather") == 2 * 4
+
+
 @pytest.mark.parametrize(
     "resize",
     [augment.Resizing(32, 48), augment.RandomResizedCrop(32, 48)],

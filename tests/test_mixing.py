@@ -269,7 +269,27 @@ def test_nothing_is_mixed_at_inference(name):
     data = {"images": noise(4, 3, 3, 1), "labels": np.arange(4)}
     outputs = to_numpy(MIXERS[name](classes=5)(data, training=False))
     np.testing.assert_array_equal(outputs["images"], data["images"])
-    np.testing.assert_array_equal(outputs["labels"], data["labels"])
+    np.testing.assert_array_equal(outputs["labels"], np.eye(4, 5))  # as in training
+
+
+@pytest.mark.parametrize("name", MIXERS)
+@pytest.mark.parametrize("labels", [[0, 1, 2, 3], [-1, 0, 1, 2]])
+@pytest.mark.parametrize("training", [True, False])
+def test_a_label_that_is_no_class_is_an_error(name, labels, training):
+    data = {"images": noise(4, 3, 3, 1), "labels": labels}
+    with pytest.raises(ValueError, match="less than `classes`"):
+        MIXERS[name](classes=3)(data, training=training)
+
+
+@pytest.mark.parametrize("name", MIXERS)
+def test_what_cannot_be_mixed_is_refused(name):
+    boxes = {"boxes": np.zeros((4, 1, 4)), "area": np.zeros((4, 1))}
+    layer = MIXERS[name](classes=3, bounding_box_format="xyxy")
+    data = {"images": noise(4, 3, 3, 1), "labels": np.zeros(4, "int32")}
+    with pytest.raises(ValueError, match=r"lies beside them.*'area'"):
+        layer({**data, "bounding_boxes": boxes})
+    with pytest.raises(ValueError, match=r"labels .* shape \(4,\)"):
+        layer({**data, "labels": np.zeros(3, "int32")})
 
 
 # Distributions, of 4,000 draws with seed 1

@@ -110,7 +110,7 @@ def test_layouts_come_from_the_layers():
     )
     assert pipeline.data_format == "channels_first"
     assert pipeline.bounding_box_format == "rel_xyxy"
-    with pytest.raises(ValueError, match=r"data_format=\.\.\.\)` must be the same"):
+    with pytest.raises(ValueError, match=r"data_format=\.\.\.\)` must be that of each"):
         augment.Pipeline(
             [augment.RandomFlip(), augment.RandomFlip(data_format="channels_first")]
         )

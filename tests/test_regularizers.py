@@ -329,7 +329,7 @@ def test_the_report_reads_well():
         ({"where": layers.Conv2D}, ValueError, ["Conv2D", "base/body, head."]),
         ({"where": lambda _: False}, ValueError, ["base/body, head."]),
         ({"where": 3}, TypeError, ["a name pattern", "where=3"]),
-        ({"where": ("head", "body")}, TypeError, ["a name pattern", "('head'"]),
+        ({"where": ("head", 3)}, TypeError, ["a name pattern", "('head', 3)"]),
         ({"regularizer": "l3"}, ValueError, ["Keras name", "'l3'"]),
         ({"regularizer": 0.1}, TypeError, ["Regularizer", "0.1"]),
         ({"model": layers.Dense(1)}, TypeError, ["Model"]),

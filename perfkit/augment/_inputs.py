@@ -1,5 +1,6 @@
 """What users pass, checked, and the way to a canvas and back."""
 
+import warnings
 from typing import Any
 
 import keras
@@ -11,6 +12,16 @@ from perfkit.ops import boxes
 
 # What a program may read or change. Everything else in a dict passes by untouched.
 HANDLED = ("images", "segmentation_masks", "bounding_boxes", "keypoints")
+# Keys that other libraries use.
+_MISTAKEN = {
+    "label": "labels",
+    "mask": "segmentation_masks",
+    "masks": "segmentation_masks",
+    "segmentation_mask": "segmentation_masks",
+    "boxes": "bounding_boxes",
+    "bboxes": "bounding_boxes",
+    "bounding_box": "bounding_boxes",
+}
 
 
 def split(inputs, mixes):
@@ -97,7 +108,18 @@ def check(name, inputs, data_format, bounding_box_format, mixes) -> None:
         _check_shape(name, "boxes", annotation["boxes"], (*samples, None, 4))
         if "labels" in annotation:
             labels = annotation["labels"]
-            _check_shape(name, "labels of boxes", labels, (*samples, None))
+            wanted = tuple(annotation["boxes"].shape)[:-1]
+            _check_shape(name, "labels of boxes", labels, wanted)
+        extras = sorted(set(annotation) - {"boxes", "labels"})
+        if mixes and extras:
+            raise ValueError(
+                f"{name}: boxes of two images are put together, and nothing is known "
+                f"of what lies beside them. Received: bounding_boxes with {extras}"
+            )
+    if mixes and "labels" in inputs:
+        labels = inputs["labels"]
+        wanted = (samples[0], *[None] * (len(labels.shape) - 1))
+        _check_shape(name, "labels", labels, wanted)
 
 
 def _check_shape(name, what, value, wanted):
@@ -132,13 +154,38 @@ def _check_boxes(name, annotation, bounding_box_format):
         )
 
 
-def as_arrays(inputs) -> Any:
-    """Turn lists and numbers into NumPy arrays, so that they have a shape."""
+def check_call(name, inputs, training) -> None:
+    """Raise an error where a layer is called as if it took `(images, labels)`."""
+    if isinstance(inputs, tuple) or not isinstance(training, (bool, int, type(None))):
+        raise TypeError(
+            f"{name}: takes images, or a dict with 'images'. To augment the images of "
+            "pairs, `dataset.map(lambda images, labels: (layer(images), labels))`."
+        )
 
-    def convert(x):
-        return x if hasattr(x, "shape") and hasattr(x, "dtype") else np.asarray(x)
 
-    return keras.tree.map_structure(convert, inputs)
+def as_arrays(inputs) -> dict[str, Any]:
+    """Turn what a layer may handle into NumPy arrays; `None` counts as absent."""
+    arrays = {}
+    for key, value in inputs.items():
+        if key in _MISTAKEN:
+            warnings.warn(
+                f"The input {key!r} passes by untouched. Is it {_MISTAKEN[key]!r}?",
+                stacklevel=5,
+            )
+        if key not in (*HANDLED, "labels"):
+            arrays[key] = value
+        elif value is None:
+            continue
+        elif key == "bounding_boxes" and isinstance(value, dict):
+            boxed = ("boxes", "labels")
+            arrays[key] = {k: _array(v) if k in boxed else v for k, v in value.items()}
+        else:
+            arrays[key] = _array(value)
+    return arrays
+
+
+def _array(x):
+    return x if hasattr(x, "shape") and hasattr(x, "dtype") else np.asarray(x)
 
 
 class Layout:

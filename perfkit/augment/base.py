@@ -14,6 +14,13 @@ from perfkit.augment.canvas import Canvas
 from perfkit.ops import boxes
 
 _MANY_PROGRAMS = 16
+# What holds of the values of every call; XLA cannot raise errors itself.
+_RULES = {
+    "finite": "a matrix holds NaN or infinity. Check the images, arguments and "
+    "constants it is made from.",
+    "classes": "labels are out of range. They must be whole numbers of at least 0 and "
+    "less than `classes`.",
+}
 
 
 class _Programs:
@@ -34,16 +41,18 @@ class Augment(Configured, keras.layers.Layer):
     `dtype="uint8"`. Coordinates are continuous: pixel `i` covers `[i, i + 1)`.
 
     A call augments unless `training=False`. `fit`, `evaluate` and `predict` say
-    which; a model that is called without saying augments in eager code and in
-    `tf.data`, as with Keras's layers, but not while it is traced for export.
+    which; a call that does not say augments, as with Keras's layers, except while a
+    model is exported.
 
     A call is a pure function of its inputs and one key, compiled by XLA for each
     static shape, also outside a compiled step: eagerly and in `tf.data`. Where
-    the size of the images is unknown, as in `tf.data` before a resize, it runs
-    uncompiled, and several times slower: resize or bucket first if you can.
+    the size of the images or the number of boxes is unknown, as in `tf.data` before
+    a resize or padding, it runs uncompiled, and several times slower: resize or
+    bucket the images, and pad the boxes to one number, if you can.
 
     Args:
-        seed: Whole number, or `None` for a different stream at each construction.
+        seed: Whole number below 2**32, or `None` for a different stream at each
+            construction.
         data_format: `"channels_last"`, `"channels_first"`, or `None` for the
             Keras default.
         bounding_box_format: Format of the boxes, which Keras names: `"xyxy"`,
@@ -63,7 +72,9 @@ class Augment(Configured, keras.layers.Layer):
         owner = type(self).__name__
         if not self.random and seed is not None:
             _check.fail(owner, "seed", "left out: the layer draws nothing", seed)
-        self.seed = seed if seed is None else _check.integer(owner, "seed", seed, 0)
+        if seed is not None:
+            seed = _check.integer(owner, "seed", seed, 0, 2**32 - 1)
+        self.seed = seed
         self.data_format = _check.one_of(
             owner,
             "data_format",
@@ -78,7 +89,7 @@ class Augment(Configured, keras.layers.Layer):
         self._programs = _Programs()
         self._uncompiled = False
         if self.random:
-            self._stream = SeedStream(seed)
+            self._stream = SeedStream(self.seed)
             self._seed_generator = self._stream.generator  # tracked as layer state
         self.built = True
 
@@ -105,7 +116,8 @@ class Augment(Configured, keras.layers.Layer):
         """How many programs this layer has compiled, one for each set of shapes."""
         return len(self._programs.compiled)
 
-    def __call__(self, inputs, **kwargs):
+    def __call__(self, inputs, training=None, **kwargs):
+        kwargs = {"training": training, **kwargs}
         return _backend.as_written(self._checked_call, inputs, kwargs)
 
     def _checked_call(self, inputs, kwargs):
@@ -116,8 +128,9 @@ class Augment(Configured, keras.layers.Layer):
         are foreign to another backend.
         """
         kwargs = {name: value for name, value in kwargs.items() if value is not None}
+        _inputs.check_call(self.name, inputs, kwargs.get("training"))
         bare = not isinstance(inputs, dict)
-        inputs = _inputs.as_arrays({"images": inputs} if bare else dict(inputs))
+        inputs = _inputs.as_arrays({"images": inputs} if bare else inputs)
         layout = self.data_format, self.bounding_box_format
         _inputs.check(self.name, inputs, *layout, self.mixes)
         self.check_inputs(inputs)
@@ -132,9 +145,7 @@ class Augment(Configured, keras.layers.Layer):
 
     def call(self, inputs, training=None):
         if training is None:
-            # As in Keras; but a model that is being exported is not in training.
-            nested = _backend.is_called_by_another(self)
-            training = not (nested and _backend.is_traced(inputs))
+            training = not _backend.is_exported()
         if not isinstance(inputs, dict):  # `stateless_call` does not go by `__call__`
             return self._augment({"images": inputs}, training)["images"]
         return self._augment(inputs, training)
@@ -142,9 +153,25 @@ class Augment(Configured, keras.layers.Layer):
     def compute_output_spec(self, inputs, training=True):
         self._uncompiled = True  # any size will do, so nothing is worth compiling
         try:
-            return super().compute_output_spec(inputs, training=training)
+            # Not by way of `Layer`, which would ask `compute_output_shape`.
+            return keras.Operation.compute_output_spec(self, inputs, training=training)
         finally:
             self._uncompiled = False
+
+    def compute_output_shape(self, input_shape):
+        def tensor(shape):
+            return keras.KerasTensor(shape, self.compute_dtype)
+
+        bare = not isinstance(input_shape, dict)
+        shapes = {"images": input_shape} if bare else input_shape
+        inputs = {
+            key: {name: tensor(part) for name, part in shape.items()}
+            if isinstance(shape, dict)
+            else tensor(shape)
+            for key, shape in shapes.items()
+        }
+        outputs = self.compute_output_spec(inputs["images"] if bare else inputs)
+        return keras.tree.map_structure(lambda x: x.shape, outputs)
 
     def _augment(self, inputs, training):
         if self.random and training:
@@ -152,13 +179,9 @@ class Augment(Configured, keras.layers.Layer):
         else:
             key = ops.zeros((2,), "int32")
         program = self._program(inputs, bool(training))
-        outputs, finite = program(inputs, key, self.constants())
-        if finite is not None:
-            _backend.check(
-                finite,
-                f"{self.name}: a matrix holds NaN or infinity. Check the arguments "
-                "and constants it is made from.",
-            )
+        outputs, kept = program(inputs, key, self.constants())
+        for rule, flag in kept.items():
+            _backend.check(flag, f"{self.name}: {_RULES[rule]}")
         return outputs
 
     def _program(self, inputs, training):
@@ -169,7 +192,8 @@ class Augment(Configured, keras.layers.Layer):
 
         if not training and _backend.in_graph():
             return run  # a model that is exported should not need XLA
-        if self._uncompiled or None in tuple(inputs["images"].shape[1:]):
+        shapes = [tuple(x.shape) for x in keras.tree.flatten(inputs)]
+        if self._uncompiled or any(None in shape[1:] for shape in shapes):
             return run
         shapes = keras.tree.map_structure(lambda x: (*x.shape, dtype_of(x)), inputs)
         signature = (training, _backend.engine(), repr(shapes))
@@ -179,7 +203,8 @@ class Augment(Configured, keras.layers.Layer):
                 warnings.warn(
                     f"{self.name} has compiled {_MANY_PROGRAMS} programs, one for "
                     "each shape of its inputs, and compiles no more: other shapes "
-                    "run uncompiled and slower. Resize or bucket the images first.",
+                    "run uncompiled and slower. Resize or bucket the images, and pad "
+                    f"boxes and keypoints to one number. Received: shapes={shapes}",
                     stacklevel=3,
                 )
                 return run
@@ -196,7 +221,7 @@ class Augment(Configured, keras.layers.Layer):
             self.transform(canvas, params)
             canvas.settle()
         outputs = layout.from_canvas(canvas, inputs, self.compute_dtype)
-        finite = None
-        for flag in canvas.all_finite:
-            finite = flag if finite is None else finite & flag
-        return outputs, finite
+        kept = {}
+        for rule, flag in canvas.rules:
+            kept[rule] = kept[rule] & flag if rule in kept else flag
+        return outputs, kept

@@ -63,7 +63,7 @@ class Canvas:
         self.labels = labels
         _, height, width, self.channels = ops.shape(images)
         self.size = (height, width)
-        self.all_finite: list[Any] = []
+        self.rules: list[tuple[str, Any]] = []
         self._motion: _Motion | None = None
         self._stages: list[_Stage] = []
         self._fill: Any = None
@@ -98,7 +98,7 @@ class Canvas:
         to pixels, or nothing outside is seen. `affine` says that the last row of
         the matrix is 0, 0, 1.
         """
-        self.all_finite.append(ops.all(ops.isfinite(matrix)))
+        self.rules.append(("finite", ops.all(ops.isfinite(matrix))))
         images = ops.zeros((ops.shape(self.images)[0], 1, 1), "float32")
         matrix = self.per_image(matrix) + images
         motion = _Motion(matrix, affine, interpolation, fill_mode, fill_value)
@@ -122,9 +122,8 @@ class Canvas:
             applied: Booleans `(samples,)`; where false nothing is changed. `None`
                 stands for everywhere.
         """
-        self.all_finite.append(
-            ops.all(ops.isfinite(m.mix)) & ops.all(ops.isfinite(m.offset))
-        )
+        finite = ops.all(ops.isfinite(m.mix)) & ops.all(ops.isfinite(m.offset))
+        self.rules.append(("finite", finite))
         bounds = None
         if applied is not None:
             m = color.select(applied, m)

@@ -60,8 +60,6 @@ class RandomColorJitter(ColorAugment):
             _check.reach, owner, "saturation_factor", saturation_factor, 0.0
         )
         self.hue_factor = _optional(_check.reach, owner, "hue_factor", hue_factor, 0.0)
-        if not self._factors():
-            _check.fail(owner, "brightness_factor", "given, or another factor", None)
 
     def _factors(self):
         factors = {

@@ -9,7 +9,7 @@ from perfkit.augment.pixel import PixelAugment
 
 @keras.saving.register_keras_serializable(package="perfkit")
 class RandomGamma(PixelAugment):
-    """Raise pixel values to a random power: below 1 brightens shadows, above 1 darkens.
+    """Raise pixel values to a random power: below 1 brightens, above 1 darkens.
 
     Values are cut off at `value_range`, whose ends stay where they are.
 

@@ -14,7 +14,8 @@ class MixAugment(Operation):
     they are, in float32 at least. Masks go the same way where pixels are blended,
     and keep their dtype where pixels are cut out. The boxes of both samples are
     kept as far as they can be seen: there are twice as many, and the label -1
-    marks those that cannot.
+    marks those that cannot. At inference nothing is mixed and boxes are as they
+    came, but classes become one-hot all the same.
 
     Args:
         classes: Number of classes. Needed for integer labels or masks.
@@ -66,8 +67,14 @@ class MixAugment(Operation):
         one_channel = flat or values.shape[axis] == 1
         return one_channel and dtype_of(values).startswith(("int", "uint"))
 
+    def at_inference(self, batch):
+        return None if self.classes is None else {}  # only to encode classes
+
     def transform(self, canvas, params):
         params, applied = params
+        self._encode(canvas)
+        if not params:
+            return
         canvas.settle()
         height, width = canvas.size
         share = self.share(params, height, width)
@@ -86,9 +93,9 @@ class MixAugment(Operation):
             other = ops.take(canvas.masks, partner, axis=0)
             canvas.masks = ops.where(per_image > 0.5, canvas.masks, other)
         elif canvas.masks is not None:
-            canvas.masks = blend(self._numbers(canvas.masks, "segmentation_masks"))
+            canvas.masks = blend(canvas.masks)
         if canvas.labels is not None:
-            labels = self._numbers(canvas.labels, "labels")
+            labels = canvas.labels
             weight = ops.cast(ops.mean(share, axis=(1, 2, 3)), dtype_of(labels))
             weight = ops.reshape(weight, (-1,) + (1,) * (len(labels.shape) - 1))
             other = ops.take(labels, params["partner"], axis=0)
@@ -96,6 +103,17 @@ class MixAugment(Operation):
         if canvas.boxes is not None:
             window = self.window(params, *canvas.extent)
             _mix_boxes(canvas, partner, window, applied)
+
+    def _encode(self, canvas):
+        """Make numbers that can be mixed of labels, and of masks that are blended."""
+        if canvas.labels is not None:
+            if _is_classes(canvas.labels, "labels"):
+                low, high = ops.min(canvas.labels), ops.max(canvas.labels)
+                canvas.rules.append(("classes", (low >= 0) & (high < self.classes)))
+            canvas.labels = self._numbers(canvas.labels, "labels")
+        if canvas.masks is not None and not self.cuts:
+            canvas.settle()  # moved as they came, not one by one of the classes
+            canvas.masks = self._numbers(canvas.masks, "segmentation_masks")
 
     def _numbers(self, values, key):
         if _is_classes(values, key):

@@ -68,11 +68,13 @@ class Normalization(ColorAugment):
     def adapt(self, data) -> None:
         """Take mean and variance from data, once over all of it.
 
-        They become arguments of the layer, as if they had been passed.
+        They become arguments of the layer, as if they had been passed, and are
+        saved with a model's weights too.
 
         Args:
             data: Images, or an iterable of batches of images (`tf.data.Dataset`,
-                `keras.utils.PyDataset`), or of `(images, labels)`.
+                `keras.utils.PyDataset`), of `(images, labels)`, or of dicts with
+                `"images"`.
 
         Raises:
             ValueError: If there are no data, or they are not finite.
@@ -82,6 +84,7 @@ class Normalization(ColorAugment):
         count, total, squares = 0, 0.0, 0.0
         for batch in batches:
             images = batch[0] if isinstance(batch, (list, tuple)) else batch
+            images = images["images"] if isinstance(images, dict) else images
             images = np.asarray(keras.ops.convert_to_numpy(images), "float64")
             columns = np.moveaxis(images, channel_axis, -1)
             columns = columns.reshape(-1, columns.shape[-1])
@@ -105,17 +108,30 @@ class Normalization(ColorAugment):
         self.mean = np.asarray(total).tolist()
         self.variance = np.asarray(squares / count).tolist()
 
+    def save_own_variables(self, store):
+        if self.mean is not None:
+            store["mean"] = np.asarray(self.mean)
+            store["variance"] = np.asarray(self.variance)
+
+    def load_own_variables(self, store):
+        if "mean" in store:
+            self.mean = np.asarray(store["mean"]).tolist()
+            self.variance = np.asarray(store["variance"]).tolist()
+
     def check_inputs(self, inputs):
-        if self.mean is None:
+        symbolic = isinstance(inputs["images"], keras.KerasTensor)
+        if self.mean is None and not symbolic:  # a model may be built before `adapt`
             raise ValueError(
                 f"{self.name}: no mean and variance yet. Call `adapt(data)` first, or "
                 "pass `mean` and `variance`."
             )
 
     def constants(self):
+        known = self.mean is not None
+        mean, variance = (self.mean, self.variance) if known else (0.0, 1.0)
         return {
-            "mean": ops.convert_to_tensor(self.mean, "float32"),
-            "variance": ops.convert_to_tensor(self.variance, "float32"),
+            "mean": ops.convert_to_tensor(mean, "float32"),
+            "variance": ops.convert_to_tensor(variance, "float32"),
         }
 
     def color(self, params):

@@ -16,12 +16,14 @@ class Pipeline(Augment):
     off once, where a range changes. So what one operation pushes out of the frame
     or out of the range is not lost to the next, and nothing is blurred twice. What
     lies outside the image is filled by the last geometric operation; where two
-    fill modes or interpolations meet, there is a resample for each.
+    fill modes or interpolations meet, there is a resample for each. Contrast before
+    a geometric operation reads the mean of a resample of its own.
 
     The draws come from the pipeline's seed, not from the layers'.
 
     Args:
         layers: Augmentation layers of perfkit.
+        name: Name of the layer.
         fused: Whether to compile as above; `False` does one step after the other,
             as calling the layers would.
         seed: Whole number. `None` derives one from the layers' seeds if each layer
@@ -49,8 +51,10 @@ class Pipeline(Augment):
         sample, for fixed operations.
     """
 
-    def __init__(self, layers, *, fused=True, seed=None, **kwargs):
+    def __init__(self, layers, name=None, *, fused=True, seed=None, **kwargs):
         owner = "Pipeline"
+        if not isinstance(layers, (list, tuple)):
+            _check.fail(owner, "layers", "a list of layers", layers, TypeError)
         layers = list(layers)
         if not layers:
             _check.fail(owner, "layers", "a list of at least one layer", layers)
@@ -59,22 +63,22 @@ class Pipeline(Augment):
                 expected = "perfkit augmentation layers; put others before or after it"
                 _check.fail(owner, "layers", expected, layer, TypeError)
         said = {
-            name: {getattr(layer, name) for layer in layers} - {None}
-            for name in ("data_format", "bounding_box_format")
+            layout: {getattr(layer, layout) for layer in layers} - {None}
+            for layout in ("data_format", "bounding_box_format")
         }
-        for name, formats in said.items():
-            if kwargs.get(name) is None and len(formats) == 1:
-                (kwargs[name],) = formats
+        for layout, formats in said.items():
+            if kwargs.get(layout) is None and len(formats) == 1:
+                (kwargs[layout],) = formats
         self.random = any(layer.random for layer in layers)
         self.mixes = any(layer.mixes for layer in layers)
         if seed is None:
             seed = _joint_seed([layer for layer in layers if layer.random])
-        super().__init__(seed=seed, **kwargs)
-        for name, formats in said.items():
-            own = getattr(self, name)
+        super().__init__(seed=seed, name=name, **kwargs)
+        for layout, formats in said.items():
+            own = getattr(self, layout)
             if formats - {own}:
-                formats = sorted(formats | {own} - {None})
-                _check.fail(owner, name, "the same for all layers", formats)
+                expected = f"that of each of its layers, which have {sorted(formats)}"
+                _check.fail(owner, layout, expected, own)
         self.layers = layers
         self.fused = _check.boolean(owner, "fused", fused)
 

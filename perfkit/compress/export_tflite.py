@@ -129,7 +129,19 @@ def export_tflite(
         if data is None:
             expected = "some hundred training inputs when quantization='int8'"
             _check.fail("export_tflite", "data", expected, data)
+        if dtype == "uint8":
+            expected = (
+                "a model that begins with a float32 `keras.Input` for int8, which has "
+                "no operation for its uint8; export the network behind it"
+            )
+            _check.fail("export_tflite", "model", expected, model)
         calibration = _calibration.collect(data, shape, dtype, samples)
+    elif data is not None:
+        expected = "left out without quantization='int8'"
+        _check.fail("export_tflite", "data", expected, data)
+    elif float_interface:
+        expected = "left out without quantization='int8'"
+        _check.fail("export_tflite", "float_interface", expected, float_interface)
     content = _converter.convert(model, calibration, float_interface, verbose)
     with tempfile.TemporaryDirectory() as folder:
         trial = Path(folder, path.name)

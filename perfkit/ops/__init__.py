@@ -1,1 +1,1 @@
-"""ops."""
+"""Pure tensor functions: arrays in, arrays out."""

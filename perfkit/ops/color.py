@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from perfkit._backend import ops
+from perfkit._backend import matmul, ops
 
 # ITU-R BT.601, as PIL, OpenCV and Keras have it.
 LUMA = (0.299, 0.587, 0.114)
@@ -172,5 +172,5 @@ def apply_to_unfinished(m, images):
     offset = m.offset[:, None, None, :]
     batch, height, width, channels = ops.shape(images)
     flat = ops.reshape(images, (batch, height * width, channels))
-    mixed = ops.matmul(flat, ops.transpose(m.mix, (0, 2, 1)))
+    mixed = matmul(flat, ops.transpose(m.mix, (0, 2, 1)))
     return ops.reshape(mixed, (batch, height, width, channels)) + offset

@@ -6,7 +6,7 @@ kernels do not.
 
 import math
 
-from perfkit._backend import ops
+from perfkit._backend import matmul, ops
 
 
 def _triangle(x):
@@ -78,10 +78,10 @@ def resize(images, vertical, horizontal, fill_value):
     """
     batch, height, width, channels = ops.shape(images)
     rows = ops.reshape(images, (batch, height, width * channels))
-    rows = ops.matmul(vertical[None], rows)
+    rows = matmul(vertical[None], rows)
     out_height, out_width = vertical.shape[0], horizontal.shape[0]
     columns = ops.reshape(rows, (batch * out_height, width, channels))
-    columns = ops.matmul(horizontal[None], columns)
+    columns = matmul(horizontal[None], columns)
     shrunk = ops.reshape(columns, (batch, out_height, out_width, channels))
     covered = ops.sum(vertical, axis=1)[:, None] * ops.sum(horizontal, axis=1)[None, :]
     return shrunk + (1.0 - covered)[None, :, :, None] * fill_value

@@ -77,13 +77,13 @@ def attach(model, regularizer, *, where=None) -> Attached:
         model: A built `keras.Model`: Sequential, Functional, nested, subclassed.
         regularizer: A `keras.Regularizer`, such as `keras.regularizers.L2(1e-4)`,
             or its Keras name, such as `"l2"`.
-        where: Which layers; None for every layer with a kernel. A class, a tuple
-            of classes or a name pattern stands for such layers and all that is
-            inside them. A pattern is shell-style (`*`, `?`, `[ab]`; case counts)
-            and is compared with the layer's name and with its path from the
-            model down, such as `backbone/*`. A function `layer -> bool` is asked
-            about each single layer that owns kernels. `Embedding` tables are
-            touched only if `where` is given and selects them.
+        where: Which layers; None for every layer with a kernel. A layer, a class or
+            a name pattern stands for such layers and all that is inside them; a
+            list of these for all that one of them selects. A pattern is shell-style
+            (`*`, `?`, `[ab]`; case counts) and is compared with the layer's name and
+            with its path from the model down, such as `backbone/*`. A function
+            `layer -> bool` is asked about each single layer that owns kernels.
+            `Embedding` tables are touched only if `where` is given and selects them.
 
     Returns:
         An `Attached`, which says what was touched and can be printed.
@@ -109,9 +109,10 @@ def attach(model, regularizer, *, where=None) -> Attached:
         expected = "a built model; call it once or begin it with `keras.Input`"
         _check.fail("attach", "model", expected, model)
     regularizer = _regularizer(regularizer)
-    classes = isinstance(where, tuple) and all(isinstance(w, type) for w in where)
-    if not (where is None or isinstance(where, str) or classes or callable(where)):
-        expected = "a name pattern, a layer class, a tuple of classes or a function"
+    choices = where if isinstance(where, (list, tuple)) else [where]
+    known = all(isinstance(choice, str) or callable(choice) for choice in choices)
+    if where is not None and not known:
+        expected = "a name pattern, a layer, its class, a function or a list of these"
         _check.fail("attach", "where", expected, where, TypeError)
 
     trails = list(_trails((model,)))
@@ -155,7 +156,10 @@ def _regularizer(regularizer) -> Any:
         except ValueError:
             expected = "the Keras name of a regularizer, such as 'l2'"
             _check.fail("attach", "regularizer", expected, regularizer)
-    return _check.instance("attach", "regularizer", regularizer, keras.Regularizer)
+    if not isinstance(regularizer, keras.Regularizer):
+        expected = "a Regularizer such as `keras.regularizers.L2(1e-4)`"
+        _check.fail("attach", "regularizer", expected, regularizer, TypeError)
+    return regularizer
 
 
 def _trails(trail) -> Iterator[tuple[keras.Layer, ...]]:
@@ -214,8 +218,12 @@ def _selects(where, trail, names, kernel) -> bool:
     if isinstance(where, str):
         paths = ["/".join(names[:depth]) for depth in range(1, len(names) + 1)]
         return any(fnmatch.fnmatchcase(name, where) for name in names + paths)
-    if isinstance(where, (type, tuple)):
+    if isinstance(where, (list, tuple)):
+        return any(_selects(choice, trail, names, kernel) for choice in where)
+    if isinstance(where, type):
         return any(isinstance(layer, where) for layer in trail[1:])
+    if isinstance(where, keras.Layer):
+        return any(layer is where for layer in trail)
     return bool(where(trail[-1]))
 
 

@@ -65,3 +65,13 @@ def check_serves_models_of_unknown_size(make):
         assert np.array_equal(out, images_of(layer, images))
         for symbolic, real in zip(model.output_shape, out.shape, strict=True):
             assert symbolic in (None, real)
+
+
+def check_output_shape_is_known_without_a_call(make):
+    layer = make()
+    shape = (None, *IMAGES.shape[1:])
+    if layer.mixes:
+        shape = {"images": shape, "labels": (None, 3)}
+    computed = layer.compute_output_shape(shape)
+    computed = computed["images"] if layer.mixes else computed
+    assert computed == (None, *images_of(layer).shape[1:])
