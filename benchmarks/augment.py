@@ -54,7 +54,7 @@ def keras_layers():
         layers.RandomTranslation(0.1, 0.1),
         layers.RandomBrightness(0.2),
         layers.RandomContrast(0.2),
-        layers.RandomSaturation((0.4, 0.6), value_range=(0, 1)),  # see below
+        layers.RandomSaturation((0.4, 0.6), value_range=(0, 1)),  # that of HSV
         layers.RandomHue(0.1),
         layers.Normalization(mean=MEAN, variance=VARIANCE),
     ]

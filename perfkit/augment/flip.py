@@ -4,7 +4,7 @@ import keras
 
 from perfkit import _check
 from perfkit._backend import ops
-from perfkit.augment.geometric import GeometricAugment
+from perfkit.augment.geometric import GeometricAugment, center
 from perfkit.ops import affine
 
 
@@ -56,5 +56,5 @@ class RandomFlip(GeometricAugment):
 
     def matrix(self, params, height, width):
         return affine.scaling(
-            params["x"], params["y"], center=(width / 2.0, height / 2.0)
+            params["x"], params["y"], center=center(height, width)
         )
