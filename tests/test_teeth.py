@@ -321,6 +321,12 @@ class PromisesOneChannel(Brightness):
         return {**spec, "images": grey}
 
 
+@breaks("output_shape_is_known_without_a_call", BRIGHTNESS)
+class MisjudgesItsSize(Brightness):
+    def compute_output_shape(self, input_shape):
+        return (None, 1, 1, 3)
+
+
 @breaks("compiles_in_a_step", BRIGHTNESS)
 class DrawsOnTheHost(Brightness):
     def sample(self, rng):
