@@ -333,7 +333,7 @@ class DrawsOnTheHost(Brightness):
         return {"factor": rng.uniform() * 0.0 + np.random.default_rng().random()}
 
 
-@breaks("keeps_jit_in_fit", BRIGHTNESS)
+@breaks("keeps_jit_in_fit", BRIGHTNESS, "leaves_jit_on")
 class RefusesJit(Brightness):
     def __init__(self, factor, **kwargs):
         super().__init__(factor, **kwargs)

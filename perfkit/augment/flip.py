@@ -55,6 +55,4 @@ class RandomFlip(GeometricAugment):
         }
 
     def matrix(self, params, height, width):
-        return affine.scaling(
-            params["x"], params["y"], center=center(height, width)
-        )
+        return affine.scaling(params["x"], params["y"], center=center(height, width))

@@ -54,6 +54,18 @@ def keeps_samples_apart(op):
     return not op.mixes
 
 
+def stands_for_its_family(op):
+    """One operation of each family, and all that tests define."""
+    return not op.__module__.startswith("perfkit.") or op in {
+        augment.RandomRotation,
+        augment.RandomHue,
+        augment.RandomGamma,
+        augment.CutMix,
+        augment.Resizing,
+        augment.Pipeline,
+    }
+
+
 def family(kind):
     return lambda op: issubclass(op, kind)
 

@@ -5,11 +5,13 @@ import numpy as np
 import tensorflow as tf
 
 from tests.conformance.common import (
+    applies_to,
     assert_same,
     compiled,
     full_inputs,
     pinned,
     slow,
+    stands_for_its_family,
 )
 from tests.conformance.programs import STRAYS, uncompiled
 
@@ -30,6 +32,7 @@ def _numbers(outputs):
     return {key: value for key, value in outputs.items() if key != "file"}
 
 
+@applies_to(stands_for_its_family)
 def check_batches_in_tf_data_equal_eager(make):
     layer = pinned(make())
     dataset = tf.data.Dataset.from_tensors(_inputs())
