@@ -156,6 +156,12 @@ def test_sizes_and_value_ranges_may_be_numpy_numbers():
         assert augment.RandomInvert(value_range=pair).value_range == (0.0, 1.0)
 
 
+def test_a_seed_may_be_a_numpy_number_and_a_factor_negative():
+    assert augment.RandomFlip(seed=np.int64(3)).seed == 3
+    assert augment.RandomFlip(seed=2**32 - 1)(IMAGES).shape == IMAGES.shape
+    assert augment.RandomRotation(-0.2).factor == (-0.2, 0.2)  # as in Keras
+
+
 def images(*shape, dtype="uint8"):
     return np.zeros(shape, dtype)
 

@@ -322,6 +322,16 @@ def test_the_report_reads_well():
     )
 
 
+def test_a_layer_or_a_list_of_choices_selects():
+    model = nested()
+    head = model.get_layer("head")
+    assert regularizers.attach(model, L2, where=head).kernels == ("head/kernel",)
+    assert head.kernel.regularizer is L2
+    for choices in (["head", "bo*"], [head, model.get_layer("base")]):
+        report = regularizers.attach(model, L2, where=choices)
+        assert report.kernels == ("base/body/kernel", "head/kernel")
+
+
 @pytest.mark.parametrize(
     ("change", "error", "words"),
     [
