@@ -336,6 +336,7 @@ def test_images_of_unknown_rank_say_what_to_do():
 def test_images_are_taken_alone_or_in_a_dict():
     layer = augment.RandomInvert()
     assert layer(IMAGES[0].tolist()).shape == IMAGES[0].shape
+    assert np.array_equal(layer(IMAGES, np.False_), IMAGES)
     for arguments in ((IMAGES, LABELS), ((IMAGES, LABELS),)):
         with pytest.raises(TypeError, match=r"dataset\.map\(lambda images, labels"):
             layer(*arguments)

@@ -156,7 +156,8 @@ def _check_boxes(name, annotation, bounding_box_format):
 
 def check_call(name, inputs, training) -> None:
     """Raise an error where a layer is called as if it took `(images, labels)`."""
-    if isinstance(inputs, tuple) or not isinstance(training, (bool, int, type(None))):
+    flag = training is None or isinstance(training, (bool, int, np.bool_))
+    if isinstance(inputs, tuple) or not flag:
         raise TypeError(
             f"{name}: takes images, or a dict with 'images'. To augment the images of "
             "pairs, `dataset.map(lambda images, labels: (layer(images), labels))`."
