@@ -71,6 +71,7 @@ def _tensorflow_table():
         "concatenate": tf.concat,
         "convert_to_tensor": lambda x, dtype: tf.convert_to_tensor(x, dtype),
         "cos": tf.cos,
+        "erfinv": tf.math.erfinv,
         "eye": lambda size, dtype: tf.eye(size, dtype=dtype),
         "floor": tf.floor,
         "fori_loop": fori_loop,

@@ -77,32 +77,38 @@ class Sampler:
             number = number + _COUNTERS * self._blocks
             zeros = ops.zeros_like(sample + number)
             words = threefry(self._key, (sample + zeros, number + zeros))
-            unit = [_unit(word) for word in words]
-            self._columns = [u[:, k] for k in range(_COUNTERS) for u in unit]
+            self._columns = [w[:, k] for k in range(_COUNTERS) for w in words]
             self._blocks += 1
         return self._columns.pop(0)
 
+    def bits(self):
+        """Random 32-bit words, as int32: for `perfkit.ops.noise`."""
+        return self._column()
+
+    def _unit(self):
+        return _unit(self._column())
+
     def uniform(self, low=0.0, high=1.0):
         """Floats in [low, high)."""
-        return low + (high - low) * self._column()
+        return low + (high - low) * self._unit()
 
     def bernoulli(self, rate):
         """Booleans, true with probability `rate`."""
-        return self._column() < rate
+        return self._unit() < rate
 
     def integers(self, low, high):
         """Whole numbers in [low, high), as int32."""
-        offset = ops.cast(ops.floor(self._column() * (high - low)), "int32")
+        offset = ops.cast(ops.floor(self._unit() * (high - low)), "int32")
         return ops.minimum(low + offset, high - 1)
 
     def sign(self):
         """-1.0 or 1.0, as likely."""
-        return ops.where(self._column() < 0.5, -1.0, 1.0)
+        return ops.where(self._unit() < 0.5, -1.0, 1.0)
 
     def normal(self, mean=0.0, deviation=1.0):
         """Normal floats, by the method of Box and Muller."""
-        radius = ops.sqrt(-2.0 * ops.log(1.0 - self._column()))
-        angle = (2.0 * math.pi) * self._column()
+        radius = ops.sqrt(-2.0 * ops.log(1.0 - self._unit()))
+        angle = (2.0 * math.pi) * self._unit()
         return mean + deviation * radius * ops.cos(angle)
 
     def beta(self, alpha):
@@ -113,14 +119,14 @@ class Sampler:
         t-Distribution, 1994), and t / sqrt(2 alpha + t^2) is the symmetric beta
         stretched to [-1, 1].
         """
-        q = ops.power(1.0 - self._column(), 1.0 / alpha)
-        cos = ops.cos((2.0 * math.pi) * self._column())
+        q = ops.power(1.0 - self._unit(), 1.0 / alpha)
+        cos = ops.cos((2.0 * math.pi) * self._unit())
         spread = ops.sqrt(ops.maximum(q + (1.0 - q) * cos * cos, 1e-30))
         return 0.5 + 0.5 * cos * ops.sqrt(1.0 - q) / spread
 
     def permutation(self):
         """An order of the samples, drawn per batch, as int32."""
-        return ops.cast(ops.argsort(self._column(), axis=0), "int32")
+        return ops.cast(ops.argsort(self._unit(), axis=0), "int32")
 
 
 class SeedStream:
