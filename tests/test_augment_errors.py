@@ -20,6 +20,7 @@ NO_NAMES = ["mirror", 1, ("bilinear",)]
 # Values that are wrong for every operation with an argument of the name.
 WRONG = {
     "alpha": [0.0, -1.0, "0.1", (0.1, 0.2), NAN, None, True],
+    "angle": [*NO_NUMBERS, None],
     "antialias": NO_BOOLEANS,
     "axis": [1, 0, (1, 2), "channels"],
     "bounding_box_format": ["coco", "XYXY", 1],
@@ -28,6 +29,7 @@ WRONG = {
     "contrast_factor": ["0.1", (0.1,), [], NAN, True, 2.0, -0.1, (0.1, -0.1)],
     "crop_to_aspect_ratio": NO_BOOLEANS,
     "data_format": ["nhwc", 1],
+    "direction": [*NO_NUMBERS, None],
     "factor": ["0.1", (0.1,), [], NAN, True, None, 1e9, -1e9, (-5, 0.5), (0.5, 4000)],
     "fill_mode": [*NO_NAMES, None],
     "fill_value": ["0", None, NAN, float("inf"), (0, 0, 0)],
@@ -37,6 +39,7 @@ WRONG = {
     "hue_factor": NO_NUMBERS,
     "interpolation": [*NO_NAMES, "bilinaer", None],
     "invert": NO_BOOLEANS,
+    "kernel_size": [0, -3, 2, 4, 3.0, "3", None, True, (3,), (3, 4), (3, 3, 3), 10**9],
     "layers": [[], [keras.layers.Dense(1)], [None], augment.RandomFlip()],
     "mean": ["1", [NAN], [], [[1.0]], True],
     "offset": ["1", [NAN], [], [[1.0]], True, None, float("inf")],
@@ -47,6 +50,7 @@ WRONG = {
     "saturation_factor": NO_NUMBERS,
     "scale": ["1", [NAN], [], True, None, (-1.0, NAN)],
     "seed": [-1, 1.5, "1", True, NAN, 2**32],
+    "sigma": [*NO_NUMBERS, None, -0.1],
     "shear_factor": [*NO_NUMBERS, None, -0.1],
     "value_range": [(1, 0), (0, 0), 255, (0,), (0, NAN), (0, float("inf")), None, "01"],
     "variance": ["1", [NAN], [], [-1.0], -1.0, True],
@@ -60,14 +64,17 @@ WRONG = {
 }
 # Ranges, which take a number, or a pair within bounds.
 RANGES = {
+    "angle",
     "brightness_factor",
     "contrast_factor",
+    "direction",
     "factor",
     "height_factor",
     "hue_factor",
     "rotation_factor",
     "saturation_factor",
     "shear_factor",
+    "sigma",
     "width_factor",
     "x_factor",
     "y_factor",

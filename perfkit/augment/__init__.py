@@ -11,6 +11,7 @@ from perfkit.augment.crop import RandomCrop as RandomCrop
 from perfkit.augment.cut_mix import CutMix as CutMix
 from perfkit.augment.flip import RandomFlip as RandomFlip
 from perfkit.augment.gamma import RandomGamma as RandomGamma
+from perfkit.augment.gaussian_blur import RandomGaussianBlur as RandomGaussianBlur
 from perfkit.augment.geometric import GeometricAugment as GeometricAugment
 from perfkit.augment.geometric import WarpAugment as WarpAugment
 from perfkit.augment.grayscale import RandomGrayscale as RandomGrayscale
@@ -18,6 +19,7 @@ from perfkit.augment.hue import RandomHue as RandomHue
 from perfkit.augment.invert import RandomInvert as RandomInvert
 from perfkit.augment.mix import MixAugment as MixAugment
 from perfkit.augment.mix_up import MixUp as MixUp
+from perfkit.augment.motion_blur import MotionBlur as MotionBlur
 from perfkit.augment.normalization import Normalization as Normalization
 from perfkit.augment.operation import Operation as Operation
 from perfkit.augment.perspective import RandomPerspective as RandomPerspective
