@@ -50,6 +50,10 @@ CASES = [
     (augment.RandomGaussianBlur, {}),
     (augment.RandomGaussianBlur, {"kernel_size": (3, 9), "sigma": (0.3, 3.0)}),
     (augment.MotionBlur, {}),
+    (augment.MedianBlur, {"rate": 0.5}),  # which draws nothing else
+    (augment.GaussianNoise, {}),
+    (augment.ShotNoise, {}),
+    (augment.SaltAndPepper, {}),
     (augment.Rescaling, {"scale": [0.5, 0.4, 0.3], "offset": 1.0}),
     (augment.Normalization, {"mean": [10.0, 120.0, 3.0], "variance": [4.0, 9.0, 1.0]}),
     (augment.MixUp, {"alpha": 1.0, "classes": 3}),

@@ -20,6 +20,7 @@ NO_NAMES = ["mirror", 1, ("bilinear",)]
 # Values that are wrong for every operation with an argument of the name.
 WRONG = {
     "alpha": [0.0, -1.0, "0.1", (0.1, 0.2), NAN, None, True],
+    "amount": [*NO_NUMBERS, None, -0.1],
     "angle": [*NO_NUMBERS, None],
     "antialias": NO_BOOLEANS,
     "axis": [1, 0, (1, 2), "channels"],
@@ -44,14 +45,17 @@ WRONG = {
     "mean": ["1", [NAN], [], [[1.0]], True],
     "offset": ["1", [NAN], [], [[1.0]], True, None, float("inf")],
     "pad_to_aspect_ratio": NO_BOOLEANS,
+    "per_channel": NO_BOOLEANS,
     "rate": ["0.1", (0.1, 0.2), -0.1, 1.1, NAN, None, True],
     "ratio": [*NO_NUMBERS, 1.0, (0.0, 1.0), None],
     "rotation_factor": [*NO_NUMBERS, None],
+    "salt": [*NO_NUMBERS, None, -0.1],
     "saturation_factor": NO_NUMBERS,
     "scale": ["1", [NAN], [], True, None, (-1.0, NAN)],
     "seed": [-1, 1.5, "1", True, NAN, 2**32],
     "sigma": [*NO_NUMBERS, None, -0.1],
     "shear_factor": [*NO_NUMBERS, None, -0.1],
+    "stddev": [*NO_NUMBERS, None, -0.1],
     "value_range": [(1, 0), (0, 0), 255, (0,), (0, NAN), (0, float("inf")), None, "01"],
     "variance": ["1", [NAN], [], [-1.0], -1.0, True],
     "width": NO_SIZES,
@@ -64,6 +68,7 @@ WRONG = {
 }
 # Ranges, which take a number, or a pair within bounds.
 RANGES = {
+    "amount",
     "angle",
     "brightness_factor",
     "contrast_factor",
@@ -72,9 +77,11 @@ RANGES = {
     "height_factor",
     "hue_factor",
     "rotation_factor",
+    "salt",
     "saturation_factor",
     "shear_factor",
     "sigma",
+    "stddev",
     "width_factor",
     "x_factor",
     "y_factor",

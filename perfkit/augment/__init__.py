@@ -12,11 +12,13 @@ from perfkit.augment.cut_mix import CutMix as CutMix
 from perfkit.augment.flip import RandomFlip as RandomFlip
 from perfkit.augment.gamma import RandomGamma as RandomGamma
 from perfkit.augment.gaussian_blur import RandomGaussianBlur as RandomGaussianBlur
+from perfkit.augment.gaussian_noise import GaussianNoise as GaussianNoise
 from perfkit.augment.geometric import GeometricAugment as GeometricAugment
 from perfkit.augment.geometric import WarpAugment as WarpAugment
 from perfkit.augment.grayscale import RandomGrayscale as RandomGrayscale
 from perfkit.augment.hue import RandomHue as RandomHue
 from perfkit.augment.invert import RandomInvert as RandomInvert
+from perfkit.augment.median_blur import MedianBlur as MedianBlur
 from perfkit.augment.mix import MixAugment as MixAugment
 from perfkit.augment.mix_up import MixUp as MixUp
 from perfkit.augment.motion_blur import MotionBlur as MotionBlur
@@ -29,7 +31,9 @@ from perfkit.augment.rescaling import Rescaling as Rescaling
 from perfkit.augment.resized_crop import RandomResizedCrop as RandomResizedCrop
 from perfkit.augment.resizing import Resizing as Resizing
 from perfkit.augment.rotation import RandomRotation as RandomRotation
+from perfkit.augment.salt_and_pepper import SaltAndPepper as SaltAndPepper
 from perfkit.augment.saturation import RandomSaturation as RandomSaturation
 from perfkit.augment.shear import RandomShear as RandomShear
+from perfkit.augment.shot_noise import ShotNoise as ShotNoise
 from perfkit.augment.translation import RandomTranslation as RandomTranslation
 from perfkit.augment.zoom import RandomZoom as RandomZoom
