@@ -152,6 +152,18 @@ def fixed_or_span(
     return _pair(owner, name, pair, value, low, high)
 
 
+def whole_span(
+    owner: str, name: str, value: Any, low: int, high: int
+) -> tuple[int, int]:
+    """Turn whole `n` into `(n, n)`; check it is ordered and in bounds."""
+    two = value if isinstance(value, (list, tuple)) else (value, value)
+    whole = all(hasattr(n, "__index__") and not isinstance(n, bool) for n in two)
+    if not whole or len(two) != 2 or not low <= two[0] <= two[1] <= high:
+        expected = f"a whole number or an ordered pair of them within [{low}, {high}]"
+        fail(owner, name, expected, value)
+    return int(two[0]), int(two[1])
+
+
 def pair(
     owner: str, name: str, value: Any, low: float, high: float
 ) -> tuple[float, float]:

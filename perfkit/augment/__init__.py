@@ -18,6 +18,7 @@ from perfkit.augment.geometric import WarpAugment as WarpAugment
 from perfkit.augment.grayscale import RandomGrayscale as RandomGrayscale
 from perfkit.augment.hue import RandomHue as RandomHue
 from perfkit.augment.invert import RandomInvert as RandomInvert
+from perfkit.augment.jpeg_compression import JPEGCompression as JPEGCompression
 from perfkit.augment.median_blur import MedianBlur as MedianBlur
 from perfkit.augment.mix import MixAugment as MixAugment
 from perfkit.augment.mix_up import MixUp as MixUp
