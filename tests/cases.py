@@ -55,6 +55,8 @@ CASES = [
     (augment.ShotNoise, {}),
     (augment.SaltAndPepper, {}),
     (augment.JPEGCompression, {"quality": (5, 95)}),
+    (augment.Downscale, {}),
+    (augment.Downscale, {"interpolation": "bicubic"}),
     (augment.Rescaling, {"scale": [0.5, 0.4, 0.3], "offset": 1.0}),
     (augment.Normalization, {"mean": [10.0, 120.0, 3.0], "variance": [4.0, 9.0, 1.0]}),
     (augment.MixUp, {"alpha": 1.0, "classes": 3}),

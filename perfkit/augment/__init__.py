@@ -9,6 +9,7 @@ from perfkit.augment.color_jitter import RandomColorJitter as RandomColorJitter
 from perfkit.augment.contrast import RandomContrast as RandomContrast
 from perfkit.augment.crop import RandomCrop as RandomCrop
 from perfkit.augment.cut_mix import CutMix as CutMix
+from perfkit.augment.downscale import Downscale as Downscale
 from perfkit.augment.flip import RandomFlip as RandomFlip
 from perfkit.augment.gamma import RandomGamma as RandomGamma
 from perfkit.augment.gaussian_blur import RandomGaussianBlur as RandomGaussianBlur
