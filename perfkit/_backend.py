@@ -267,6 +267,16 @@ def check(flag, message) -> None:
         raise ValueError(message)
 
 
+def put_rows(x, rows, values) -> Any:
+    """Replace rows of `x`, each named once in int32 `rows`, by `values`."""
+    name = engine()
+    if name == "tensorflow":
+        return tensorflow().tensor_scatter_nd_update(x, rows[:, None], values)
+    if name == "jax":
+        return x.at[rows].set(values, unique_indices=True)
+    return keras.ops.scatter_update(x, rows[:, None], values)
+
+
 def gather_pixels(images, index):
     """Pick whole pixels.
 

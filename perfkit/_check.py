@@ -155,3 +155,30 @@ def per_channel(owner: str, name: str, value: Any) -> float | list[float]:
     if not _numbers(entries) or not entries or not all(map(math.isfinite, entries)):
         fail(owner, name, "a finite number or a list of them, one a channel", value)
     return float(items) if _is_number(items) else [float(x) for x in items]
+
+
+def odds(owner: str, name: str, value: Any, many: int) -> list[float]:
+    """Check that `value` is `many` numbers of at least 0, not all of them 0."""
+    items = value.tolist() if hasattr(value, "tolist") else value
+    if (
+        not _numbers(items)
+        or len(items) != many
+        or not all(0.0 <= x < math.inf for x in items)
+        or not sum(items) > 0.0
+    ):
+        fail(owner, name, f"{many} numbers of at least 0, one a layer", value)
+    return [float(x) for x in items]
+
+
+def whole_span(
+    owner: str, name: str, value: Any, low: int, high: int
+) -> tuple[int, int]:
+    """Turn `n` into `(n, n)`; check that both are whole, ordered and in bounds."""
+    pair = value if isinstance(value, (list, tuple)) else (value, value)
+    whole = all(
+        hasattr(number, "__index__") and not isinstance(number, bool) for number in pair
+    )
+    if not whole or len(pair) != 2 or not low <= pair[0] <= pair[1] <= high:
+        expected = f"a whole number or an ordered pair of them within [{low}, {high}]"
+        fail(owner, name, expected, value)
+    return int(pair[0]), int(pair[1])

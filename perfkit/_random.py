@@ -62,17 +62,24 @@ class Sampler:
     Args:
         batch: Number of samples.
         key: int32 tensor of shape `(2,)`, another one for every call.
+        index: int32 `(batch,)`, numbers of the samples in a data set: they are then
+            drawn for one by one, whatever they are batched with. By default they
+            count from 0 in each batch.
     """
 
-    def __init__(self, batch, key):
+    def __init__(self, batch, key, index=None):
         self.batch = batch
+        self._index = index
         self._key = (key[0], key[1])
         self._columns: list[Any] = []
         self._blocks = 0
 
     def _column(self):
         if not self._columns:
-            sample = ops.arange(self.batch, dtype="int32")[:, None]
+            sample = self._index
+            if sample is None:
+                sample = ops.arange(self.batch, dtype="int32")
+            sample = sample[:, None]
             number = ops.arange(_COUNTERS, dtype="int32")[None, :]
             number = number + _COUNTERS * self._blocks
             zeros = ops.zeros_like(sample + number)
@@ -127,6 +134,38 @@ class Sampler:
     def permutation(self):
         """An order of the samples, drawn per batch, as int32."""
         return ops.cast(ops.argsort(self._unit(), axis=0), "int32")
+
+    def of_batch(self, draw):
+        """One sample's draw for the whole batch, unless samples are on their own."""
+        return draw if self._index is not None else draw[:1] + ops.zeros_like(draw)
+
+    def deal(self, weights):
+        """Numbers of a choice, int32: `k` with the probability `weights[k]`.
+
+        The samples of a batch are dealt to the choices like cards: choice `k` gets
+        `batch * weights[k]` of them, rounded up or down at random, so that it can
+        be given room for no more. It is systematic sampling in a random order.
+
+        Reference: Madow and Madow, On the Theory of Systematic Sampling, 1944.
+        """
+        # Parts of 1024 add to the places of the samples without rounding.
+        offset = (ops.floor(self._unit() * 1024.0) + 0.5) / 1024.0
+        many = 1
+        if self._index is None:
+            rank = ops.argsort(self.permutation(), axis=0)
+            offset = self.of_batch(offset) + ops.cast(rank, "float32")
+            many = self.batch
+        many = float(many) if isinstance(many, int) else ops.cast(many, "float32")
+        choice = ops.zeros_like(offset)
+        total = 0.0
+        for weight in weights[:-1]:
+            total += weight
+            choice = choice + ops.cast(offset >= round(total, 9) * many, "float32")
+        return ops.cast(choice, "int32")
+
+    def dealt(self, rate):
+        """Booleans, true with probability `rate`, for that share of a batch."""
+        return self.deal((rate, 1.0 - rate)) == 0
 
 
 class SeedStream:

@@ -14,6 +14,11 @@ PIPELINE = [
     functools.partial(augment.RandomCrop, 10, 12),
     functools.partial(augment.Rescaling, 1 / 255),
 ]
+CHOICE = [
+    functools.partial(augment.RandomGamma, 0.8),
+    functools.partial(augment.RandomRotation, 0.1),
+    functools.partial(augment.RandomBrightness, 0.3),
+]
 BICUBIC = {"interpolation": "bicubic", "antialias": True, "pad_to_aspect_ratio": True}
 CASES = [
     (augment.RandomFlip, {}),
@@ -53,6 +58,10 @@ CASES = [
     (augment.CutMix, {"classes": 3}),
     (augment.Pipeline, {"layers": PIPELINE}),
     (augment.Pipeline, {"layers": PIPELINE, "fused": False}),
+    (augment.RandomApply, {"layers": CHOICE, "rate": 0.6}),
+    (augment.RandomChoice, {"layers": CHOICE}),
+    (augment.SomeOf, {"layers": CHOICE, "number": (1, 2)}),
+    (augment.RandomOrder, {"layers": CHOICE}),
 ]
 
 

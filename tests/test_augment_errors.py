@@ -39,6 +39,8 @@ WRONG = {
     "invert": NO_BOOLEANS,
     "layers": [[], [keras.layers.Dense(1)], [None], augment.RandomFlip()],
     "mean": ["1", [NAN], [], [[1.0]], True],
+    "number": [-1, 4, 1.5, "1", None, True, (2, 1), (1,), (0, 1, 2)],
+    "odds": [0.5, [1.0], [1.0, -0.1], [0.0, 0.0], ["1", 2.0], (1.0, NAN), (1, 2, 3)],
     "offset": ["1", [NAN], [], [[1.0]], True, None, float("inf")],
     "pad_to_aspect_ratio": NO_BOOLEANS,
     "rate": ["0.1", (0.1, 0.2), -0.1, 1.1, NAN, None, True],
@@ -96,8 +98,9 @@ def arguments_of(op):
 def complaint(op, argument, value):
     """What is wrong with the error for a wrong argument, or `None`."""
     try:
-        if op is augment.Pipeline:
-            op(**{"layers": [augment.RandomFlip()], argument: value})
+        if issubclass(op, augment.Combination):
+            layers = [augment.RandomFlip(), augment.RandomInvert()]
+            op(**{**ROWS[op], "layers": layers, argument: value})
         else:
             build(op, ROWS[op], **{argument: value})
     except (TypeError, ValueError) as error:
@@ -290,14 +293,14 @@ def test_normalization_without_statistics_names_the_layer():
 class Torn(augment.RandomRotation):
     """A rotation whose matrix holds NaN."""
 
-    def sample(self, rng):
+    def parameters(self, rng):
         return {"turns": rng.uniform() * 0.0 + NAN}
 
 
 class Faded(augment.RandomBrightness):
     """A brightness whose offset is infinite."""
 
-    def sample(self, rng):
+    def parameters(self, rng):
         return {"factor": rng.uniform() + float("inf")}
 
 

@@ -1,11 +1,14 @@
 """Layers that change training data."""
 
 from perfkit.augment.affine import RandomAffine as RandomAffine
+from perfkit.augment.apply import RandomApply as RandomApply
 from perfkit.augment.base import Augment as Augment
 from perfkit.augment.brightness import RandomBrightness as RandomBrightness
 from perfkit.augment.center_crop import CenterCrop as CenterCrop
+from perfkit.augment.choice import RandomChoice as RandomChoice
 from perfkit.augment.color import ColorAugment as ColorAugment
 from perfkit.augment.color_jitter import RandomColorJitter as RandomColorJitter
+from perfkit.augment.combination import Combination as Combination
 from perfkit.augment.contrast import RandomContrast as RandomContrast
 from perfkit.augment.crop import RandomCrop as RandomCrop
 from perfkit.augment.cut_mix import CutMix as CutMix
@@ -15,11 +18,13 @@ from perfkit.augment.geometric import GeometricAugment as GeometricAugment
 from perfkit.augment.geometric import WarpAugment as WarpAugment
 from perfkit.augment.grayscale import RandomGrayscale as RandomGrayscale
 from perfkit.augment.hue import RandomHue as RandomHue
+from perfkit.augment.image import ImageAugment as ImageAugment
 from perfkit.augment.invert import RandomInvert as RandomInvert
 from perfkit.augment.mix import MixAugment as MixAugment
 from perfkit.augment.mix_up import MixUp as MixUp
 from perfkit.augment.normalization import Normalization as Normalization
 from perfkit.augment.operation import Operation as Operation
+from perfkit.augment.order import RandomOrder as RandomOrder
 from perfkit.augment.perspective import RandomPerspective as RandomPerspective
 from perfkit.augment.pipeline import Pipeline as Pipeline
 from perfkit.augment.pixel import PixelAugment as PixelAugment
@@ -29,5 +34,6 @@ from perfkit.augment.resizing import Resizing as Resizing
 from perfkit.augment.rotation import RandomRotation as RandomRotation
 from perfkit.augment.saturation import RandomSaturation as RandomSaturation
 from perfkit.augment.shear import RandomShear as RandomShear
+from perfkit.augment.some_of import SomeOf as SomeOf
 from perfkit.augment.translation import RandomTranslation as RandomTranslation
 from perfkit.augment.zoom import RandomZoom as RandomZoom

@@ -7,7 +7,7 @@ colour map commute. The work is done once, when the picture is asked for.
 
 from typing import Any, NamedTuple
 
-from perfkit._backend import ops
+from perfkit._backend import ops, put_rows
 from perfkit.ops import affine, boxes, color
 from perfkit.ops.warp import warp
 
@@ -64,6 +64,8 @@ class Canvas:
         _, height, width, self.channels = ops.shape(images)
         self.size = (height, width)
         self.rules: list[tuple[str, Any]] = []
+        self.fused = True  # whether operations may leave their work to later ones
+        self.dealt = True  # whether choices of samples keep to their limits
         self._motion: _Motion | None = None
         self._stages: list[_Stage] = []
         self._fill: Any = None
@@ -113,26 +115,25 @@ class Canvas:
         if fill_mode == "constant":
             self._fill = ops.zeros((1, self.channels), "float32") + fill_value
 
-    def paint(self, m, value_range=None, applied=None) -> None:
+    def paint(self, m, value_range=None, chosen=None) -> None:
         """Map colours linearly, and cut them off at `value_range`.
 
         Args:
             m: `ColorMatrix` of `samples` images.
             value_range: `(low, high)`, or `None` to leave values as they come.
-            applied: Booleans `(samples,)`; where false nothing is changed. `None`
-                stands for everywhere.
+            chosen: The samples to be changed; `None` stands for all.
         """
         finite = ops.all(ops.isfinite(m.mix)) & ops.all(ops.isfinite(m.offset))
         self.rules.append(("finite", finite))
         bounds = None
-        if applied is not None:
-            m = color.select(applied, m)
+        if chosen is not None:
+            m = color.select(chosen.mask, m)
         if value_range is not None:
             low, high = [ops.zeros((1, 1), "float32") + edge for edge in value_range]
-            if applied is not None:
+            if chosen is not None:
                 anything = float("inf")
-                low = ops.where(applied[:, None], low, -anything)
-                high = ops.where(applied[:, None], high, anything)
+                low = ops.where(chosen.mask[:, None], low, -anything)
+                high = ops.where(chosen.mask[:, None], high, anything)
             bounds = (self.per_image(low), self.per_image(high))
         m = color.spread(m, self.channels)
         m = color.ColorMatrix(self.per_image(m.mix), self.per_image(m.offset))
@@ -184,6 +185,51 @@ class Canvas:
             self._resampled = self._resample(self.images, self._motion)
         return self._resampled
 
+    @property
+    def pending(self):
+        """Whether there is anything to be done before pixels can be read."""
+        return self._motion is not None or bool(self._stages)
+
+    def change(self, function, params, chosen=None) -> None:
+        """Replace the images by `function(images, params)`.
+
+        Where samples were dealt out, only those that may be chosen go through it.
+
+        Args:
+            function: From float32 NHWC images, and `params` of the shape
+                `(images, 1, 1, 1)`, to new images of the same shape.
+            params: Dict of `(samples,)` arrays.
+            chosen: The samples to be changed; `None` stands for all.
+        """
+        self.settle()
+        images = ops.cast(self.images, "float32")
+        limit = self.samples
+        if chosen is not None and self.dealt:
+            limit = chosen.limit(self.samples)
+        few = not isinstance(limit, int) or limit < 0.75 * self.samples
+        if chosen is None or not few:
+            changed = function(images, self._spread(params))
+            if chosen is not None:
+                mask = self._spread({"mask": chosen.mask})["mask"]
+                changed = ops.where(mask, changed, images)
+            self.images = changed
+            return
+        rows = chosen.rows(limit)
+        picked = {name: ops.take(x, rows, axis=0) for name, x in params.items()}
+        picked["mask"] = ops.take(chosen.mask, rows, axis=0)
+        picked = self._spread(picked)
+        mask = picked.pop("mask")
+        rows = self.images_of(rows)
+        some = ops.take(images, rows, axis=0)
+        changed = ops.where(mask, function(some, picked), some)
+        self.images = put_rows(images, rows, changed)
+
+    def _spread(self, params):
+        return {
+            name: self.per_image(value)[:, None, None, None]
+            for name, value in params.items()
+        }
+
     def settle(self) -> None:
         """Do all that was asked for, so that pixels themselves can be changed."""
         self.images = self.picture()
@@ -231,6 +277,13 @@ class Canvas:
             motion.fill_mode or "nearest",
             motion.affine,
         )
+
+    def images_of(self, rows):
+        """Numbers of the images of samples, frame by frame."""
+        if self.frames is None:
+            return rows
+        frame = ops.arange(self.frames, dtype="int32")[None, :]
+        return ops.reshape(rows[:, None] * self.frames + frame, (-1,))
 
     def per_image(self, x):
         """Repeat a sample's parameters for each of its frames."""

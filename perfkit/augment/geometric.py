@@ -2,11 +2,11 @@
 
 from perfkit import _check
 from perfkit._backend import ops
-from perfkit.augment.operation import Operation
+from perfkit.augment.image import ImageAugment
 from perfkit.ops.warp import FILL_MODES, INTERPOLATIONS
 
 
-class GeometricAugment(Operation):
+class GeometricAugment(ImageAugment):
     """Move pixels; masks, boxes and keypoints follow the same matrix.
 
     Masks are sampled with nearest neighbour; outside they follow the fill mode, and
@@ -14,9 +14,10 @@ class GeometricAugment(Operation):
     clipped to the image. Keypoints are moved, and kept when they leave the image.
 
     Args:
-        **kwargs: See `Operation` (`rate`, `seed`, ...).
+        **kwargs: See `ImageAugment` (`rate`, `seed`, ...).
     """
 
+    needs = 0
     # None: pixels go to whole pixels, or nothing outside the image is seen.
     interpolation: str | None = None
     fill_mode: str | None = None
@@ -35,17 +36,16 @@ class GeometricAugment(Operation):
         """Operation: how to resample an image of this size, in pixels."""
         return self.interpolation
 
-    def transform(self, canvas, params):
-        params, applied = params
+    def transform(self, canvas, params, chosen):
         size = canvas.size
         matrix = self.matrix(params, *canvas.extent)
-        if applied is not None:
+        if chosen is not None:
             rest = self.at_inference(canvas.samples)
             if rest is None:
                 rest = ops.eye(3, dtype="float32")[None]
             else:
                 rest = self.matrix(rest, *canvas.extent)
-            matrix = ops.where(applied[:, None, None], matrix, rest)
+            matrix = ops.where(chosen.mask[:, None, None], matrix, rest)
         canvas.move(
             matrix,
             self.output_size(*size),

@@ -2,11 +2,11 @@
 
 from perfkit import _check
 from perfkit._backend import dtype_of, ops
-from perfkit.augment.operation import Operation
+from perfkit.augment.image import ImageAugment
 from perfkit.ops import boxes
 
 
-class MixAugment(Operation):
+class MixAugment(ImageAugment):
     """Mix each sample with another of the batch, its labels in proportion.
 
     Labels that are classes, of shape `(batch,)` or `(batch, 1)` and integer,
@@ -19,7 +19,7 @@ class MixAugment(Operation):
 
     Args:
         classes: Number of classes. Needed for integer labels or masks.
-        **kwargs: See `Operation` (`rate`, `seed`, ...).
+        **kwargs: See `ImageAugment` (`rate`, `seed`, ...).
     """
 
     mixes = True
@@ -70,17 +70,16 @@ class MixAugment(Operation):
     def at_inference(self, batch):
         return None if self.classes is None else {}  # only to encode classes
 
-    def transform(self, canvas, params):
-        params, applied = params
+    def transform(self, canvas, params, chosen):
         self._encode(canvas)
         if not params:
             return
         canvas.settle()
         height, width = canvas.size
         share = self.share(params, height, width)
-        if applied is not None:
-            share = ops.where(applied[:, None, None, None], share, 1.0)
-        partner = _frames_of(params["partner"], canvas)
+        if chosen is not None:
+            share = ops.where(chosen.mask[:, None, None, None], share, 1.0)
+        partner = canvas.images_of(params["partner"])
         per_image = canvas.per_image(share)
 
         def blend(x):
@@ -102,7 +101,7 @@ class MixAugment(Operation):
             canvas.labels = labels * weight + other * (1.0 - weight)
         if canvas.boxes is not None:
             window = self.window(params, *canvas.extent)
-            _mix_boxes(canvas, partner, window, applied)
+            _mix_boxes(canvas, partner, window, chosen)
 
     def _encode(self, canvas):
         """Make numbers that can be mixed of labels, and of masks that are blended."""
@@ -131,15 +130,7 @@ def _is_classes(values, key):
     return values.shape[-1] == 1 or (key == "labels" and len(values.shape) == 1)
 
 
-def _frames_of(partner, canvas):
-    """Index of each image's partner image, frame by frame."""
-    if canvas.frames is None:
-        return partner
-    frame = ops.arange(canvas.frames, dtype="int32")[None, :]
-    return ops.reshape(partner[:, None] * canvas.frames + frame, (-1,))
-
-
-def _mix_boxes(canvas, partner, window, applied):
+def _mix_boxes(canvas, partner, window, chosen):
     own, labels = canvas.boxes, canvas.box_labels
     other = ops.take(own, partner, axis=0)
     if labels is not None:
@@ -153,8 +144,8 @@ def _mix_boxes(canvas, partner, window, applied):
         seen, own_kept = other, own
     # A sample that was dealt itself has each object once.
     mixed = partner != ops.arange(ops.shape(own)[0], dtype="int32")
-    if applied is not None:
-        mixed = mixed & canvas.per_image(applied)
+    if chosen is not None:
+        mixed = mixed & canvas.per_image(chosen.mask)
     mixed = mixed[:, None, None]
     own_kept = ops.where(mixed, own_kept, own)
     seen = ops.where(mixed, seen, ops.zeros_like(seen))

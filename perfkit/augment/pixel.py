@@ -1,14 +1,13 @@
 """The family of operations that change pixel values in any other way."""
 
-from perfkit._backend import ops
-from perfkit.augment.operation import Operation
+from perfkit.augment.image import ImageAugment
 
 
-class PixelAugment(Operation):
+class PixelAugment(ImageAugment):
     """Change pixel values; masks, boxes, keypoints and labels stay.
 
     Args:
-        **kwargs: See `Operation` (`rate`, `seed`, ...).
+        **kwargs: See `ImageAugment` (`rate`, `seed`, ...).
     """
 
     def pixels(self, images, params):
@@ -18,15 +17,5 @@ class PixelAugment(Operation):
         """
         raise NotImplementedError
 
-    def transform(self, canvas, params):
-        params, applied = params
-        canvas.settle()
-        spread = {
-            name: canvas.per_image(value)[:, None, None, None]
-            for name, value in params.items()
-        }
-        images = self.pixels(canvas.images, spread)
-        if applied is not None:
-            applied = canvas.per_image(applied)[:, None, None, None]
-            images = ops.where(applied, images, canvas.images)
-        canvas.images = images
+    def transform(self, canvas, params, chosen):
+        canvas.change(self.pixels, params, chosen)

@@ -99,7 +99,7 @@ class Resizing(GeometricAugment):
             left, top, window_width, window_height, self.width, self.height
         )
 
-    def transform(self, canvas, params):
+    def transform(self, canvas, params, chosen):
         padded = self.pad_to_aspect_ratio
         matrix = self.matrix({}, *canvas.extent)
         size = self.output_size(*canvas.size)
