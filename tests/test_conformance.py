@@ -20,10 +20,13 @@ ABSTRACT = {
     augment.MixAugment,
     augment.Operation,
     augment.PixelAugment,
+    augment.PolicyAugment,
     augment.WarpAugment,
 }
 # What an operation overrides although its family does not ask for it.
 OVERRIDES = {
+    "AugMix.parameters": "it draws weights too",
+    "AugMix.transform": "it mixes the images with chains of operations",
     "Normalization.check_inputs": "it may be built before `adapt` was called",
     "Normalization.load_own_variables": "its statistics count as weights",
     "Normalization.save_own_variables": "its statistics count as weights",

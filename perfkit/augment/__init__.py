@@ -2,6 +2,8 @@
 
 from perfkit.augment.affine import RandomAffine as RandomAffine
 from perfkit.augment.apply import RandomApply as RandomApply
+from perfkit.augment.aug_mix import AugMix as AugMix
+from perfkit.augment.auto_augment import AutoAugment as AutoAugment
 from perfkit.augment.base import Augment as Augment
 from perfkit.augment.brightness import RandomBrightness as RandomBrightness
 from perfkit.augment.center_crop import CenterCrop as CenterCrop
@@ -28,6 +30,8 @@ from perfkit.augment.order import RandomOrder as RandomOrder
 from perfkit.augment.perspective import RandomPerspective as RandomPerspective
 from perfkit.augment.pipeline import Pipeline as Pipeline
 from perfkit.augment.pixel import PixelAugment as PixelAugment
+from perfkit.augment.policy import PolicyAugment as PolicyAugment
+from perfkit.augment.rand_augment import RandAugment as RandAugment
 from perfkit.augment.rescaling import Rescaling as Rescaling
 from perfkit.augment.resized_crop import RandomResizedCrop as RandomResizedCrop
 from perfkit.augment.resizing import Resizing as Resizing
@@ -36,4 +40,5 @@ from perfkit.augment.saturation import RandomSaturation as RandomSaturation
 from perfkit.augment.shear import RandomShear as RandomShear
 from perfkit.augment.some_of import SomeOf as SomeOf
 from perfkit.augment.translation import RandomTranslation as RandomTranslation
+from perfkit.augment.trivial_augment import TrivialAugmentWide as TrivialAugmentWide
 from perfkit.augment.zoom import RandomZoom as RandomZoom

@@ -85,6 +85,14 @@ class Canvas:
             for n in self.size
         )
 
+    def check_channels(self, name) -> None:
+        """Raise an error that names the layer if the number of channels is unknown."""
+        if not isinstance(self.channels, int):
+            raise ValueError(
+                f"{name}: images have an unknown number of channels. Say it before the "
+                "layer: `images = tf.ensure_shape(images, (None, None, 3))`."
+            )
+
     def move(
         self,
         matrix,
@@ -208,27 +216,27 @@ class Canvas:
             limit = chosen.limit(self.samples)
         few = not isinstance(limit, int) or limit < 0.75 * self.samples
         if chosen is None or not few:
-            changed = function(images, self._spread(params))
+            spread = {name: self.spread(value) for name, value in params.items()}
+            changed = function(images, spread)
             if chosen is not None:
-                mask = self._spread({"mask": chosen.mask})["mask"]
-                changed = ops.where(mask, changed, images)
+                changed = ops.where(self.spread(chosen.mask), changed, images)
             self.images = changed
             return
         rows = chosen.rows(limit)
-        picked = {name: ops.take(x, rows, axis=0) for name, x in params.items()}
-        picked["mask"] = ops.take(chosen.mask, rows, axis=0)
-        picked = self._spread(picked)
-        mask = picked.pop("mask")
+
+        def picked(x):
+            return self.spread(ops.take(x, rows, axis=0))
+
+        mask = picked(chosen.mask)
+        picked_params = {name: picked(value) for name, value in params.items()}
         rows = self.images_of(rows)
         some = ops.take(images, rows, axis=0)
-        changed = ops.where(mask, function(some, picked), some)
+        changed = ops.where(mask, function(some, picked_params), some)
         self.images = put_rows(images, rows, changed)
 
-    def _spread(self, params):
-        return {
-            name: self.per_image(value)[:, None, None, None]
-            for name, value in params.items()
-        }
+    def spread(self, x):
+        """One number a sample as one an image, `(images, 1, 1, 1)`."""
+        return self.per_image(x)[:, None, None, None]
 
     def settle(self) -> None:
         """Do all that was asked for, so that pixels themselves can be changed."""

@@ -54,12 +54,8 @@ def contrast(factor, mean):
 
 def saturation(factor):
     """Scale the distance from the grey of the same luma by `factor`."""
-    rest = 1.0 - factor
-    rows = [
-        [rest * LUMA[k] + (factor if j == k else 0.0) for k in range(3)]
-        for j in range(3)
-    ]
-    return _rgb(rows)
+    grey = np.outer(np.ones(3), LUMA)
+    return _rgb(grey, (factor, np.eye(3) - grey))
 
 
 def strength(factor):
@@ -70,30 +66,26 @@ def strength(factor):
 def hue(turns):
     """Rotate chroma by a fraction of a full turn; luma is kept."""
     angle = turns * (2.0 * math.pi)
-    cos, sin = ops.cos(angle), ops.sin(angle)
     # from_yiq @ rotation @ to_yiq, split by what it multiplies
     luma, in_phase, quadrature = [
-        np.outer(_FROM_YIQ[:, k], _TO_YIQ[k]).tolist() for k in range(3)
+        np.outer(_FROM_YIQ[:, k], _TO_YIQ[k]) for k in range(3)
     ]
     crossed = np.outer(_FROM_YIQ[:, 2], _TO_YIQ[1]) - np.outer(
         _FROM_YIQ[:, 1], _TO_YIQ[2]
     )
-    crossed = crossed.tolist()
-    return _rgb(
-        [
-            [
-                luma[j][k]
-                + (in_phase[j][k] + quadrature[j][k]) * cos
-                + crossed[j][k] * sin
-                for k in range(3)
-            ]
-            for j in range(3)
-        ]
-    )
+    cos, sin = ops.cos(angle), ops.sin(angle)
+    return _rgb(luma, (cos, in_phase + quadrature), (sin, crossed))
 
 
-def _rgb(rows):
-    mix = ops.stack([ops.stack(row, axis=-1) for row in rows], axis=-2)
+def _rgb(fixed, *terms):
+    """A map of RGB: a matrix, plus others times a number per image each."""
+
+    def constant(values):
+        return ops.convert_to_tensor(values.astype("float32")[None], "float32")
+
+    mix = constant(fixed)
+    for factor, values in terms:
+        mix = mix + factor[:, None, None] * constant(values)
     return ColorMatrix(mix, ops.zeros_like(mix[:, :, 0]))
 
 
