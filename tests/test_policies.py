@@ -100,12 +100,12 @@ def test_operations_are_those_of_pil(name):
         if name == "invert":
             steps.append(("identity", 0.0))
         ours, theirs = applied(layer, photograph(), *steps)
+        if name != "identity":
+            assert np.mean(np.abs(theirs - photograph())) > 2.0
         if name == "sharpness":  # PIL leaves the outermost pixels alone
             ours, theirs = ours[1:-1, 1:-1], theirs[1:-1, 1:-1]
         # PIL rounds the places it reads; at borders it may decide the other way.
         assert inside(ours, theirs) > (0.97 if 1 <= bank.NUMBER[name] <= 5 else 0.999)
-        if name != "identity":
-            assert np.mean(np.abs(theirs - photograph())) > 2.0
 
 
 @pytest.mark.parametrize(

@@ -211,10 +211,11 @@ class Canvas:
         """
         self.settle()
         images = ops.cast(self.images, "float32")
-        limit = self.samples
+        samples = limit = self.samples
         if chosen is not None and self.dealt:
-            limit = chosen.limit(self.samples)
-        few = not isinstance(limit, int) or limit < 0.75 * self.samples
+            limit = chosen.limit(samples)
+        known = isinstance(samples, int)
+        few = limit < 0.75 * samples if known else limit is not samples
         if chosen is None or not few:
             spread = {name: self.spread(value) for name, value in params.items()}
             changed = function(images, spread)

@@ -3,7 +3,7 @@
 import math
 from typing import Any, NamedTuple
 
-from perfkit._backend import ops
+from perfkit._backend import engine, ops
 
 
 class Chosen(NamedTuple):
@@ -21,6 +21,8 @@ class Chosen(NamedTuple):
 
     def limit(self, batch):
         """Most samples that can be chosen of a batch, a whole number or a tensor."""
+        if not isinstance(batch, int) and engine() != "tensorflow":
+            return batch  # shapes cannot depend on it
         return _smallest([batch, *[_dealt(shares, batch) for shares in self.limits]])
 
     def rows(self, limit):

@@ -27,6 +27,7 @@ class PolicyAugment(ImageAugment):
         **kwargs: See `ImageAugment` (`rate`, `seed`, ...).
     """
 
+    deals = True
     reaches = bank.PAPER
     pixels = False  # whether translations are in pixels, not shares of the size
     # The operations of each slot, and the shares of the batch dealt to each.

@@ -10,7 +10,6 @@ from tests.conformance.common import (
     draws,
     has_rate,
     images_of,
-    keeps_samples_apart,
     mixes,
     same_shape_and_close,
     to_numpy,
@@ -108,6 +107,6 @@ def check_shares_differ_within_batch(make):
     assert np.ptp(own[own < 0.999]) > 1e-3  # 1 where a sample met itself
 
 
-@applies_to(keeps_samples_apart)
+@applies_to(lambda op: not op.mixes and not op.deals)
 def check_draw_does_not_depend_on_batch_size(make):
     assert same_shape_and_close(images_of(make())[:1], images_of(make(), IMAGES[:1]))
