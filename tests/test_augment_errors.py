@@ -19,9 +19,11 @@ NO_BOOLEANS = ["yes", 1, None]
 NO_NAMES = ["mirror", 1, ("bilinear",)]
 # Values that are wrong for every operation with an argument of the name.
 WRONG = {
+    "addition_factor": NO_NUMBERS,
     "alpha": [0.0, -1.0, "0.1", (0.1, 0.2), NAN, None, True],
     "antialias": NO_BOOLEANS,
     "axis": [1, 0, (1, 2), "channels"],
+    "bins": [1, 0, -3, 2.0, "8", True, None],
     "bounding_box_format": ["coco", "XYXY", 1],
     "brightness_factor": NO_NUMBERS,
     "classes": [1, 0, -3, 2.0, "3", True],
@@ -48,6 +50,7 @@ WRONG = {
     "scale": ["1", [NAN], [], True, None, (-1.0, NAN)],
     "seed": [-1, 1.5, "1", True, NAN, 2**32],
     "shear_factor": [*NO_NUMBERS, None, -0.1],
+    "threshold_factor": NO_NUMBERS,
     "value_range": [(1, 0), (0, 0), 255, (0,), (0, NAN), (0, float("inf")), None, "01"],
     "variance": ["1", [NAN], [], [-1.0], -1.0, True],
     "width": NO_SIZES,
@@ -60,6 +63,7 @@ WRONG = {
 }
 # Ranges, which take a number, or a pair within bounds.
 RANGES = {
+    "addition_factor",
     "brightness_factor",
     "contrast_factor",
     "factor",
@@ -68,6 +72,7 @@ RANGES = {
     "rotation_factor",
     "saturation_factor",
     "shear_factor",
+    "threshold_factor",
     "width_factor",
     "x_factor",
     "y_factor",
@@ -136,7 +141,8 @@ def test_unknown_arguments_fail(op):
 @pytest.mark.parametrize("op", ROWS, ids=name)
 def test_numbers_of_every_kind_make_the_same_range(op):
     for argument in RANGES & set(arguments_of(op)):
-        if op is augment.RandomGrayscale:  # its factor is one probability
+        # The factor is one probability, and of whole numbers.
+        if op in (augment.RandomGrayscale, augment.RandomPosterization):
             continue
         for same in (
             [0.25, np.float32(0.25), np.float64(0.25)],

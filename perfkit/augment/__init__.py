@@ -1,14 +1,19 @@
 """Layers that change training data."""
 
 from perfkit.augment.affine import RandomAffine as RandomAffine
+from perfkit.augment.auto_contrast import AutoContrast as AutoContrast
 from perfkit.augment.base import Augment as Augment
 from perfkit.augment.brightness import RandomBrightness as RandomBrightness
 from perfkit.augment.center_crop import CenterCrop as CenterCrop
 from perfkit.augment.color import ColorAugment as ColorAugment
+from perfkit.augment.color_degeneration import (
+    RandomColorDegeneration as RandomColorDegeneration,
+)
 from perfkit.augment.color_jitter import RandomColorJitter as RandomColorJitter
 from perfkit.augment.contrast import RandomContrast as RandomContrast
 from perfkit.augment.crop import RandomCrop as RandomCrop
 from perfkit.augment.cut_mix import CutMix as CutMix
+from perfkit.augment.equalization import Equalization as Equalization
 from perfkit.augment.flip import RandomFlip as RandomFlip
 from perfkit.augment.gamma import RandomGamma as RandomGamma
 from perfkit.augment.geometric import GeometricAugment as GeometricAugment
@@ -23,11 +28,14 @@ from perfkit.augment.operation import Operation as Operation
 from perfkit.augment.perspective import RandomPerspective as RandomPerspective
 from perfkit.augment.pipeline import Pipeline as Pipeline
 from perfkit.augment.pixel import PixelAugment as PixelAugment
+from perfkit.augment.posterization import RandomPosterization as RandomPosterization
 from perfkit.augment.rescaling import Rescaling as Rescaling
 from perfkit.augment.resized_crop import RandomResizedCrop as RandomResizedCrop
 from perfkit.augment.resizing import Resizing as Resizing
 from perfkit.augment.rotation import RandomRotation as RandomRotation
 from perfkit.augment.saturation import RandomSaturation as RandomSaturation
+from perfkit.augment.sharpness import RandomSharpness as RandomSharpness
 from perfkit.augment.shear import RandomShear as RandomShear
+from perfkit.augment.solarization import Solarization as Solarization
 from perfkit.augment.translation import RandomTranslation as RandomTranslation
 from perfkit.augment.zoom import RandomZoom as RandomZoom

@@ -11,6 +11,8 @@ class PixelAugment(Operation):
         **kwargs: See `Operation` (`rate`, `seed`, ...).
     """
 
+    joins_frames = False  # whether a video is one image, its frames below each other
+
     def pixels(self, images, params):
         """Operation: return new images, from float32 NHWC.
 
@@ -21,11 +23,16 @@ class PixelAugment(Operation):
     def transform(self, canvas, params):
         params, applied = params
         canvas.settle()
-        spread = {
-            name: canvas.per_image(value)[:, None, None, None]
-            for name, value in params.items()
-        }
-        images = self.pixels(canvas.images, spread)
+        images, shape = canvas.images, ops.shape(canvas.images)
+        joined = self.joins_frames and canvas.frames is not None
+        if joined:
+            images = ops.reshape(images, (canvas.samples, -1, *shape[2:]))
+        else:
+            params = {name: canvas.per_image(value) for name, value in params.items()}
+        spread = {name: value[:, None, None, None] for name, value in params.items()}
+        images = self.pixels(images, spread)
+        if joined:
+            images = ops.reshape(images, shape)
         if applied is not None:
             applied = canvas.per_image(applied)[:, None, None, None]
             images = ops.where(applied, images, canvas.images)
