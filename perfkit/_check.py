@@ -141,6 +141,17 @@ def whole_or_span(
     return int(pair[0]), int(pair[1])
 
 
+def whole_numbers(
+    owner: str, name: str, value: Any, count: int, low: int, high: int
+) -> tuple[int, ...]:
+    """Check that `value` holds `count` whole numbers within [low, high]."""
+    numbers = tuple(value) if isinstance(value, (list, tuple)) else ()
+    whole = all(hasattr(x, "__index__") and not isinstance(x, bool) for x in numbers)
+    if not whole or len(numbers) != count or not all(low <= x <= high for x in numbers):
+        fail(owner, name, f"{count} whole numbers within [{low}, {high}]", value)
+    return tuple(int(x) for x in numbers)
+
+
 def pair(
     owner: str, name: str, value: Any, low: float, high: float
 ) -> tuple[float, float]:

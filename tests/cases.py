@@ -52,6 +52,8 @@ CASES = [
     (augment.RandomColorDegeneration, {"factor": 0.9}),
     (augment.AutoContrast, {"rate": 0.5}),
     (augment.Equalization, {"bins": 60, "rate": 0.5}),
+    (augment.CLAHE, {"clip_limit": 20.0, "tile_grid_size": (1, 2)}),
+    (augment.CLAHE, {"clip_limit": (2.0, 200.0), "per_channel": True}),
     (augment.RandomSharpness, {"factor": 0.9}),
     (augment.Rescaling, {"scale": [0.5, 0.4, 0.3], "offset": 1.0}),
     (augment.Normalization, {"mean": [10.0, 120.0, 3.0], "variance": [4.0, 9.0, 1.0]}),

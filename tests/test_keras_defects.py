@@ -182,16 +182,18 @@ def test_18_both_ends_of_the_factors_of_solarization_are_fractions():
     np.testing.assert_array_equal(to_numpy(brighter), images[:, :100] + 127.5)
 
 
-def test_19_autocontrast_rests_at_inference():
+@pytest.mark.parametrize("op", [augment.AutoContrast, augment.CLAHE])
+def test_19_contrast_is_left_alone_at_inference(op):
     images = noise(2, 8, 8, 3, low=50.0, high=100.0)
-    outputs = augment.AutoContrast()(images, training=False)
-    np.testing.assert_array_equal(to_numpy(outputs), images)
+    assert np.abs(to_numpy(op()(images)) - images).max() > 1
+    np.testing.assert_array_equal(to_numpy(op()(images, training=False)), images)
 
 
-def test_20_autocontrast_takes_the_channels_where_they_are():
+@pytest.mark.parametrize("op", [augment.AutoContrast, augment.CLAHE])
+def test_20_contrast_takes_the_channels_where_they_are(op):
     images = noise(2, 8, 8, 3, low=50.0, high=100.0)
-    expected = to_numpy(augment.AutoContrast()(images)).transpose(0, 3, 1, 2)
-    first = augment.AutoContrast(data_format="channels_first")
+    expected = to_numpy(op(seed=1)(images)).transpose(0, 3, 1, 2)
+    first = op(data_format="channels_first", seed=1)
     outputs = to_numpy(first(images.transpose(0, 3, 1, 2)))
     np.testing.assert_allclose(outputs, expected, atol=1e-3)
 

@@ -159,6 +159,67 @@ def test_the_frames_of_a_video_are_changed_alike(op):
     np.testing.assert_array_equal(np.concatenate([*video.swapaxes(0, 1)], axis=1), tall)
 
 
+LUMA = np.array([0.299, 0.587, 0.114])
+TILED = {
+    "whole tiles": ((16, 24), (4, 6)),
+    "a remainder": ((45, 33), (4, 5)),
+    "a remainder of the width": ((40, 33), (8, 7)),
+    "more tiles than pixels": ((3, 5), (8, 8)),
+    "one row": ((1, 9), (2, 2)),
+    "pixels for all levels": ((60, 48), (1, 1)),
+}
+
+
+def slope(*size, seed=0):
+    """Noise on a slope, so that tiles differ."""
+    rise = np.linspace(0, 150, size[1]).reshape(1, -1, *[1] * (len(size) - 2))
+    return (whole(*size, seed=seed) / 3 + rise).astype("uint8")
+
+
+def by_opencv(channel, limit, tiles):
+    return cv2.createCLAHE(float(limit), tiles[::-1]).apply(channel).astype("float32")
+
+
+def nearly_rounded(actual, expected):
+    """Equal but for the decimals, which OpenCV rounds."""
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=0.5 + 1e-3)
+
+
+@pytest.mark.parametrize("limit", [1.0, 2.3, 40.0, 250.0])
+@pytest.mark.parametrize(("size", "tiles"), TILED.values(), ids=TILED)
+def test_clahe_is_that_of_opencv(size, tiles, limit):
+    image = slope(*size)
+    out = augment.CLAHE((0, 255), (limit, limit), tiles)(image[..., None])
+    nearly_rounded(to_numpy(out)[..., 0], by_opencv(image, limit, tiles))
+
+
+@every_range
+def test_clahe_takes_each_channel_and_each_limit(value_range):
+    images = np.stack([slope(40, 32, 3, seed=k) for k in range(4)])
+    layer = augment.CLAHE(value_range, 30.0, (2, 3), per_channel=True, seed=1)
+    limits = drawn(layer, 4)["clip_limit"]
+    assert 1 <= limits.min() < limits.max() - 10
+    out = to_numpy(layer(onto(value_range, images)))
+    expected = [
+        [by_opencv(channel, limit, (2, 3)) for channel in np.moveaxis(image, -1, 0)]
+        for image, limit in zip(images, limits, strict=True)
+    ]
+    share = (out - value_range[0]) / (value_range[1] - value_range[0])
+    nearly_rounded(255 * share, np.moveaxis(np.array(expected), 1, -1))
+
+
+@pytest.mark.parametrize("channels", [3, 5])
+def test_clahe_of_colours_moves_them_along_with_the_luma(channels):
+    image = slope(40, 32, channels)
+    halves = image[..., :3] @ np.array([299, 587, 114]) % 1000 == 500
+    image[..., 0] += halves  # which float32 and float64 round either way
+    luma = image[..., :3] @ LUMA
+    change = by_opencv(np.rint(luma).astype("uint8"), 3.0, (8, 8)) - luma
+    expected = image.astype("float64")
+    expected[..., :3] = np.clip(expected[..., :3] + change[..., None], 0, 255)
+    nearly_rounded(to_numpy(augment.CLAHE((0, 255), (3.0, 3.0))(image)), expected)
+
+
 @pytest.mark.parametrize("factor", [0.0, 0.3, 0.5, 1.0])
 def test_sharpness_is_that_of_pil_inside(factor):
     images = whole(2, 9, 11, 3)

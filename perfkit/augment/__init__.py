@@ -5,6 +5,7 @@ from perfkit.augment.auto_contrast import AutoContrast as AutoContrast
 from perfkit.augment.base import Augment as Augment
 from perfkit.augment.brightness import RandomBrightness as RandomBrightness
 from perfkit.augment.center_crop import CenterCrop as CenterCrop
+from perfkit.augment.clahe import CLAHE as CLAHE
 from perfkit.augment.color import ColorAugment as ColorAugment
 from perfkit.augment.color_degeneration import (
     RandomColorDegeneration as RandomColorDegeneration,

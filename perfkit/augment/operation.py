@@ -27,6 +27,15 @@ class Operation(Augment):
         """Operation: parameters at inference, or `None` to leave samples alone."""
         return None if self.random else {}
 
+    def count_channels(self, canvas) -> int:
+        """Number of the images' channels; an error says what to do if it is unknown."""
+        if isinstance(canvas.channels, int):
+            return canvas.channels
+        raise ValueError(
+            f"{self.name}: images have an unknown number of channels. Say it "
+            "before the layer: `images = tf.ensure_shape(images, (None, None, 3))`."
+        )
+
     def draw(self, rng, constants, training):
         if not training:
             params = self.at_inference(rng.batch)

@@ -11,6 +11,7 @@ class PixelAugment(Operation):
         **kwargs: See `Operation` (`rate`, `seed`, ...).
     """
 
+    counts_channels = False  # whether the number of channels must be known
     joins_frames = False  # whether a video is one image, its frames below each other
 
     def pixels(self, images, params):
@@ -22,6 +23,8 @@ class PixelAugment(Operation):
 
     def transform(self, canvas, params):
         params, applied = params
+        if self.counts_channels:
+            self.count_channels(canvas)
         canvas.settle()
         images, shape = canvas.images, ops.shape(canvas.images)
         joined = self.joins_frames and canvas.frames is not None
