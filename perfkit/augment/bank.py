@@ -146,7 +146,7 @@ def _recolor(canvas, operation, value, settings, limits):
         if name in limits:
             chosen = Chosen(operation == NUMBER[name], (limits[name],))
             function = functools.partial(function, value_range=within)
-            canvas.change(function, {"value": value}, chosen)
+            canvas.change(function, {"value": value}, chosen, name != "sharpness")
 
 
 def _colors(canvas, operation, value, low, high):

@@ -198,7 +198,7 @@ class Canvas:
         """Whether there is anything to be done before pixels can be read."""
         return self._motion is not None or bool(self._stages)
 
-    def change(self, function, params, chosen=None) -> None:
+    def change(self, function, params, chosen=None, joined=False) -> None:
         """Replace the images by `function(images, params)`.
 
         Where samples were dealt out, only those that may be chosen go through it.
@@ -208,32 +208,37 @@ class Canvas:
                 `(images, 1, 1, 1)`, to new images of the same shape.
             params: Dict of `(samples,)` arrays.
             chosen: The samples to be changed; `None` stands for all.
+            joined: Whether a video is one image, its frames below each other.
         """
         self.settle()
         images = ops.cast(self.images, "float32")
+        shape = ops.shape(images)
+        joined = joined and self.frames is not None
         samples = limit = self.samples
+        if joined:
+            images = ops.reshape(images, (samples, -1, *shape[2:]))
         if chosen is not None and self.dealt:
             limit = chosen.limit(samples)
+
+        def spread(x):
+            return (x if joined else self.per_image(x))[:, None, None, None]
+
+        def changed(images, params, mask):
+            spread_params = {name: spread(value) for name, value in params.items()}
+            new = function(images, spread_params)
+            return new if mask is None else ops.where(spread(mask), new, images)
+
         known = isinstance(samples, int)
-        few = limit < 0.75 * samples if known else limit is not samples
-        if chosen is None or not few:
-            spread = {name: self.spread(value) for name, value in params.items()}
-            changed = function(images, spread)
-            if chosen is not None:
-                changed = ops.where(self.spread(chosen.mask), changed, images)
-            self.images = changed
-            return
-        rows = chosen.rows(limit)
-
-        def picked(x):
-            return self.spread(ops.take(x, rows, axis=0))
-
-        mask = picked(chosen.mask)
-        picked_params = {name: picked(value) for name, value in params.items()}
-        rows = self.images_of(rows)
-        some = ops.take(images, rows, axis=0)
-        changed = ops.where(mask, function(some, picked_params), some)
-        self.images = put_rows(images, rows, changed)
+        if limit < 0.75 * samples if known else limit is not samples:
+            rows = chosen.rows(limit)
+            picked = {name: ops.take(x, rows, axis=0) for name, x in params.items()}
+            mask = ops.take(chosen.mask, rows, axis=0)
+            rows = rows if joined else self.images_of(rows)
+            some = changed(ops.take(images, rows, axis=0), picked, mask)
+            images = put_rows(images, rows, some)
+        else:
+            images = changed(images, params, None if chosen is None else chosen.mask)
+        self.images = ops.reshape(images, shape) if joined else images
 
     def spread(self, x):
         """One number a sample as one an image, `(images, 1, 1, 1)`."""
