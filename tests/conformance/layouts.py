@@ -12,6 +12,7 @@ from tests.conformance.common import (
     full_inputs,
     images_of,
     keeps_samples_apart,
+    of_the_base,
     to_numpy,
 )
 
@@ -32,6 +33,7 @@ def check_single_equals_batch_of_one(make):
     assert_same(make()(single), out)
 
 
+@of_the_base
 @applies_to(keeps_samples_apart)
 def check_array_equals_dict(make):
     out = make()(full_inputs())["images"]
@@ -51,6 +53,7 @@ def _has_no_moved_mean(op):
     return not issubclass(op, PolicyAugment)
 
 
+@of_the_base
 @applies_to(_has_no_moved_mean)
 def check_video_equals_its_frames(make):
     still = full_inputs()
@@ -75,6 +78,7 @@ def check_channels_first_equals_transposed(make):
     assert_same(out, {**expected, **turned})
 
 
+@of_the_base
 def check_masks_without_channels_agree(make):
     masks = full_inputs()["segmentation_masks"]
     ours = to_numpy(make()(full_inputs(segmentation_masks=masks[..., 0]))[_GRIDS[1]])
