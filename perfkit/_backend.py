@@ -1,7 +1,8 @@
 """The array namespace perfkit is written against, and what depends on the backend.
 
 `ops` is `keras.ops`, except while a layer runs inside a `tf.data` pipeline under
-another Keras backend: there it is public TensorFlow. This is the only module that
+another Keras backend, where it is public TensorFlow, and on the host, where it is
+NumPy. This is the only module that
 imports TensorFlow or JAX, and only once a caller needs it.
 """
 
@@ -12,6 +13,9 @@ import sys
 from typing import Any
 
 import keras
+import numpy as np
+
+from perfkit._numpy_ops import NumpyOps
 
 
 def tensorflow() -> Any:
@@ -111,24 +115,25 @@ def _with_constant(function):
     return lambda x, y: function(x, tf.cast(y, x.dtype))
 
 
-_foreign: contextvars.ContextVar[bool] = contextvars.ContextVar(
-    "perfkit_foreign", default=False
+# What `ops` acts on, where that is not the Keras backend's tensors.
+_foreign: contextvars.ContextVar[str | None] = contextvars.ContextVar(
+    "perfkit_foreign", default=None
 )
-_tensorflow_ops = _TensorFlowOps()
+_tables = {None: keras.ops, "tensorflow": _TensorFlowOps(), "numpy": NumpyOps()}
 
 
 class _Ops:
     def __getattr__(self, name) -> Any:
-        return getattr(_tensorflow_ops if _foreign.get() else keras.ops, name)
+        return getattr(_tables[_foreign.get()], name)
 
 
 ops = _Ops()
 
 
 @contextlib.contextmanager
-def tensorflow_scope():
-    """Make `ops` act on TensorFlow tensors, whatever the Keras backend."""
-    token = _foreign.set(True)
+def scope(name):
+    """Make `ops` act on "tensorflow" tensors or "numpy" arrays, on every backend."""
+    token = _foreign.set(name)
     try:
         yield
     finally:
@@ -149,7 +154,7 @@ def as_written(function, *arguments) -> Any:
 
 def engine() -> str:
     """Name of the library whose tensors `ops` acts on."""
-    return "tensorflow" if _foreign.get() else keras.backend.backend()
+    return _foreign.get() or keras.backend.backend()
 
 
 def dtype_of(x) -> str:
@@ -227,6 +232,8 @@ def matmul(x, y) -> Any:
     """Multiply matrices in full float32, where the backend lets a caller say so."""
     if engine() == "jax":
         return _jax().numpy.matmul(x, y, precision="highest")
+    if engine() == "numpy":
+        return np.matmul(x, y)
     return tensorflow().matmul(x, y) if _foreign.get() else keras.ops.matmul(x, y)
 
 
@@ -276,6 +283,10 @@ def put_rows(x, rows, values) -> Any:
         return tensorflow().tensor_scatter_nd_update(x, rows[:, None], values)
     if name == "jax":
         return x.at[rows].set(values, unique_indices=True)
+    if name == "numpy":
+        x = x.copy()
+        x[rows] = values
+        return x
     return keras.ops.scatter_update(x, rows[:, None], values)
 
 
@@ -300,6 +311,8 @@ def gather_pixels(images, index):
         jax = _jax()
         row = functools.partial(jax.numpy.take, axis=0, mode="clip")
         picked = jax.vmap(row)(flat, flat_index)
+    elif name == "numpy":
+        picked = np.take_along_axis(flat, flat_index[:, :, None], axis=1)
     else:
         picked = ops.take_along_axis(flat, flat_index[:, :, None], axis=1)
     return ops.reshape(picked, (batch, rows, columns, channels))

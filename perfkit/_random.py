@@ -224,7 +224,7 @@ class SeedStream:
     def __init__(self, seed):
         self.generator = keras.random.SeedGenerator(seed)
         state: Any = keras.ops.convert_to_numpy(self.generator.state)
-        self._initial = int(state[0])
+        self.first = int(state[0])
         self._tf_data = None
 
     def next_key(self):
@@ -232,7 +232,7 @@ class SeedStream:
         native = _backend.engine() == keras.backend.backend()
         if not native or _backend.in_tf_data():
             if self._tf_data is None:
-                self._tf_data = _backend.tf_data_key(self._initial)
+                self._tf_data = _backend.tf_data_key(self.first)
             return self._tf_data()
         key = ops.cast(self.generator.next(), "int32")
         # All replicas read the same state.

@@ -350,7 +350,7 @@ class ReturnsDoublesInTensorFlow(Brightness):
     def __call__(self, inputs, **kwargs):
         out = super().__call__(inputs, **kwargs)
         if "tensorflow.python" in type(inputs["images"]).__module__:
-            with _backend.tensorflow_scope():
+            with _backend.scope("tensorflow"):
                 out["images"] = ops.cast(out["images"], "float64")
         return out
 

@@ -8,7 +8,8 @@ import keras
 import numpy as np
 
 from perfkit import _check
-from perfkit._backend import dtype_of, ops
+from perfkit._backend import dtype_of, engine, ops
+from perfkit.augment._host import HostCanvas
 from perfkit.augment.canvas import Canvas
 from perfkit.augment.modality import (
     Modality,
@@ -146,6 +147,10 @@ class Images(Modality):
             return {k: array(v) if k in _BOXED else v for k, v in value.items()}
         return super()._arrays(value)
 
+    def samples(self, inputs):
+        shape = inputs["images"].shape
+        return 1 if len(shape) == 3 else shape[0]
+
     def to_canvas(self, inputs):
         layout = _Layout(inputs["images"], self.data_format, self.bounding_box_format)
         return layout.to_canvas(inputs), layout
@@ -197,7 +202,7 @@ class _Layout:
             self._flat_masks = len(masks.shape) == 3
             masks = masks[..., None] if self._flat_masks else self._to_nhwc(masks)
         annotation = flat.get("bounding_boxes", {})
-        canvas = Canvas(
+        canvas = (HostCanvas if engine() == "numpy" else Canvas)(
             images,
             self._video[1] if self._video else None,
             masks=masks,

@@ -4,6 +4,7 @@ import warnings
 from typing import Any
 
 import keras
+import numpy as np
 
 from perfkit import _backend, _check
 from perfkit._backend import dtype_of, ops
@@ -72,6 +73,7 @@ class Augment(Configured, keras.layers.Layer):
         if self.random:
             self._stream = SeedStream(self.seed)
             self._seed_generator = self._stream.generator  # tracked as layer state
+        self._host_draws = replay.HostDraws(self._stream.first if self.random else 0)
         self.built = True
 
     def draw(self, rng, training) -> Any:
@@ -146,6 +148,35 @@ class Augment(Configured, keras.layers.Layer):
         """
         return self._checked_call(inputs, {}, replay.from_user(self.name, params))
 
+    def on_host(self, inputs, params=None) -> Any:
+        """Augment NumPy arrays by OpenCV and NumPy: no device, no compiling.
+
+        For input workers and plain loops, with images of any size. The same
+        operations with the same parameters, to within rounding; a stream of draws of
+        its own, in which each sample is drawn for by its number.
+
+        Args:
+            inputs: As in a call, but NumPy arrays.
+            params: What `sample` returned; `None` takes the next draws.
+
+        Returns:
+            The same as a call, in NumPy arrays.
+
+        Raises:
+            ValueError: If the inputs cannot be augmented, or `params` are not theirs.
+        """
+        if params is not None:
+            params = replay.from_user(self.name, params)
+        inputs, hand_back = self._prepared(inputs, None)
+        with _backend.scope("numpy"):
+            inputs = keras.tree.map_structure(np.asarray, inputs)
+            if params is None:
+                samples = self.modality.samples(inputs)
+                params = self._host_draws.next(self, samples)
+            outputs, kept = self._run(inputs, None, self.constants(), True, params)
+            self._check_rules(kept)
+        return hand_back(outputs)
+
     def __call__(self, inputs, training=None, **kwargs):
         kwargs = {"training": training, **kwargs}
         return _backend.as_written(self._checked_call, inputs, kwargs)
@@ -158,23 +189,32 @@ class Augment(Configured, keras.layers.Layer):
         are foreign to another backend.
         """
         kwargs = {name: value for name, value in kwargs.items() if value is not None}
-        modality = self.modality
-        modality.check_call(self.name, inputs, kwargs.get("training"))
-        bare = not isinstance(inputs, dict)
-        inputs = modality.as_arrays({modality.main: inputs} if bare else inputs)
-        modality.check(self.name, inputs, self.mixes)
-        self.check_inputs(inputs)
-        inputs, aside = modality.split(inputs, self.mixes)
+        inputs, hand_back = self._prepared(inputs, kwargs.get("training"))
         if _backend.is_foreign(inputs):
             training = kwargs.get("training", True)
-            with _backend.tensorflow_scope():
+            with _backend.scope("tensorflow"):
                 outputs = self._augment(inputs, training, params)
         elif params is not None:
             inputs = keras.tree.map_structure(keras.ops.convert_to_tensor, inputs)
             outputs = self._augment(inputs, True, params)
         else:
             outputs = super().__call__(inputs, **kwargs)
-        return outputs[modality.main] if bare else modality.join(outputs, aside)
+        return hand_back(outputs)
+
+    def _prepared(self, inputs, training):
+        """What a program takes of the inputs, and how its outputs are handed back."""
+        modality = self.modality
+        modality.check_call(self.name, inputs, training)
+        bare = not isinstance(inputs, dict)
+        inputs = modality.as_arrays({modality.main: inputs} if bare else inputs)
+        modality.check(self.name, inputs, self.mixes)
+        self.check_inputs(inputs)
+        inputs, aside = modality.split(inputs, self.mixes)
+
+        def hand_back(outputs):
+            return outputs[modality.main] if bare else modality.join(outputs, aside)
+
+        return inputs, hand_back
 
     def call(self, inputs, training=None):
         if training is None:
@@ -215,9 +255,12 @@ class Augment(Configured, keras.layers.Layer):
             key = ops.zeros((2,), "int32")
         program = self._program(inputs, bool(training), params)
         outputs, kept = program(inputs, key, self.constants(), params)
+        self._check_rules(kept)
+        return outputs
+
+    def _check_rules(self, kept):
         for rule, flag in kept.items():
             _backend.check(flag, f"{self.name}: {_RULES[rule]}")
-        return outputs
 
     def _program(self, inputs, training, params):
         """Return the compiled program, or a plain function where none is possible."""

@@ -29,6 +29,10 @@ class Modality:
         """Kind: lay everything out as `inputs` came, what is augmented in `dtype`."""
         raise NotImplementedError
 
+    def samples(self, inputs) -> int:
+        """Kind: number of samples of checked inputs of NumPy arrays."""
+        raise NotImplementedError
+
     def check_call(self, name, inputs, training) -> None:
         """Raise an error where a layer is called as if it took `(inputs, labels)`."""
         flag = training is None or isinstance(training, (bool, int, np.bool_))

@@ -1,5 +1,6 @@
 """Drawn parameters outside of a call: as NumPy arrays, and back from JSON."""
 
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,6 +8,9 @@ import keras
 import numpy as np
 
 from perfkit import _check
+from perfkit._random import Sampler
+
+_BLOCK = 64
 
 
 def key(owner, seed) -> np.ndarray:
@@ -67,3 +71,39 @@ def check_batch(name, params, samples) -> None:
                 f"{name}: `params` were drawn for {array.shape[0]} samples. Received a "
                 f"batch of {samples}."
             )
+
+
+class HostDraws:
+    """The draws of calls on the host, each sample's by its number.
+
+    Single samples take theirs from a block, as NumPy draws for many in about the
+    time of one.
+
+    Args:
+        seed: First word of the key.
+    """
+
+    def __init__(self, seed):
+        self._key = np.array([seed, 1], "uint32").view("int32")
+        self._count = 0
+        self._block = None
+        self._lock = threading.Lock()
+
+    def next(self, layer, samples) -> Any:
+        """Parameters of the next samples."""
+        with self._lock:
+            first, self._count = self._count, self._count + samples
+            if layer.mixes or samples > _BLOCK // 2:
+                return self._draw(layer, first, samples)
+            start, block = self._block or (first, None)
+            if block is None or not start <= first <= start + _BLOCK - samples:
+                start, block = first, self._draw(layer, first, _BLOCK)
+                self._block = start, block
+        here = slice(first - start, first - start + samples)
+        return keras.tree.map_structure(
+            lambda array: None if array is None else array[here], block
+        )
+
+    def _draw(self, layer, first, samples):
+        index = np.arange(first, first + samples, dtype="int32")
+        return to_numpy(layer.draw(Sampler(samples, self._key, index), True))
