@@ -127,6 +127,21 @@ class SpreadsOverTheBatch(Brightness):
         return {"factor": 0.3 - 0.2 / rng.batch * (1.0 + place)}
 
 
+@breaks("host_equals_device", BRIGHTNESS)
+class DarkensOnTheHost(Brightness):
+    def color(self, params):
+        if _backend.engine() == "numpy":
+            params = {"factor": 0.5 * params["factor"]}
+        return super().color(params)
+
+
+@breaks("host_draws_by_number", BRIGHTNESS)
+class DrawsByTheBatchOnTheHost(Brightness):
+    def on_host(self, inputs, params=None):
+        samples = len(inputs) if inputs.ndim == 4 else 1
+        return super().on_host(inputs, params or self.sample(samples))
+
+
 @breaks("single_equals_batch_of_one", BRIGHTNESS)
 class SkipsSingleImages(Brightness):
     def call(self, inputs, training=True):

@@ -87,7 +87,7 @@ class MixAugment(ImageAugment):
             own = ops.cast(per_image, dtype_of(x))
             return x * own + other * (1.0 - own)
 
-        canvas.images = blend(canvas.images)
+        canvas.images = blend(ops.cast(canvas.images, "float32"))
         if canvas.masks is not None and self.cuts:
             other = ops.take(canvas.masks, partner, axis=0)
             canvas.masks = ops.where(per_image > 0.5, canvas.masks, other)
