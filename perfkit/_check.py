@@ -62,6 +62,29 @@ def integer(
     return int(value)
 
 
+def _is_odd(value: Any, low: int, high: int) -> bool:
+    whole = hasattr(value, "__index__") and not isinstance(value, bool)
+    return whole and low <= value <= high and value % 2 == 1
+
+
+def odd(owner: str, name: str, value: Any, low: int, high: int) -> int:
+    """Check that `value` is an odd whole number within [low, high]."""
+    if not _is_odd(value, low, high):
+        fail(owner, name, f"an odd whole number within [{low}, {high}]", value)
+    return int(value)
+
+
+def odd_sizes(
+    owner: str, name: str, value: Any, low: int, high: int
+) -> tuple[int, int]:
+    """Turn `x` into `(x, x)`; check both are odd and within [low, high]."""
+    two = value if isinstance(value, (list, tuple)) else (value, value)
+    if len(two) != 2 or not all(_is_odd(x, low, high) for x in two):
+        expected = f"one or two odd whole numbers within [{low}, {high}]"
+        fail(owner, name, expected, value)
+    return int(two[0]), int(two[1])
+
+
 def unit(owner: str, name: str, value: Any) -> float:
     """Check that `value` lies within [0, 1]."""
     return number(owner, name, value, 0.0, 1.0)

@@ -52,6 +52,10 @@ def _segment_sum(data, segment_ids, num_segments):
     return total.astype(data.dtype)
 
 
+def _slice(x, start, shape):
+    return x[tuple(slice(k, k + n) for k, n in zip(start, shape, strict=True))]
+
+
 def _left_shift(x, bits):
     return np.left_shift(x, np.asarray(bits, "int32"))
 
@@ -82,6 +86,7 @@ _TABLE = {
     "min": np.min,
     "minimum": np.minimum,
     "ones_like": np.ones_like,
+    "pad": np.pad,
     "power": np.power,
     "repeat": np.repeat,
     "reshape": np.reshape,
@@ -106,6 +111,7 @@ _EXACT = {
         np.asarray(x)[..., None] == np.arange(size)
     ).astype(dtype),
     "shape": np.shape,
+    "slice": _slice,
     "zeros": lambda shape, dtype: np.zeros(shape, dtype),
 }
 

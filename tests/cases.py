@@ -60,6 +60,13 @@ CASES = [
     (augment.CLAHE, {"clip_limit": 20.0, "tile_grid_size": (1, 2)}),
     (augment.CLAHE, {"clip_limit": (2.0, 200.0), "per_channel": True}),
     (augment.RandomSharpness, {"factor": 0.9}),
+    (augment.RandomGaussianBlur, {}),
+    (augment.RandomGaussianBlur, {"kernel_size": (3, 9), "sigma": (0.3, 3.0)}),
+    (augment.MotionBlur, {}),
+    (augment.MedianBlur, {"rate": 0.5}),  # which draws nothing else
+    (augment.GaussianNoise, {}),
+    (augment.ShotNoise, {}),
+    (augment.SaltAndPepper, {}),
     (augment.Rescaling, {"scale": [0.5, 0.4, 0.3], "offset": 1.0}),
     (augment.Normalization, {"mean": [10.0, 120.0, 3.0], "variance": [4.0, 9.0, 1.0]}),
     (augment.MixUp, {"alpha": 1.0, "classes": 3}),

@@ -4,6 +4,7 @@ The tests are numbered like the list of defects that this library keeps of Keras
 They say what is right and nothing of Keras, which may mend its own.
 """
 
+import cv2
 import keras
 import numpy as np
 import pytest
@@ -198,6 +199,15 @@ def test_20_contrast_takes_the_channels_where_they_are(op):
     np.testing.assert_allclose(outputs, expected, atol=1e-3)
 
 
+@pytest.mark.parametrize("factor", [1.0, 0.3])
+def test_17_the_factor_of_gaussian_blur_is_a_probability(factor):
+    images = noise(4000, 2, 2, 1)
+    layer = augment.RandomGaussianBlur(factor, sigma=(1.0, 1.0), seed=1)
+    blurred = (to_numpy(layer(images)) != images).any(axis=(1, 2, 3))
+    deviation = np.sqrt(factor * (1 - factor) / 4000)
+    assert abs(blurred.mean() - factor) <= 4 * deviation
+
+
 def test_21_random_crop_crops_at_inference():
     images = noise(2, 16, 16, 3)
     cropped = to_numpy(augment.RandomCrop(8, 8)(images, training=False))
@@ -215,6 +225,19 @@ def test_23_sharpness_keeps_the_edges_as_bright(factor):
     images = np.full((2, 8, 8, 3), 100, "uint8")
     outputs = to_numpy(augment.RandomSharpness((factor, factor))(images))
     np.testing.assert_allclose(outputs, 100.0, atol=1e-3)
+
+
+def test_23_gaussian_blur_keeps_the_brightness_of_the_border():
+    images = np.full((4, 8, 8, 3), 100.0, "float32")
+    layer = augment.RandomGaussianBlur(kernel_size=5, sigma=(3.0, 3.0))
+    np.testing.assert_allclose(to_numpy(layer(images)), 100.0, rtol=1e-5)
+
+
+def test_24_gaussian_blur_has_channels_last_by_default_on_every_backend():
+    image = noise(9, 12, 3)
+    layer = augment.RandomGaussianBlur(sigma=(1.0, 1.0))
+    expected = cv2.GaussianBlur(image, (3, 3), 1.0, borderType=cv2.BORDER_DEFAULT)
+    np.testing.assert_allclose(to_numpy(layer(image)), expected, atol=1e-2)
 
 
 def test_25_wrap_is_the_same_on_every_backend():

@@ -14,6 +14,8 @@ import math
 from perfkit._backend import ops
 
 _LEVELS = 2**16
+_OTHER = 0x2545F491
+_FEW, _FEW_AT_MOST = 8.0, 27  # more than 27 of 8 are as rare as one of the words
 
 
 def _mixed(x):
@@ -33,8 +35,10 @@ def words(bits, *shape):
     places = ops.arange(math.prod(shape), dtype="int32")
     places = ops.reshape(places, (1, *shape))
     bits = ops.reshape(bits, (-1,) + (1,) * len(shape))
-    # Shifting the places alone would give two samples parts of one sequence.
-    return _mixed(ops.bitwise_xor(_mixed(places + bits), _mixed(bits + 1)))
+    # Shifting the places alone would give two samples parts of one sequence. Both
+    # mix the same number, which makes a zero, at a place that differs by the sample.
+    other = ops.bitwise_xor(bits, _OTHER)
+    return _mixed(ops.bitwise_xor(_mixed(places + bits), _mixed(other)))
 
 
 def uniform(bits, *shape):
@@ -51,3 +55,43 @@ def normal(bits, *shape):
     upper = ops.bitwise_and(ops.right_shift(words(bits, *shape), 16), _LEVELS - 1)
     centered = (ops.cast(upper, "float32") + 0.5) * (2.0 / _LEVELS) - 1.0
     return math.sqrt(2.0) * ops.erfinv(centered)
+
+
+def poisson(bits, mean):
+    """Whole floats from Poisson distributions of means `(batch, ...)`.
+
+    Up to a mean of 8 by inversion, exactly. Above, one in 1,500 draws or fewer is
+    next to the number that inversion gives.
+
+    Reference: the expansion is Q_N2 of Giles, Algorithm 955: Approximation of the
+    Inverse Poisson Cumulative Distribution Function, 2016.
+    """
+    chance = uniform(bits, *ops.shape(mean)[1:])
+    low = ops.minimum(mean, _FEW)
+    share = ops.exp(-low)
+    below, few = share, 0.0
+    for k in range(1, _FEW_AT_MOST + 1):
+        few = ops.where(below <= chance, float(k), few)
+        share = share * (low * (1.0 / k))
+        below = below + share
+    high = ops.maximum(mean, _FEW)
+    root = ops.sqrt(high)
+    w = _normal_quantile(2.0 * chance - (1.0 - 2.0**-24))
+    square = w * w
+    many = high + root * w + (1 / 3 + square * (1 / 6))
+    many = many - w * (1 / 36 + square * (1 / 72)) / root
+    last = -8 / 405 + square * (7 / 810 + square * (1 / 270))
+    many = ops.floor(many + last / high)
+    return ops.where(mean > _FEW, many, few)
+
+
+def _normal_quantile(x):
+    """The normal quantile of `(1 + x) / 2` to within 4e-5, for float32 |x| < 1.
+
+    It is `x` times a function of `log(1 - x^2)`, here a rational one that was fitted
+    to SciPy's. XLA does not vectorize `erfinv` beside the steps of an inversion.
+    """
+    y = -ops.log((1.0 - x) * (1.0 + x))
+    above = 1.253493 + y * (0.4289717 + y * (0.07763989 + y * 0.007712877))
+    below = 1.0 + y * (0.08086933 + y * (0.02757294 + y * 0.0003955513))
+    return x * above / below
