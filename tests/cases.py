@@ -26,6 +26,12 @@ CASES = [
         {"rotation_factor": 0.1, "zoom_factor": 0.2, "shear_factor": 0.2},
     ),
     (augment.RandomPerspective, {}),
+    (augment.RandomRot90, {}),
+    (augment.RandomRot90, {"turns": (0, 2)}),
+    (augment.RandomD4, {}),
+    (augment.RandomZoomOut, {}),
+    (augment.LetterBox, {"height": 8, "width": 10, "fill_value": 7.0}),
+    (augment.BoxSafeCrop, {"height": 8, "width": 10}),
     (augment.RandomCrop, {"height": 8, "width": 10}),
     (augment.RandomResizedCrop, {"height": 8, "width": 10}),
     (augment.CenterCrop, {"height": 8, "width": 10}),
@@ -54,6 +60,11 @@ CASES = [
     (augment.Pipeline, {"layers": PIPELINE}),
     (augment.Pipeline, {"layers": PIPELINE, "fused": False}),
 ]
+
+
+def wants_squares(op, arguments):
+    """Whether a row's images have to be square."""
+    return op in {augment.RandomRot90, augment.RandomD4} and "turns" not in arguments
 
 
 def build(op, arguments, **others):

@@ -2,6 +2,7 @@
 
 from perfkit.augment.affine import RandomAffine as RandomAffine
 from perfkit.augment.base import Augment as Augment
+from perfkit.augment.box_safe_crop import BoxSafeCrop as BoxSafeCrop
 from perfkit.augment.brightness import RandomBrightness as RandomBrightness
 from perfkit.augment.center_crop import CenterCrop as CenterCrop
 from perfkit.augment.color import ColorAugment as ColorAugment
@@ -9,6 +10,7 @@ from perfkit.augment.color_jitter import RandomColorJitter as RandomColorJitter
 from perfkit.augment.contrast import RandomContrast as RandomContrast
 from perfkit.augment.crop import RandomCrop as RandomCrop
 from perfkit.augment.cut_mix import CutMix as CutMix
+from perfkit.augment.d4 import RandomD4 as RandomD4
 from perfkit.augment.flip import RandomFlip as RandomFlip
 from perfkit.augment.gamma import RandomGamma as RandomGamma
 from perfkit.augment.geometric import GeometricAugment as GeometricAugment
@@ -16,6 +18,7 @@ from perfkit.augment.geometric import WarpAugment as WarpAugment
 from perfkit.augment.grayscale import RandomGrayscale as RandomGrayscale
 from perfkit.augment.hue import RandomHue as RandomHue
 from perfkit.augment.invert import RandomInvert as RandomInvert
+from perfkit.augment.letter_box import LetterBox as LetterBox
 from perfkit.augment.mix import MixAugment as MixAugment
 from perfkit.augment.mix_up import MixUp as MixUp
 from perfkit.augment.normalization import Normalization as Normalization
@@ -26,8 +29,10 @@ from perfkit.augment.pixel import PixelAugment as PixelAugment
 from perfkit.augment.rescaling import Rescaling as Rescaling
 from perfkit.augment.resized_crop import RandomResizedCrop as RandomResizedCrop
 from perfkit.augment.resizing import Resizing as Resizing
+from perfkit.augment.rot90 import RandomRot90 as RandomRot90
 from perfkit.augment.rotation import RandomRotation as RandomRotation
 from perfkit.augment.saturation import RandomSaturation as RandomSaturation
 from perfkit.augment.shear import RandomShear as RandomShear
 from perfkit.augment.translation import RandomTranslation as RandomTranslation
 from perfkit.augment.zoom import RandomZoom as RandomZoom
+from perfkit.augment.zoom_out import RandomZoomOut as RandomZoomOut

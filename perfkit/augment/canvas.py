@@ -209,16 +209,32 @@ class Canvas:
             rest = self.keypoints[..., 2:]
             self.keypoints = ops.concatenate([moved, rest], axis=-1)
         if self.boxes is not None:
-            height, width = self.extent
-            moved = boxes.transform(self.boxes, motion.matrix)
-            self.put_boxes(boxes.clip(moved, 0.0, 0.0, width, height))
+            self.put_boxes(self._moved(self.boxes, motion))
+
+    def seen_boxes(self):
+        """Boxes as they will be, and their labels, before the work is done.
+
+        Each is `None` where the canvas has none.
+        """
+        if self.boxes is None or self._motion is None:
+            return self.boxes, self.box_labels
+        return self._seen(self._moved(self.boxes, self._motion))
 
     def put_boxes(self, new) -> None:
         """Replace the boxes; those without area lose their label."""
-        self.boxes = new
-        if self.box_labels is not None:
-            nothing = ops.zeros_like(self.box_labels) - 1
-            self.box_labels = ops.where(boxes.area(new) > 0.0, self.box_labels, nothing)
+        self.boxes, self.box_labels = self._seen(new)
+
+    def _moved(self, corners, motion):
+        height, width = self.extent
+        moved = boxes.transform(corners, motion.matrix)
+        return boxes.clip(moved, 0.0, 0.0, width, height)
+
+    def _seen(self, corners):
+        labels = self.box_labels
+        if labels is not None:
+            nothing = ops.zeros_like(labels) - 1
+            labels = ops.where(boxes.area(corners) > 0.0, labels, nothing)
+        return corners, labels
 
     def _resample(self, pixels, motion):
         height, width = self.size
@@ -231,6 +247,13 @@ class Canvas:
             motion.fill_mode or "nearest",
             motion.affine,
         )
+
+    def by_sample(self, x):
+        """Gather the rows of all frames, `(samples, frames * n, ...)`."""
+        if self.frames is None:
+            return x
+        _, n, *rest = ops.shape(x)
+        return ops.reshape(x, (self.samples, self.frames * n, *rest))
 
     def per_image(self, x):
         """Repeat a sample's parameters for each of its frames."""

@@ -35,8 +35,16 @@ class GeometricAugment(Operation):
         """Operation: how to resample an image of this size, in pixels."""
         return self.interpolation
 
+    def observe(self, canvas):
+        """Operation: parameters that depend on the inputs, such as on their boxes.
+
+        The place to refuse inputs, too.
+        """
+        return {}
+
     def transform(self, canvas, params):
         params, applied = params
+        params = {**params, **self.observe(canvas)}
         size = canvas.size
         matrix = self.matrix(params, *canvas.extent)
         if applied is not None:
@@ -78,6 +86,19 @@ class WarpAugment(GeometricAugment):
             owner, "interpolation", interpolation, INTERPOLATIONS
         )
         self.fill_value = _check.number(owner, "fill_value", fill_value)
+
+
+def want_squares(canvas, name, remedy) -> None:
+    """Raise an error that names the layer unless images are square."""
+    height, width = canvas.size
+    if not isinstance(height, int) or not isinstance(width, int):
+        canvas.rules.append(("square", height == width))
+    elif height != width:
+        raise ValueError(
+            f"{name}: a quarter turn needs square images. Crop or resize them to a "
+            f"square before the layer, or {remedy}. Received: height={height}, "
+            f"width={width}"
+        )
 
 
 def center(height, width):

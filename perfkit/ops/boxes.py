@@ -78,3 +78,18 @@ def area(boxes):
     """Area in square pixels, `(batch, n)`; 0 for a box turned inside out."""
     width = ops.maximum(boxes[..., 2] - boxes[..., 0], 0.0)
     return width * ops.maximum(boxes[..., 3] - boxes[..., 1], 0.0)
+
+
+def shrink(boxes, share):
+    """Cut a share of their height and width off boxes, half at either end."""
+    x1, y1, x2, y2 = [boxes[..., k] for k in range(4)]
+    x, y = (x2 - x1) * (share / 2.0), (y2 - y1) * (share / 2.0)
+    return ops.stack([x1 + x, y1 + y, x2 - x, y2 - y], axis=-1)
+
+
+def hull(boxes, there):
+    """The smallest box around those `there`, `(batch, 4)`, and if there are any."""
+    far = 1e9
+    low = ops.min(ops.where(there[..., None], boxes[..., :2], far), axis=1)
+    high = ops.max(ops.where(there[..., None], boxes[..., 2:], -far), axis=1)
+    return ops.concatenate([low, high], axis=-1), ops.any(there, axis=1)
