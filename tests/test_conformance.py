@@ -14,6 +14,7 @@ from tests.conformance.common import run_uncompiled, use_squares
 ABSTRACT = {
     augment.Augment,
     augment.ColorAugment,
+    augment.FieldAugment,
     augment.GeometricAugment,
     augment.MixAugment,
     augment.Operation,

@@ -11,11 +11,16 @@ from perfkit.augment.contrast import RandomContrast as RandomContrast
 from perfkit.augment.crop import RandomCrop as RandomCrop
 from perfkit.augment.cut_mix import CutMix as CutMix
 from perfkit.augment.d4 import RandomD4 as RandomD4
+from perfkit.augment.elastic_transform import (
+    RandomElasticTransform as RandomElasticTransform,
+)
+from perfkit.augment.field import FieldAugment as FieldAugment
 from perfkit.augment.flip import RandomFlip as RandomFlip
 from perfkit.augment.gamma import RandomGamma as RandomGamma
 from perfkit.augment.geometric import GeometricAugment as GeometricAugment
 from perfkit.augment.geometric import WarpAugment as WarpAugment
 from perfkit.augment.grayscale import RandomGrayscale as RandomGrayscale
+from perfkit.augment.grid_distortion import GridDistortion as GridDistortion
 from perfkit.augment.hue import RandomHue as RandomHue
 from perfkit.augment.invert import RandomInvert as RandomInvert
 from perfkit.augment.letter_box import LetterBox as LetterBox
@@ -33,6 +38,7 @@ from perfkit.augment.rot90 import RandomRot90 as RandomRot90
 from perfkit.augment.rotation import RandomRotation as RandomRotation
 from perfkit.augment.saturation import RandomSaturation as RandomSaturation
 from perfkit.augment.shear import RandomShear as RandomShear
+from perfkit.augment.thin_plate_spline import ThinPlateSpline as ThinPlateSpline
 from perfkit.augment.translation import RandomTranslation as RandomTranslation
 from perfkit.augment.zoom import RandomZoom as RandomZoom
 from perfkit.augment.zoom_out import RandomZoomOut as RandomZoomOut

@@ -8,18 +8,9 @@ colour map commute. The work is done once, when the picture is asked for.
 from typing import Any, NamedTuple
 
 from perfkit._backend import ops
-from perfkit.ops import affine, boxes, color
+from perfkit.augment.motion import Motion, compatible, merge
+from perfkit.ops import boxes, color, paths
 from perfkit.ops.warp import warp
-
-
-class _Motion(NamedTuple):
-    """Where pixels go: a homography, and how to resample."""
-
-    matrix: Any
-    affine: bool
-    interpolation: str | None
-    fill_mode: str | None
-    fill_value: float
 
 
 class _Stage(NamedTuple):
@@ -64,10 +55,11 @@ class Canvas:
         _, height, width, self.channels = ops.shape(images)
         self.size = (height, width)
         self.rules: list[tuple[str, Any]] = []
-        self._motion: _Motion | None = None
+        self._motion: Motion | None = None
         self._stages: list[_Stage] = []
         self._fill: Any = None
         self._resampled: Any = None
+        self._sources: Any = None
 
     @property
     def samples(self):
@@ -100,18 +92,28 @@ class Canvas:
         """
         self.rules.append(("finite", ops.all(ops.isfinite(matrix))))
         images = ops.zeros((ops.shape(self.images)[0], 1, 1), "float32")
-        matrix = self.per_image(matrix) + images
-        motion = _Motion(matrix, affine, interpolation, fill_mode, fill_value)
-        if self._motion is not None:
-            if not _compatible(self._motion, motion):
-                self.settle()
-            else:
-                motion = _merge(self._motion, motion)
-        self._motion = motion
+        path = paths.straight(self.per_image(matrix) + images, affine)
+        self._go(Motion(path, interpolation, fill_mode, fill_value), size)
+
+    def bend(self, grid, interpolation, fill_mode, fill_value=0.0) -> None:
+        """Read pixels from beside their place, by a tamed field as in `ops.fields`.
+
+        `grid` is one for each of `samples`; the size stays.
+        """
+        self.rules.append(("finite", ops.all(ops.isfinite(grid))))
+        images = ops.zeros((ops.shape(self.images)[0], 1, 1, 1), "float32")
+        path = paths.bent(self.per_image(grid) + images, self.size)
+        self._go(Motion(path, interpolation, fill_mode, fill_value), self.size)
+
+    def _go(self, motion, size):
+        if self._motion is not None and not compatible(self._motion, motion):
+            self.settle()
+        if motion.fill_mode == "constant":  # later colours change it too
+            self._fill = ops.zeros((1, self.channels), "float32") + motion.fill_value
+        together = self._motion is not None
+        self._motion = merge(self._motion, motion) if together else motion
         self.size = size
-        self._resampled = None
-        if fill_mode == "constant":
-            self._fill = ops.zeros((1, self.channels), "float32") + fill_value
+        self._resampled = self._sources = None
 
     def paint(self, m, value_range=None, applied=None) -> None:
         """Map colours linearly, and cut them off at `value_range`.
@@ -205,7 +207,7 @@ class Canvas:
             nearest = motion._replace(interpolation="nearest")
             self.masks = self._resample(self.masks, nearest)[0]
         if self.keypoints is not None:
-            moved = affine.apply(motion.matrix, self.keypoints[..., :2])
+            moved = paths.move(motion.path, self.keypoints[..., :2])
             rest = self.keypoints[..., 2:]
             self.keypoints = ops.concatenate([moved, rest], axis=-1)
         if self.boxes is not None:
@@ -226,7 +228,7 @@ class Canvas:
 
     def _moved(self, corners, motion):
         height, width = self.extent
-        moved = boxes.transform(corners, motion.matrix)
+        moved = paths.move_boxes(motion.path, corners)
         return boxes.clip(moved, 0.0, 0.0, width, height)
 
     def _seen(self, corners):
@@ -237,16 +239,11 @@ class Canvas:
         return corners, labels
 
     def _resample(self, pixels, motion):
-        height, width = self.size
-        return warp(
-            pixels,
-            affine.inverse(motion.matrix),
-            height,
-            width,
-            motion.interpolation or "nearest",
-            motion.fill_mode or "nearest",
-            motion.affine,
-        )
+        if self._sources is None:
+            self._sources = paths.sources(motion.path, *self.size)
+        x, y = self._sources
+        how = motion.interpolation or "nearest"
+        return warp(pixels, x, y, how, motion.fill_mode or "nearest")
 
     def by_sample(self, x):
         """Gather the rows of all frames, `(samples, frames * n, ...)`."""
@@ -260,30 +257,6 @@ class Canvas:
         if self.frames is None or x.shape[0] == 1:
             return x
         return ops.repeat(x, self.frames, axis=0)
-
-
-def _compatible(first, second):
-    """Whether two motions can share one resample."""
-    if None not in (first.interpolation, second.interpolation) and (
-        first.interpolation != second.interpolation
-    ):
-        return False
-    if None in (first.fill_mode, second.fill_mode):
-        return True
-    return first.fill_mode == second.fill_mode and (
-        first.fill_mode != "constant" or first.fill_value == second.fill_value
-    )
-
-
-def _merge(first, second):
-    filled = second if second.fill_mode is not None else first
-    return _Motion(
-        affine.compose(second.matrix, first.matrix),
-        second.affine and first.affine,
-        second.interpolation or first.interpolation,
-        filled.fill_mode,
-        filled.fill_value,
-    )
 
 
 def _then(first, second):

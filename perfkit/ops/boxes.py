@@ -56,8 +56,23 @@ def transform(boxes, matrix):
         ],
         axis=-2,
     )
-    hull = [ops.min(corners, axis=-2), ops.max(corners, axis=-2)]
-    return ops.concatenate(hull, axis=-1)
+    return around(corners)
+
+
+def outline(boxes, side):
+    """Points along the edges, `side` to each, `(batch, n, 4 * side, 2)`."""
+    x1, y1, x2, y2 = [boxes[..., k, None] for k in range(4)]
+    share = ops.arange(side, dtype="float32") / side
+    there, back = (x2 - x1) * share, (y2 - y1) * share
+    level, upright = ops.zeros_like(there), ops.zeros_like(back)
+    x = ops.concatenate([x1 + there, x2 + level, x2 - there, x1 + level], axis=-1)
+    y = ops.concatenate([y1 + upright, y1 + back, y2 + upright, y2 - back], axis=-1)
+    return ops.stack([x, y], axis=-1)
+
+
+def around(points):
+    """The smallest box around the points of each, `(batch, n, m, 2)`."""
+    return ops.concatenate([ops.min(points, axis=-2), ops.max(points, axis=-2)], -1)
 
 
 def clip(boxes, left, top, right, bottom):
