@@ -130,7 +130,13 @@ def run_uncompiled(monkeypatch):
         native = _backend.engine() == keras.backend.backend()
         return _threefry["compiled" if native else "eager"](key, counter)
 
+    def fori_loop(lower, upper, body, state):  # which JAX would compile at each call
+        for k in range(lower, upper):
+            state = body(k, state)
+        return state
+
     monkeypatch.setattr(_backend, "compiled", lambda function: function)
+    monkeypatch.setattr(keras.ops, "fori_loop", fori_loop)
     monkeypatch.setattr(_random, "threefry", threefry)
 
 
