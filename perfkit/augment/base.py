@@ -60,7 +60,11 @@ class Augment(Configured, keras.layers.Layer):
         bounding_box_format: Format of the boxes, which Keras names: `"xyxy"`,
             `"yxyx"`, `"xywh"`, `"center_xywh"`, `"center_yxhw"`, `"rel_xyxy"`,
             `"rel_yxyx"`, `"rel_xywh"` or `"rel_center_xywh"`. Needed where there
-            are boxes. A box that leaves the image gets the label -1.
+            are boxes.
+        min_visible: How much of a box, once it is moved, has to be seen. Boxes are
+            clipped to the image, and one of which less is left gets the label -1,
+            as does any without area. Fraction of the area of the moved box, within
+            [0, 1]. A `Pipeline` goes by its own.
         **kwargs: See `keras.layers.Layer`.
     """
 
@@ -68,7 +72,13 @@ class Augment(Configured, keras.layers.Layer):
     mixes = False  # whether samples are mixed with each other
 
     def __init__(
-        self, *, seed=None, data_format=None, bounding_box_format=None, **kwargs
+        self,
+        *,
+        seed=None,
+        data_format=None,
+        bounding_box_format=None,
+        min_visible=0.0,
+        **kwargs,
     ):
         super().__init__(autocast=False, **kwargs)
         owner = type(self).__name__
@@ -88,6 +98,7 @@ class Augment(Configured, keras.layers.Layer):
                 owner, "bounding_box_format", bounding_box_format, boxes.FORMATS
             )
         self.bounding_box_format = bounding_box_format
+        self.min_visible = _check.unit(owner, "min_visible", min_visible)
         self._programs = _Programs()
         self._uncompiled = False
         if self.random:
@@ -218,6 +229,7 @@ class Augment(Configured, keras.layers.Layer):
             inputs["images"], self.data_format, self.bounding_box_format
         )
         canvas = layout.to_canvas(inputs)
+        canvas.min_visible = self.min_visible
         params = self.draw(Sampler(canvas.samples, key), constants, training)
         if params is not None:
             self.transform(canvas, params)

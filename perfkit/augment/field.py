@@ -31,4 +31,4 @@ class FieldAugment(WarpAugment):
         grid = fields.tame(self.field(params, *canvas.extent), *canvas.extent)
         if applied is not None:
             grid = ops.where(applied[:, None, None, None], grid, 0.0)
-        canvas.bend(grid, self.interpolation, self.fill_mode, self.fill_value)
+        canvas.bend(grid, self.sampling(canvas))

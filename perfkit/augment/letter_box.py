@@ -23,6 +23,7 @@ class LetterBox(GeometricAugment):
         fill_value: Pixel value of the rims.
         interpolation: `"bilinear"` or `"nearest"`, for images.
         data_format: See `Augment`.
+        mask_fill_value: The same as `fill_value`, for masks.
         **kwargs: See `GeometricAugment` (`bounding_box_format`, ...).
 
     Shape:
@@ -53,6 +54,8 @@ class LetterBox(GeometricAugment):
         fill_value=0.0,
         interpolation="bilinear",
         data_format=None,
+        *,
+        mask_fill_value=0.0,
         **kwargs,
     ):
         super().__init__(data_format=data_format, **kwargs)
@@ -60,6 +63,7 @@ class LetterBox(GeometricAugment):
         self.height = _check.integer(owner, "height", height)
         self.width = _check.integer(owner, "width", width)
         self.fill_value = _check.number(owner, "fill_value", fill_value)
+        self.mask_fill_value = _check.number(owner, "mask_fill_value", mask_fill_value)
         self.interpolation = _check.one_of(
             owner, "interpolation", interpolation, INTERPOLATIONS
         )

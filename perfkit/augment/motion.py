@@ -5,37 +5,50 @@ from typing import NamedTuple
 from perfkit.ops import paths
 
 
-class Motion(NamedTuple):
-    """Where pixels go, and how to resample.
+class Sampling(NamedTuple):
+    """How to resample, and what lies outside.
 
-    `None` for `interpolation` or `fill_mode` says that any will do.
+    `None` says that any will do: pixels go to pixels, or nothing outside is seen.
     """
 
+    interpolation: str | None = None
+    fill_mode: str | None = None
+    fill_value: float = 0.0
+    mask_interpolation: str | None = None
+    mask_fill_value: float = 0.0
+
+
+class Motion(NamedTuple):
+    """Where pixels go, and how to resample."""
+
     path: paths.Path
-    interpolation: str | None
-    fill_mode: str | None
-    fill_value: float
+    sampling: Sampling
 
 
 def compatible(first, second):
     """Whether two motions can share one resample."""
-    if None not in (first.interpolation, second.interpolation) and (
-        first.interpolation != second.interpolation
-    ):
-        return False
-    if None in (first.fill_mode, second.fill_mode):
+    ours, theirs = first.sampling, second.sampling
+    for name in ("interpolation", "mask_interpolation", "fill_mode"):
+        said = {getattr(ours, name), getattr(theirs, name)} - {None}
+        if len(said) > 1:
+            return False
+    if {ours.fill_mode, theirs.fill_mode} != {"constant"}:
         return True
-    return first.fill_mode == second.fill_mode and (
-        first.fill_mode != "constant" or first.fill_value == second.fill_value
+    return (ours.fill_value, ours.mask_fill_value) == (
+        theirs.fill_value,
+        theirs.mask_fill_value,
     )
 
 
 def merge(first, second):
     """One motion in place of two that are compatible."""
-    filled = second if second.fill_mode is not None else first
-    return Motion(
-        paths.join(first.path, second.path),
-        second.interpolation or first.interpolation,
+    ours, theirs = first.sampling, second.sampling
+    filled = theirs if theirs.fill_mode is not None else ours
+    sampling = Sampling(
+        theirs.interpolation or ours.interpolation,
         filled.fill_mode,
         filled.fill_value,
+        theirs.mask_interpolation or ours.mask_interpolation,
+        filled.mask_fill_value,
     )
+    return Motion(paths.join(first.path, second.path), sampling)

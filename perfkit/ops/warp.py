@@ -3,7 +3,7 @@
 Gathers compile under XLA; TensorFlow's `ImageProjectiveTransformV3` does not.
 """
 
-from perfkit._backend import gather_pixels, ops
+from perfkit._backend import dtype_of, gather_pixels, ops
 
 FILL_MODES = ("constant", "nearest", "reflect", "wrap")
 INTERPOLATIONS = ("nearest", "bilinear")
@@ -48,6 +48,15 @@ def warp(images, x, y, interpolation, fill_mode):
             picked = gather_pixels(images, y * columns + x)
             values = values + ops.cast(picked, "float32") * weight
     return values, coverage if fill_mode == "constant" else None
+
+
+def filled(values, coverage, value):
+    """Put a constant where nothing is known, as `warp` returned it."""
+    dtype = dtype_of(values)
+    if dtype == "float32":
+        return values + (1.0 - coverage) * value
+    fill = ops.cast(ops.zeros_like(coverage) + value, dtype)
+    return ops.where(coverage > 0.0, values, fill)
 
 
 def _keep(condition, x):
