@@ -65,6 +65,7 @@ def _tensorflow_table():
     return {
         "abs": tf.abs,
         "all": lambda x, axis=None: tf.reduce_all(x, axis),
+        "any": lambda x, axis=None: tf.reduce_any(x, axis),
         "arange": lambda stop, dtype: tf.cast(tf.range(stop), dtype),
         "argsort": lambda x, axis=-1: tf.argsort(x, axis, stable=True),
         "bitwise_and": _with_constant(tf.bitwise.bitwise_and),

@@ -120,6 +120,17 @@ def one_of(owner: str, name: str, value: Any, choices: Collection[str]) -> str:
     return value
 
 
+def choices(owner: str, name: str, value: Any, low: int, high: int) -> tuple[int, ...]:
+    """Check that `value` holds different whole numbers within [low, high]."""
+    whole = isinstance(value, (list, tuple)) and all(
+        hasattr(x, "__index__") and not isinstance(x, bool) for x in value
+    )
+    allowed = value and whole and all(low <= x <= high for x in value)
+    if not allowed or len(set(value)) < len(value):
+        fail(owner, name, f"different whole numbers within [{low}, {high}]", value)
+    return tuple(int(x) for x in value)
+
+
 def boolean(owner: str, name: str, value: Any) -> bool:
     """Check that `value` is a boolean."""
     if not isinstance(value, bool):

@@ -31,6 +31,15 @@ CASES = [
         {"rotation_factor": 0.1, "zoom_factor": 0.2, "shear_factor": 0.2},
     ),
     (augment.RandomPerspective, {}),
+    (augment.RandomElasticTransform, {}),
+    (augment.GridDistortion, {}),
+    (augment.ThinPlateSpline, {}),
+    (augment.RandomRot90, {}),
+    (augment.RandomRot90, {"turns": (0, 2)}),
+    (augment.RandomD4, {}),
+    (augment.RandomZoomOut, {}),
+    (augment.LetterBox, {"height": 8, "width": 10, "fill_value": 7.0}),
+    (augment.BoxSafeCrop, {"height": 8, "width": 10}),
     (augment.RandomCrop, {"height": 8, "width": 10}),
     (augment.RandomResizedCrop, {"height": 8, "width": 10}),
     (augment.CenterCrop, {"height": 8, "width": 10}),
@@ -82,6 +91,11 @@ CASES = [
     (augment.SomeOf, {"layers": CHOICE, "number": (1, 2)}),
     (augment.RandomOrder, {"layers": CHOICE}),
 ]
+
+
+def wants_squares(op, arguments):
+    """Whether a row's images have to be square."""
+    return op in {augment.RandomRot90, augment.RandomD4} and "turns" not in arguments
 
 
 def build(op, arguments, **others):

@@ -6,15 +6,20 @@ import inspect
 import pytest
 
 from perfkit import augment
-from tests.cases import CASES, build
+from tests.cases import CASES, build, wants_squares
 from tests.conformance import CHECKS
-from tests.conformance.common import run_uncompiled, stands_for_its_family
+from tests.conformance.common import (
+    run_uncompiled,
+    stands_for_its_family,
+    use_squares,
+)
 
 # The families, which have the same methods for all their operations.
 ABSTRACT = {
     augment.Augment,
     augment.ColorAugment,
     augment.Combination,
+    augment.FieldAugment,
     augment.GeometricAugment,
     augment.ImageAugment,
     augment.MixAugment,
@@ -62,6 +67,8 @@ def row(op, arguments, check):
 def test_conformance(op, arguments, check, monkeypatch):
     if not getattr(check, "compiled", False):
         run_uncompiled(monkeypatch)
+    if wants_squares(op, arguments):
+        use_squares(monkeypatch)
     others = {"bounding_box_format": "xyxy"}
     check(functools.partial(build, op, arguments, **others))
 

@@ -57,6 +57,37 @@ def test_05_equalization_has_a_histogram_for_each_image():
     assert alone.max() == 255
 
 
+def places(batch, height, width):
+    """Images whose every pixel holds its own place, so that they say where it went."""
+    y, x = np.mgrid[:height, :width] + 0.5
+    return np.tile(np.stack([x, y], axis=-1), (batch, 1, 1, 1)).astype("float32")
+
+
+def test_02_elastic_transform_keeps_the_images_of_a_batch_apart():
+    values = 10 * np.arange(8, dtype="float32")
+    images = np.ones((8, 16, 16, 3), "float32") * values[:, None, None, None]
+    dataset = tf.data.Dataset.from_tensor_slices(images).batch(8)
+    bent = next(iter(dataset.map(augment.RandomElasticTransform())))
+    np.testing.assert_allclose(np.array(bent), images, atol=1e-3)
+
+
+def test_03_elastic_transform_bends_masks_like_images():
+    images = np.zeros((8, 32, 32, 1), "float32")
+    images[:, 8:20, 10:26] = 1
+    layer = augment.RandomElasticTransform(interpolation="nearest")
+    bent = to_numpy(layer({"images": images, "segmentation_masks": images}))
+    assert np.abs(bent["images"] - images).mean() > 0.01
+    np.testing.assert_array_equal(bent["segmentation_masks"], bent["images"])
+
+
+def test_04_elastic_transform_draws_x_and_y_apart():
+    layer = augment.RandomElasticTransform(fill_mode="nearest", seed=1)
+    shift = to_numpy(layer(places(64, 48, 48))) - places(64, 48, 48)
+    inner = shift[:, 12:-12, 12:-12].reshape(-1, 2)
+    assert inner.std() > 0.5
+    assert abs(np.corrcoef(inner.T)[0, 1]) < 0.1
+
+
 @pytest.mark.parametrize("name", ["saturation", "jitter"])
 def test_06_saturation_stays_within_the_value_range(name):
     layer = {
@@ -206,6 +237,15 @@ def test_17_the_factor_of_gaussian_blur_is_a_probability(factor):
     blurred = (to_numpy(layer(images)) != images).any(axis=(1, 2, 3))
     deviation = np.sqrt(factor * (1 - factor) / 4000)
     assert abs(blurred.mean() - factor) <= 4 * deviation
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.3])
+def test_17_the_factor_of_elastic_transform_is_a_probability(factor):
+    images = np.tile(np.arange(4, dtype="float32")[:, None, None], (4000, 1, 4, 1))
+    layer = augment.RandomElasticTransform(factor, (0.5, 1.0), seed=1)
+    bent = np.abs(to_numpy(layer(images)) - images).max(axis=(1, 2, 3)) > 1e-6
+    deviation = np.sqrt(factor * (1 - factor) / 4000)
+    assert abs(bent.mean() - factor) <= 4 * deviation
 
 
 def test_21_random_crop_crops_at_inference():

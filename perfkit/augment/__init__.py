@@ -6,6 +6,7 @@ from perfkit.augment.aug_mix import AugMix as AugMix
 from perfkit.augment.auto_augment import AutoAugment as AutoAugment
 from perfkit.augment.auto_contrast import AutoContrast as AutoContrast
 from perfkit.augment.base import Augment as Augment
+from perfkit.augment.box_safe_crop import BoxSafeCrop as BoxSafeCrop
 from perfkit.augment.brightness import RandomBrightness as RandomBrightness
 from perfkit.augment.center_crop import CenterCrop as CenterCrop
 from perfkit.augment.choice import RandomChoice as RandomChoice
@@ -19,7 +20,12 @@ from perfkit.augment.combination import Combination as Combination
 from perfkit.augment.contrast import RandomContrast as RandomContrast
 from perfkit.augment.crop import RandomCrop as RandomCrop
 from perfkit.augment.cut_mix import CutMix as CutMix
+from perfkit.augment.d4 import RandomD4 as RandomD4
+from perfkit.augment.elastic_transform import (
+    RandomElasticTransform as RandomElasticTransform,
+)
 from perfkit.augment.equalization import Equalization as Equalization
+from perfkit.augment.field import FieldAugment as FieldAugment
 from perfkit.augment.flip import RandomFlip as RandomFlip
 from perfkit.augment.gamma import RandomGamma as RandomGamma
 from perfkit.augment.gaussian_blur import RandomGaussianBlur as RandomGaussianBlur
@@ -27,9 +33,11 @@ from perfkit.augment.gaussian_noise import GaussianNoise as GaussianNoise
 from perfkit.augment.geometric import GeometricAugment as GeometricAugment
 from perfkit.augment.geometric import WarpAugment as WarpAugment
 from perfkit.augment.grayscale import RandomGrayscale as RandomGrayscale
+from perfkit.augment.grid_distortion import GridDistortion as GridDistortion
 from perfkit.augment.hue import RandomHue as RandomHue
 from perfkit.augment.image import ImageAugment as ImageAugment
 from perfkit.augment.invert import RandomInvert as RandomInvert
+from perfkit.augment.letter_box import LetterBox as LetterBox
 from perfkit.augment.median_blur import MedianBlur as MedianBlur
 from perfkit.augment.mix import MixAugment as MixAugment
 from perfkit.augment.mix_up import MixUp as MixUp
@@ -46,6 +54,7 @@ from perfkit.augment.rand_augment import RandAugment as RandAugment
 from perfkit.augment.rescaling import Rescaling as Rescaling
 from perfkit.augment.resized_crop import RandomResizedCrop as RandomResizedCrop
 from perfkit.augment.resizing import Resizing as Resizing
+from perfkit.augment.rot90 import RandomRot90 as RandomRot90
 from perfkit.augment.rotation import RandomRotation as RandomRotation
 from perfkit.augment.salt_and_pepper import SaltAndPepper as SaltAndPepper
 from perfkit.augment.saturation import RandomSaturation as RandomSaturation
@@ -54,6 +63,8 @@ from perfkit.augment.shear import RandomShear as RandomShear
 from perfkit.augment.shot_noise import ShotNoise as ShotNoise
 from perfkit.augment.solarization import Solarization as Solarization
 from perfkit.augment.some_of import SomeOf as SomeOf
+from perfkit.augment.thin_plate_spline import ThinPlateSpline as ThinPlateSpline
 from perfkit.augment.translation import RandomTranslation as RandomTranslation
 from perfkit.augment.trivial_augment import TrivialAugmentWide as TrivialAugmentWide
 from perfkit.augment.zoom import RandomZoom as RandomZoom
+from perfkit.augment.zoom_out import RandomZoomOut as RandomZoomOut

@@ -9,10 +9,9 @@ import functools
 import numpy as np
 
 from perfkit.augment.canvas import Canvas
-from perfkit.ops import affine
+from perfkit.ops import affine, paths
 
 _BYTES = (0.0, 255.0)
-_HALF = 0.5
 
 
 @functools.cache
@@ -36,19 +35,21 @@ def _borders():
 class HostCanvas(Canvas):
     """See `Canvas`; images are NumPy arrays."""
 
-    def move(self, matrix, size, *args, **kwargs):
+    def _go(self, motion, size):
         if self._stages:  # colours go first, or the fill would be mapped too
             self.settle()
-        super().move(matrix, size, *args, **kwargs)
+        super()._go(motion, size)
 
     def picture(self):
-        images = _warped(self.images, self._motion, self.size)
+        images = self.images
+        if self._motion is not None:
+            images = self._warped(images, self._motion)
         return _colored(images, self._stages)
 
     def mean(self):
         motion, self._motion = self._motion, None
         if motion is not None:  # colours are still to come
-            self.images = _warped(self.images, motion, self.size)
+            self.images = self._warped(self.images, motion)
             self._move_annotations(motion)
         mean = np.stack([_mean(image) for image in self.images])
         for stage in self._stages:
@@ -57,8 +58,27 @@ class HostCanvas(Canvas):
             mean = mean.reshape(self.samples, self.frames, -1).mean(axis=1)
         return mean.astype("float32")
 
-    def _resample(self, pixels, motion):
-        return _warped(pixels, motion, self.size), None
+    def _warped(self, images, motion):
+        how = motion.sampling
+        return warped(
+            images,
+            motion.path,
+            self.size,
+            how.interpolation,
+            how.fill_mode,
+            how.fill_value,
+        )
+
+    def _moved_masks(self, motion):
+        how = motion.sampling
+        return warped(
+            self.masks,
+            motion.path,
+            self.size,
+            how.mask_interpolation,
+            how.fill_mode,
+            how.mask_fill_value,
+        )
 
 
 def _through_map(m, colors):
@@ -73,48 +93,45 @@ def _mean(image):
     return image.mean(axis=(0, 1), dtype="float64")
 
 
-def _warped(images, motion, size):
-    """Images moved through a motion's matrices, in their dtype."""
-    if motion is None:
-        return images
+def warped(images, path, size, interpolation, fill_mode, fill_value):
+    """Images moved along a path, in their dtype."""
     cv2 = _cv2()
     height, width = size
-    # OpenCV counts from the middle of the first pixel.
-    shift = affine.translation(-_HALF, -_HALF)
-    matrices = affine.compose(
-        affine.compose(shift, motion.matrix), affine.translation(_HALF, _HALF)
-    ).astype("float64")
-    nearest = (motion.interpolation or "nearest") == "nearest"
     how = {
-        "flags": cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR,
-        "borderMode": _borders()[motion.fill_mode or "nearest"],
-        "borderValue": [motion.fill_value] * 4,
+        "borderMode": _borders()[fill_mode or "nearest"],
+        "borderValue": [fill_value] * 4,
     }
+    nearest = (interpolation or "nearest") == "nearest"
+    flags = cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR
     dtype = images.dtype
     if dtype.name not in ("uint8", "int16", "uint16", "float32"):
         images = images.astype("float32")
-    out = np.empty((len(images), height, width, images.shape[-1]), images.dtype)
-    for image, matrix, result in zip(images, matrices, out, strict=True):
-        _warp(image, matrix, result, motion.affine, how)
-    return out.astype(dtype, copy=False)
+    if path.bends:
+        x, y = paths.sources(path, height, width)
+        # OpenCV counts from the middle of the first pixel.
+        places = np.stack([x, y], axis=-1) - np.float32(0.5)
 
-
-def _warp(image, matrix, out, is_affine, how):
-    cv2 = _cv2()
-    size = out.shape[1::-1]
-    channels = image.shape[-1]
-    if channels > 4:
-        for first in range(0, channels, 4):
-            part = np.ascontiguousarray(image[..., first : first + 4])
-            moved = np.empty((*out.shape[:2], part.shape[-1]), out.dtype)
-            _warp(part, matrix, moved, is_affine, how)
-            out[..., first : first + 4] = moved
-        return
-    if is_affine:
-        moved = cv2.warpAffine(image, matrix[:2], size, **how)
+        def move(k, image):
+            return cv2.remap(image, places[k], None, flags, **how)
     else:
-        moved = cv2.warpPerspective(image, matrix, size, **how)
-    out[...] = moved.reshape(out.shape)
+        shift = affine.translation(-0.5, -0.5), affine.translation(0.5, 0.5)
+        matrices = affine.compose(affine.compose(shift[0], path.matrix), shift[1])
+        matrices = matrices.astype("float64")
+        rows = 2 if path.affine else 3
+        function = cv2.warpAffine if path.affine else cv2.warpPerspective
+
+        def move(k, image):
+            matrix = matrices[k, :rows]
+            return function(image, matrix, (width, height), flags=flags, **how)
+
+    out = np.empty((len(images), height, width, images.shape[-1]), images.dtype)
+    for k, image in enumerate(images):
+        for first in range(0, image.shape[-1], 4):  # the most that OpenCV fills
+            part = image[..., first : first + 4]
+            part = part if part.shape == image.shape else np.ascontiguousarray(part)
+            moved = move(k, part).reshape(height, width, -1)
+            out[k, ..., first : first + 4] = moved
+    return out.astype(dtype, copy=False)
 
 
 def _colored(images, stages):

@@ -29,6 +29,7 @@ class Images(Modality):
         owner: Name of the class whose arguments these are.
         data_format: See `ImageAugment`.
         bounding_box_format: See `ImageAugment`.
+        min_visible: See `ImageAugment`.
     """
 
     main = "images"
@@ -45,7 +46,9 @@ class Images(Modality):
         }
     )
 
-    def __init__(self, owner, data_format=None, bounding_box_format=None):
+    def __init__(
+        self, owner, data_format=None, bounding_box_format=None, min_visible=0.0
+    ):
         self.data_format = _check.one_of(
             owner,
             "data_format",
@@ -57,6 +60,7 @@ class Images(Modality):
                 owner, "bounding_box_format", bounding_box_format, boxes.FORMATS
             )
         self.bounding_box_format = bounding_box_format
+        self.min_visible = _check.unit(owner, "min_visible", min_visible)
 
     def check(self, name, inputs, mixes):
         self.check_keys(name, inputs)
@@ -153,7 +157,9 @@ class Images(Modality):
 
     def to_canvas(self, inputs):
         layout = _Layout(inputs["images"], self.data_format, self.bounding_box_format)
-        return layout.to_canvas(inputs), layout
+        canvas = layout.to_canvas(inputs)
+        canvas.min_visible = self.min_visible
+        return canvas, layout
 
     def from_canvas(self, canvas, layout, inputs, dtype):
         return layout.from_canvas(canvas, inputs, dtype)

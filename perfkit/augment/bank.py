@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from perfkit._backend import ops
 from perfkit.augment.chosen import Chosen
+from perfkit.augment.motion import Sampling
 from perfkit.ops import affine, color, filters, histogram, points
 
 OPERATIONS = (
@@ -122,13 +123,8 @@ def _move(canvas, operation, value, settings, limits):
     matrix = affine.rotation(turns, center) + (
         affine.matrix([[0.0, shear_x, right], [shear_y, 0.0, down], [0.0, 0.0, 0.0]])
     )
-    canvas.move(
-        matrix,
-        canvas.size,
-        settings.interpolation,
-        settings.fill_mode,
-        settings.fill_value,
-    )
+    how = settings.interpolation, settings.fill_mode, settings.fill_value
+    canvas.move(matrix, canvas.size, Sampling(*how, "nearest"))
 
 
 def _recolor(canvas, operation, value, settings, limits):

@@ -20,6 +20,8 @@ _RULES = {
     "constants it is made from.",
     "classes": "labels are out of range. They must be whole numbers of at least 0 and "
     "less than `classes`.",
+    "square": "a quarter turn needs square images. Crop or resize them to a square "
+    "before the layer.",
 }
 
 

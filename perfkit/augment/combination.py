@@ -20,6 +20,7 @@ class Combination(Augment):
             that draws has one, else takes another stream at each construction.
         data_format: As in `ImageAugment`, by default that of the layers.
         bounding_box_format: As in `ImageAugment`, by default that of the layers.
+        min_visible: As in `ImageAugment`, whatever the layers have.
         **kwargs: See `keras.layers.Layer`.
     """
 
@@ -30,6 +31,7 @@ class Combination(Augment):
         seed=None,
         data_format=None,
         bounding_box_format=None,
+        min_visible=0.0,
         **kwargs,
     ):
         owner = type(self).__name__
@@ -59,12 +61,13 @@ class Combination(Augment):
         else:
             super().__init__(seed=seed, **kwargs)
         if kinds == {Images}:
-            self.modality = Images(owner, **given)
+            self.modality = Images(owner, **given, min_visible=min_visible)
         else:
             self.modality = layers[0].modality
             for name, value in given.items():
                 if value is not None:
                     _check.fail(owner, name, "left out: it is for images", value)
+        self.min_visible = getattr(self.modality, "min_visible", min_visible)
         for name in _LAYOUT:
             own = getattr(self.modality, name, None)
             setattr(self, name, own)

@@ -135,11 +135,13 @@ def _mix_boxes(canvas, partner, window, chosen):
     other = ops.take(own, partner, axis=0)
     if labels is not None:
         labels = ops.concatenate([labels, ops.take(labels, partner, axis=0)], axis=1)
+    own_area, area = boxes.area(own), boxes.area(other)
     if window is not None:
         edges = [canvas.per_image(edge)[:, None] for edge in window]
         seen = boxes.clip(other, *edges)
-        hidden = boxes.area(boxes.clip(own, *edges)) >= boxes.area(own)
-        own_kept = ops.where(hidden[..., None], ops.zeros_like(own), own)
+        left = own_area - boxes.area(boxes.clip(own, *edges))
+        kept = (left > 0.0) & (left >= canvas.min_visible * own_area)
+        own_kept = ops.where(kept[..., None], own, ops.zeros_like(own))
     else:
         seen, own_kept = other, own
     # A sample that was dealt itself has each object once.
@@ -150,4 +152,5 @@ def _mix_boxes(canvas, partner, window, chosen):
     own_kept = ops.where(mixed, own_kept, own)
     seen = ops.where(mixed, seen, ops.zeros_like(seen))
     canvas.box_labels = labels
-    canvas.put_boxes(ops.concatenate([own_kept, seen], axis=1))
+    whole = ops.concatenate([own_area, area], axis=1)
+    canvas.put_boxes(ops.concatenate([own_kept, seen], axis=1), whole)

@@ -54,7 +54,17 @@ def scaling(x, y, center=(0.0, 0.0)):
 def rotation(turns, center):
     """Counter-clockwise on screen about `center = (x, y)`."""
     angle = turns * (2.0 * math.pi)
-    cos, sin = ops.cos(angle), ops.sin(angle)
+    return _turn(ops.cos(angle), ops.sin(angle), center)
+
+
+def quarter_turns(quarters, center):
+    """The same by whole quarters of a turn, `(batch,)` floats, to the bit."""
+    step = quarters - 4.0 * ops.floor(quarters / 4.0)
+    sin = ops.where(step == 3.0, -1.0, ops.where(step == 1.0, 1.0, 0.0))
+    return _turn(ops.abs(step - 2.0) - 1.0, sin, center)
+
+
+def _turn(cos, sin, center):
     x, y = center
     return matrix(
         [

@@ -6,6 +6,7 @@ from perfkit.augment import ColorAugment, GeometricAugment, WarpAugment
 from perfkit.ops.boxes import FORMATS
 from tests.conformance.common import (
     BOXES,
+    IMAGES,
     applies_to,
     assert_same,
     family,
@@ -15,7 +16,7 @@ from tests.conformance.common import (
     to_numpy,
 )
 
-_HEIGHT, _WIDTH = 48, 64
+_ENLARGED = 4
 _BOX = np.array([18.0, 14.0, 44.0, 32.0])
 _SAMPLES = 12
 
@@ -47,7 +48,8 @@ def check_box_formats_agree(make):
     corners = to_numpy(expected["bounding_boxes"]["boxes"])
     height, width = expected["images"].shape[1:3]
     for name in FORMATS:
-        inputs = full_inputs(bounding_boxes=_boxes(_written_as(name, BOXES, 12, 16)))
+        written = _written_as(name, BOXES, *IMAGES.shape[1:3])
+        inputs = full_inputs(bounding_boxes=_boxes(written))
         out = make(bounding_box_format=name)(inputs)["bounding_boxes"]
         written = _written_as(name, corners, height, width)
         assert np.allclose(to_numpy(out["boxes"]), written, atol=1e-3), name
@@ -83,7 +85,8 @@ def check_color_leaves_annotations(make):
 def _one_rectangle(make):
     """A mask, its box and points in it, after the operation."""
     left, top, right, bottom = _BOX.astype(int)
-    images = np.zeros((_SAMPLES, _HEIGHT, _WIDTH, 1), "float32")
+    height, width = [_ENLARGED * size for size in IMAGES.shape[1:3]]
+    images = np.zeros((_SAMPLES, height, width, 1), "float32")
     images[:, top:bottom, left:right] = 1.0
     x, y = np.meshgrid([left + 0.5, 31.0, right - 0.5], [top + 0.5, 23.0, bottom - 0.5])
     points = np.stack([x.ravel(), y.ravel()], axis=-1).astype("float32")
