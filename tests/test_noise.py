@@ -21,7 +21,7 @@ def words_in_numpy(bits, size):
 
     bits = bits.astype("uint32")[:, None]
     places = np.arange(size, dtype="uint32")[None]
-    return mixed(mixed(places + bits) ^ mixed(bits + np.uint32(1)))
+    return mixed(mixed(places + bits) ^ mixed(bits - np.uint32(1)))
 
 
 def test_words_are_those_of_the_definition():
@@ -38,6 +38,12 @@ def test_fields_follow_their_distribution(draw, distribution):
     fields = np.asarray(draw(ops.convert_to_tensor(BITS, "int32"), 100, 100))
     for field in fields.reshape(4, -1):
         assert stats.kstest(field, distribution).pvalue > 1e-3
+
+
+def test_every_place_of_a_small_field_is_random():
+    bits = ops.convert_to_tensor(np.arange(3000), "int32")
+    for field in np.asarray(noise.uniform(bits, 8)).T:
+        assert stats.kstest(field, "uniform").pvalue > 1e-3
 
 
 def test_neighbours_and_samples_are_unrelated():

@@ -33,14 +33,21 @@ def words(bits, *shape):
     places = ops.arange(math.prod(shape), dtype="int32")
     places = ops.reshape(places, (1, *shape))
     bits = ops.reshape(bits, (-1,) + (1,) * len(shape))
-    # Shifting the places alone would give two samples parts of one sequence.
-    return _mixed(ops.bitwise_xor(_mixed(places + bits), _mixed(bits + 1)))
+    # Shifting the places alone would give two samples parts of one sequence. The other
+    # word is that of place -1, which no field has.
+    return _mixed(ops.bitwise_xor(_mixed(places + bits), _mixed(bits - 1)))
 
 
 def uniform(bits, *shape):
     """Floats in [0, 1), `(batch, *shape)`, from int32 `(batch,)`."""
     upper = ops.bitwise_and(ops.right_shift(words(bits, *shape), 8), (1 << 24) - 1)
     return ops.cast(upper, "float32") * 2.0**-24
+
+
+def integers(bits, number, *shape):
+    """Whole numbers in [0, number), int32 `(batch, *shape)`; `number` up to 2**24."""
+    drawn = ops.cast(ops.floor(uniform(bits, *shape) * float(number)), "int32")
+    return ops.minimum(drawn, number - 1)  # a product may be rounded up
 
 
 def normal(bits, *shape):
