@@ -7,7 +7,8 @@ colour map commute. The work is done once, when the picture is asked for.
 
 from typing import Any, NamedTuple
 
-from perfkit._backend import ops, put_rows
+from perfkit._backend import ops
+from perfkit.augment.chosen import change
 from perfkit.ops import affine, boxes, color
 from perfkit.ops.warp import warp
 
@@ -203,26 +204,21 @@ class Canvas:
         """
         self.settle()
         images = ops.cast(self.images, "float32")
-        limit = self.samples
-        if chosen is not None and self.dealt:
-            limit = chosen.limit(self.samples)
-        few = not isinstance(limit, int) or limit < 0.75 * self.samples
-        if chosen is None or not few:
-            changed = function(images, self._spread(params))
-            if chosen is not None:
-                mask = self._spread({"mask": chosen.mask})["mask"]
-                changed = ops.where(mask, changed, images)
-            self.images = changed
-            return
-        rows = chosen.rows(limit)
-        picked = {name: ops.take(x, rows, axis=0) for name, x in params.items()}
-        picked["mask"] = ops.take(chosen.mask, rows, axis=0)
-        picked = self._spread(picked)
-        mask = picked.pop("mask")
-        rows = self.images_of(rows)
-        some = ops.take(images, rows, axis=0)
-        changed = ops.where(mask, function(some, picked), some)
-        self.images = put_rows(images, rows, changed)
+        shape = ops.shape(images)[1:]
+        if self.frames is not None:
+            images = ops.reshape(images, (-1, self.frames, *shape))
+
+        def by_image(parts, params):
+            some = parts["images"]
+            if self.frames is None:
+                return {"images": function(some, self._spread(params))}
+            new = function(ops.reshape(some, (-1, *shape)), self._spread(params))
+            return {"images": ops.reshape(new, (-1, self.frames, *shape))}
+
+        images = change(by_image, {"images": images}, params, chosen, self.dealt)
+        self.images = images["images"]
+        if self.frames is not None:
+            self.images = ops.reshape(self.images, (-1, *shape))
 
     def _spread(self, params):
         return {
