@@ -61,6 +61,7 @@ def _tensorflow_table():
     return {
         "abs": tf.abs,
         "all": lambda x, axis=None: tf.reduce_all(x, axis),
+        "any": lambda x, axis=None: tf.reduce_any(x, axis),
         "arange": lambda stop, dtype: tf.cast(tf.range(stop), dtype),
         "argsort": lambda x, axis=-1: tf.argsort(x, axis, stable=True),
         "bitwise_and": _with_constant(tf.bitwise.bitwise_and),
@@ -75,6 +76,7 @@ def _tensorflow_table():
         "eye": lambda size, dtype: tf.eye(size, dtype=dtype),
         "floor": tf.floor,
         "fori_loop": fori_loop,
+        "irfft": lambda x, size: tf.signal.irfft(tf.complex(*x), [size]),
         "isfinite": tf.math.is_finite,
         "left_shift": _with_constant(tf.bitwise.left_shift),
         "log": tf.math.log,
