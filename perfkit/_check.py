@@ -129,6 +129,29 @@ def fixed_or_span(
     return _pair(owner, name, pair, value, low, high)
 
 
+def whole_or_span(
+    owner: str, name: str, value: Any, low: int, high: int
+) -> tuple[int, int]:
+    """Turn `x` into `(x, x)`; check for whole numbers, ordered and in bounds."""
+    pair = tuple(value) if isinstance(value, (list, tuple)) else (value, value)
+    whole = all(hasattr(x, "__index__") and not isinstance(x, bool) for x in pair)
+    if not whole or len(pair) != 2 or not low <= pair[0] <= pair[1] <= high:
+        expected = f"a whole number or an ordered pair of them within [{low}, {high}]"
+        fail(owner, name, expected, value)
+    return int(pair[0]), int(pair[1])
+
+
+def whole_numbers(
+    owner: str, name: str, value: Any, count: int, low: int, high: int
+) -> tuple[int, ...]:
+    """Check that `value` holds `count` whole numbers within [low, high]."""
+    numbers = tuple(value) if isinstance(value, (list, tuple)) else ()
+    whole = all(hasattr(x, "__index__") and not isinstance(x, bool) for x in numbers)
+    if not whole or len(numbers) != count or not all(low <= x <= high for x in numbers):
+        fail(owner, name, f"{count} whole numbers within [{low}, {high}]", value)
+    return tuple(int(x) for x in numbers)
+
+
 def pair(
     owner: str, name: str, value: Any, low: float, high: float
 ) -> tuple[float, float]:

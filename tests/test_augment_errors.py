@@ -19,18 +19,23 @@ NO_BOOLEANS = ["yes", 1, None]
 NO_NAMES = ["mirror", 1, ("bilinear",)]
 # Values that are wrong for every operation with an argument of the name.
 WRONG = {
+    "all_ops": NO_BOOLEANS,
+    "addition_factor": NO_NUMBERS,
     "alpha": [0.0, -1.0, "0.1", (0.1, 0.2), NAN, None, True],
     "antialias": NO_BOOLEANS,
     "axis": [1, 0, (1, 2), "channels"],
+    "bins": [1, 0, -3, 2.0, "8", True, None],
     "bounding_box_format": ["coco", "XYXY", 1],
     "brightness_factor": NO_NUMBERS,
+    "chain_depth": [0, 9, 1.5, "1", None, True],
     "classes": [1, 0, -3, 2.0, "3", True],
+    "clip_limit": [*NO_NUMBERS, 0.5, (0.5, 2.0), 300, None],
     "contrast_factor": ["0.1", (0.1,), [], NAN, True, 2.0, -0.1, (0.1, -0.1)],
     "crop_to_aspect_ratio": NO_BOOLEANS,
     "data_format": ["nhwc", 1],
     "factor": ["0.1", (0.1,), [], NAN, True, None, 1e9, -1e9, (-5, 0.5), (0.5, 4000)],
     "fill_mode": [*NO_NAMES, None],
-    "fill_value": ["0", None, NAN, float("inf"), (0, 0, 0)],
+    "fill_value": ["0", NAN, float("inf"), (0, 0, 0)],
     "fused": NO_BOOLEANS,
     "height": NO_SIZES,
     "height_factor": [*NO_NUMBERS, None],
@@ -39,17 +44,23 @@ WRONG = {
     "invert": NO_BOOLEANS,
     "layers": [[], [keras.layers.Dense(1)], [None], augment.RandomFlip()],
     "mean": ["1", [NAN], [], [[1.0]], True],
+    "num_chains": [0, 9, 1.5, "1", None, True],
+    "num_ops": [0, 17, 1.5, "1", None, True],
     "number": [-1, 4, 1.5, "1", None, True, (2, 1), (1,), (0, 1, 2)],
     "odds": [0.5, [1.0], [1.0, -0.1], [0.0, 0.0], ["1", 2.0], (1.0, NAN), (1, 2, 3)],
     "offset": ["1", [NAN], [], [[1.0]], True, None, float("inf")],
     "pad_to_aspect_ratio": NO_BOOLEANS,
+    "policy": [*NO_NAMES, "ImageNet", None],
     "rate": ["0.1", (0.1, 0.2), -0.1, 1.1, NAN, None, True],
+    "per_channel": NO_BOOLEANS,
     "ratio": [*NO_NUMBERS, 1.0, (0.0, 1.0), None],
     "rotation_factor": [*NO_NUMBERS, None],
     "saturation_factor": NO_NUMBERS,
     "scale": ["1", [NAN], [], True, None, (-1.0, NAN)],
     "seed": [-1, 1.5, "1", True, NAN, 2**32],
     "shear_factor": [*NO_NUMBERS, None, -0.1],
+    "threshold_factor": NO_NUMBERS,
+    "tile_grid_size": [8, (8,), (8, 0), (8, 8.0), (8, True), (8, 8, 8), "88", None],
     "value_range": [(1, 0), (0, 0), 255, (0,), (0, NAN), (0, float("inf")), None, "01"],
     "variance": ["1", [NAN], [], [-1.0], -1.0, True],
     "width": NO_SIZES,
@@ -62,6 +73,7 @@ WRONG = {
 }
 # Ranges, which take a number, or a pair within bounds.
 RANGES = {
+    "addition_factor",
     "brightness_factor",
     "contrast_factor",
     "factor",
@@ -70,6 +82,7 @@ RANGES = {
     "rotation_factor",
     "saturation_factor",
     "shear_factor",
+    "threshold_factor",
     "width_factor",
     "x_factor",
     "y_factor",
@@ -139,7 +152,8 @@ def test_unknown_arguments_fail(op):
 @pytest.mark.parametrize("op", ROWS, ids=name)
 def test_numbers_of_every_kind_make_the_same_range(op):
     for argument in RANGES & set(arguments_of(op)):
-        if op is augment.RandomGrayscale:  # its factor is one probability
+        # The factor is one probability, and of whole numbers.
+        if op in (augment.RandomGrayscale, augment.RandomPosterization):
             continue
         for same in (
             [0.25, np.float32(0.25), np.float64(0.25)],

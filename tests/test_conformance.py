@@ -8,7 +8,7 @@ import pytest
 from perfkit import augment
 from tests.cases import CASES, build
 from tests.conformance import CHECKS
-from tests.conformance.common import run_uncompiled
+from tests.conformance.common import run_uncompiled, stands_for_its_family
 
 # The families, which have the same methods for all their operations.
 ABSTRACT = {
@@ -20,10 +20,13 @@ ABSTRACT = {
     augment.MixAugment,
     augment.Operation,
     augment.PixelAugment,
+    augment.PolicyAugment,
     augment.WarpAugment,
 }
 # What an operation overrides although its family does not ask for it.
 OVERRIDES = {
+    "AugMix.parameters": "it draws weights too",
+    "AugMix.transform": "it mixes the images with chains of operations",
     "Normalization.check_inputs": "it may be built before `adapt` was called",
     "Normalization.load_own_variables": "its statistics count as weights",
     "Normalization.save_own_variables": "its statistics count as weights",
@@ -45,12 +48,13 @@ def row(op, arguments, check):
     name = f"{op.__name__}-{number + 1}" if len(rows) > 1 else op.__name__
     slow = getattr(check, "slow", False)
     slow = slow or (number > 0 and getattr(check, "compiled", False))
+    shared = getattr(check, "of_the_base", False) and not stands_for_its_family(op)
     return pytest.param(
         op,
         arguments,
         check,
         id=f"{name}-{check.__name__.removeprefix('check_')}",
-        marks=[pytest.mark.slow] if slow else [],
+        marks=[pytest.mark.slow] if slow or shared else [],
     )
 
 

@@ -46,6 +46,16 @@ def test_01_random_flip_has_a_coin_for_each_axis():
     assert abs(counts - 500).max() < 4 * np.sqrt(2000 * 3 / 16)
 
 
+def test_05_equalization_has_a_histogram_for_each_image():
+    images = noise(2, 40, 40, 1).astype("uint8")
+    images[0] //= 4
+    layer = augment.Equalization()
+    both, alone = to_numpy(layer(images)), to_numpy(layer(images[:1]))
+    np.testing.assert_array_equal(both[:1], alone)
+    assert alone.min() == 0
+    assert alone.max() == 255
+
+
 @pytest.mark.parametrize("name", ["saturation", "jitter"])
 def test_06_saturation_stays_within_the_value_range(name):
     layer = {
@@ -163,6 +173,31 @@ def test_17_the_factor_of_perspective_is_a_probability(factor):
     assert abs(moved.mean() - factor) <= 4 * deviation
 
 
+def test_18_both_ends_of_the_factors_of_solarization_are_fractions():
+    images = np.arange(256, dtype="uint8").reshape(1, 256, 1, 1).repeat(200, axis=0)
+    layer = augment.Solarization(threshold_factor=(0.5, 0.5))
+    expected = np.where(images < 127.5, images, 255 - images)
+    np.testing.assert_array_equal(to_numpy(layer(images)), expected)
+    brighter = augment.Solarization((0.5, 0.5), (1.0, 1.0))(images[:, :100])
+    np.testing.assert_array_equal(to_numpy(brighter), images[:, :100] + 127.5)
+
+
+@pytest.mark.parametrize("op", [augment.AutoContrast, augment.CLAHE])
+def test_19_contrast_is_left_alone_at_inference(op):
+    images = noise(2, 8, 8, 3, low=50.0, high=100.0)
+    assert np.abs(to_numpy(op()(images)) - images).max() > 1
+    np.testing.assert_array_equal(to_numpy(op()(images, training=False)), images)
+
+
+@pytest.mark.parametrize("op", [augment.AutoContrast, augment.CLAHE])
+def test_20_contrast_takes_the_channels_where_they_are(op):
+    images = noise(2, 8, 8, 3, low=50.0, high=100.0)
+    expected = to_numpy(op(seed=1)(images)).transpose(0, 3, 1, 2)
+    first = op(data_format="channels_first", seed=1)
+    outputs = to_numpy(first(images.transpose(0, 3, 1, 2)))
+    np.testing.assert_allclose(outputs, expected, atol=1e-3)
+
+
 def test_21_random_crop_crops_at_inference():
     images = noise(2, 16, 16, 3)
     cropped = to_numpy(augment.RandomCrop(8, 8)(images, training=False))
@@ -173,6 +208,13 @@ def test_22_random_crop_has_a_window_for_each_image():
     images = np.arange(16, dtype="float32").reshape(1, 4, 4, 1).repeat(64, axis=0)
     crops = to_numpy(augment.RandomCrop(2, 2, seed=1)(images)).reshape(64, -1)
     assert len(np.unique(crops, axis=0)) == 9
+
+
+@pytest.mark.parametrize("factor", [0.0, 1.0])
+def test_23_sharpness_keeps_the_edges_as_bright(factor):
+    images = np.full((2, 8, 8, 3), 100, "uint8")
+    outputs = to_numpy(augment.RandomSharpness((factor, factor))(images))
+    np.testing.assert_allclose(outputs, 100.0, atol=1e-3)
 
 
 def test_25_wrap_is_the_same_on_every_backend():
@@ -221,12 +263,13 @@ def test_28_shear_of_one_number_is_restored_and_loaded(tmp_path):
 
 
 @pytest.mark.parametrize("channels", [1, 6])
-@pytest.mark.parametrize("name", ["hue", "saturation", "grayscale"])
+@pytest.mark.parametrize("name", ["hue", "saturation", "grayscale", "degeneration"])
 def test_29_colour_layers_take_any_number_of_channels(name, channels):
     layer = {
         "hue": augment.RandomHue((0.5, 0.5)),
         "saturation": augment.RandomSaturation((0.2, 0.2)),
         "grayscale": augment.RandomGrayscale(1.0),
+        "degeneration": augment.RandomColorDegeneration((0.8, 0.8)),
     }[name]
     images = noise(4, 8, 8, channels)
     outputs = to_numpy(layer(images))

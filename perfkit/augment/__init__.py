@@ -13,17 +13,25 @@ from perfkit.augment.audio.noise import AudioNoise as AudioNoise
 from perfkit.augment.audio.time_masking import TimeMasking as TimeMasking
 from perfkit.augment.audio.time_shift import TimeShift as TimeShift
 from perfkit.augment.audio.time_stretch import TimeStretch as TimeStretch
+from perfkit.augment.aug_mix import AugMix as AugMix
+from perfkit.augment.auto_augment import AutoAugment as AutoAugment
+from perfkit.augment.auto_contrast import AutoContrast as AutoContrast
 from perfkit.augment.base import Augment as Augment
 from perfkit.augment.blend import BlendAugment as BlendAugment
 from perfkit.augment.brightness import RandomBrightness as RandomBrightness
 from perfkit.augment.center_crop import CenterCrop as CenterCrop
 from perfkit.augment.choice import RandomChoice as RandomChoice
+from perfkit.augment.clahe import CLAHE as CLAHE
 from perfkit.augment.color import ColorAugment as ColorAugment
+from perfkit.augment.color_degeneration import (
+    RandomColorDegeneration as RandomColorDegeneration,
+)
 from perfkit.augment.color_jitter import RandomColorJitter as RandomColorJitter
 from perfkit.augment.combination import Combination as Combination
 from perfkit.augment.contrast import RandomContrast as RandomContrast
 from perfkit.augment.crop import RandomCrop as RandomCrop
 from perfkit.augment.cut_mix import CutMix as CutMix
+from perfkit.augment.equalization import Equalization as Equalization
 from perfkit.augment.flip import RandomFlip as RandomFlip
 from perfkit.augment.gamma import RandomGamma as RandomGamma
 from perfkit.augment.geometric import GeometricAugment as GeometricAugment
@@ -40,12 +48,17 @@ from perfkit.augment.order import RandomOrder as RandomOrder
 from perfkit.augment.perspective import RandomPerspective as RandomPerspective
 from perfkit.augment.pipeline import Pipeline as Pipeline
 from perfkit.augment.pixel import PixelAugment as PixelAugment
+from perfkit.augment.policy import PolicyAugment as PolicyAugment
+from perfkit.augment.posterization import RandomPosterization as RandomPosterization
+from perfkit.augment.rand_augment import RandAugment as RandAugment
 from perfkit.augment.rescaling import Rescaling as Rescaling
 from perfkit.augment.resized_crop import RandomResizedCrop as RandomResizedCrop
 from perfkit.augment.resizing import Resizing as Resizing
 from perfkit.augment.rotation import RandomRotation as RandomRotation
 from perfkit.augment.saturation import RandomSaturation as RandomSaturation
+from perfkit.augment.sharpness import RandomSharpness as RandomSharpness
 from perfkit.augment.shear import RandomShear as RandomShear
+from perfkit.augment.solarization import Solarization as Solarization
 from perfkit.augment.some_of import SomeOf as SomeOf
 from perfkit.augment.tabular.feature import FeatureAugment as FeatureAugment
 from perfkit.augment.tabular.feature_corruption import (
@@ -63,4 +76,5 @@ from perfkit.augment.text.token_dropout import TokenDropout as TokenDropout
 from perfkit.augment.text.token_replacement import TokenReplacement as TokenReplacement
 from perfkit.augment.text.token_swap import TokenSwap as TokenSwap
 from perfkit.augment.translation import RandomTranslation as RandomTranslation
+from perfkit.augment.trivial_augment import TrivialAugmentWide as TrivialAugmentWide
 from perfkit.augment.zoom import RandomZoom as RandomZoom

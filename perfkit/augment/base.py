@@ -57,6 +57,7 @@ class Augment(Configured, keras.layers.Layer):
     modality: Modality
     random = True  # whether a call draws anything
     mixes = False  # whether samples are mixed with each other
+    deals = False  # whether what a sample draws depends on the size of its batch
 
     def __init__(self, *, seed=None, **kwargs):
         super().__init__(autocast=False, **kwargs)

@@ -86,6 +86,14 @@ class Canvas:
             for n in self.size
         )
 
+    def check_channels(self, name) -> None:
+        """Raise an error that names the layer if the number of channels is unknown."""
+        if not isinstance(self.channels, int):
+            raise ValueError(
+                f"{name}: images have an unknown number of channels. Say it before the "
+                "layer: `images = tf.ensure_shape(images, (None, None, 3))`."
+            )
+
     def move(
         self,
         matrix,
@@ -191,7 +199,7 @@ class Canvas:
         """Whether there is anything to be done before pixels can be read."""
         return self._motion is not None or bool(self._stages)
 
-    def change(self, function, params, chosen=None) -> None:
+    def change(self, function, params, chosen=None, joined=False) -> None:
         """Replace the images by `function(images, params)`.
 
         Where samples were dealt out, only those that may be chosen go through it.
@@ -201,30 +209,38 @@ class Canvas:
                 `(images, 1, 1, 1)`, to new images of the same shape.
             params: Dict of `(samples,)` arrays.
             chosen: The samples to be changed; `None` stands for all.
+            joined: Whether a video is one image, its frames below each other.
         """
         self.settle()
         images = ops.cast(self.images, "float32")
-        shape = ops.shape(images)[1:]
+        whole = ops.shape(images)
+        shape = whole[1:]
+        rows = seen = shape
         if self.frames is not None:
-            images = ops.reshape(images, (-1, self.frames, *shape))
+            rows = (self.frames, *shape)
+            images = ops.reshape(images, (self.samples, *rows))
+            seen = (self.frames * shape[0], *shape[1:]) if joined else shape
 
-        def by_image(parts, params):
+        def spread(x):
+            return (x if joined else self.per_image(x))[:, None, None, None]
+
+        def changed(parts, params):
             some = parts["images"]
-            if self.frames is None:
-                return {"images": function(some, self._spread(params))}
-            new = function(ops.reshape(some, (-1, *shape)), self._spread(params))
-            return {"images": ops.reshape(new, (-1, self.frames, *shape))}
+            samples = ops.shape(some)[0]
+            if self.frames is not None:
+                some = ops.reshape(some, (-1, *seen))
+            some = function(some, {name: spread(x) for name, x in params.items()})
+            if self.frames is not None:
+                some = ops.reshape(some, (samples, *rows))
+            return {"images": some}
 
-        images = change(by_image, {"images": images}, params, chosen, self.dealt)
-        self.images = images["images"]
-        if self.frames is not None:
-            self.images = ops.reshape(self.images, (-1, *shape))
+        images = change(changed, {"images": images}, params, chosen, self.dealt)
+        images = images["images"]
+        self.images = images if self.frames is None else ops.reshape(images, whole)
 
-    def _spread(self, params):
-        return {
-            name: self.per_image(value)[:, None, None, None]
-            for name, value in params.items()
-        }
+    def spread(self, x):
+        """One number a sample as one an image, `(images, 1, 1, 1)`."""
+        return self.per_image(x)[:, None, None, None]
 
     def settle(self) -> None:
         """Do all that was asked for, so that pixels themselves can be changed."""

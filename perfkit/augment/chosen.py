@@ -3,7 +3,7 @@
 import math
 from typing import Any, NamedTuple
 
-from perfkit._backend import ops, put_rows
+from perfkit._backend import engine, ops, put_rows
 
 
 class Chosen(NamedTuple):
@@ -21,6 +21,8 @@ class Chosen(NamedTuple):
 
     def limit(self, batch):
         """Most samples that can be chosen of a batch, a whole number or a tensor."""
+        if not isinstance(batch, int) and engine() != "tensorflow":
+            return batch  # shapes cannot depend on it
         return _smallest([batch, *[_dealt(shares, batch) for shares in self.limits]])
 
     def rows(self, limit):
@@ -55,7 +57,8 @@ def change(function, parts, params, chosen, dealt) -> dict[str, Any]:
         return {**parts, **function(parts, params)}
     batch = ops.shape(chosen.mask)[0]
     limit = chosen.limit(batch) if dealt else batch
-    if isinstance(limit, int) and limit >= 0.75 * batch:
+    few = limit < 0.75 * batch if isinstance(batch, int) else limit is not batch
+    if not few:
         changed = function(parts, params)
         return {**parts, **_where(chosen.mask, changed, parts)}
     rows = chosen.rows(limit)

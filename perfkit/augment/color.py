@@ -30,11 +30,8 @@ class ColorAugment(ImageAugment):
             params = {**params, "mean": canvas.mean()}
         bounds = self.value_range if self.cuts_off else None
         colors = self.color(params)
-        if colors.mixes and not isinstance(canvas.channels, int):
-            raise ValueError(
-                f"{self.name}: images have an unknown number of channels. Say it "
-                "before the layer: `images = tf.ensure_shape(images, (None, None, 3))`."
-            )
+        if colors.mixes:
+            canvas.check_channels(self.name)
         for row in colors if not colors.mixes else ():
             if row.shape[-1] not in (1, canvas.channels):
                 raise ValueError(

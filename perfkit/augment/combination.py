@@ -76,6 +76,7 @@ class Combination(Augment):
                 _check.fail(owner, name, expected, own)
         self.layers = layers
 
+    deals = True
     draws_itself = True  # whether more is drawn than the layers draw
 
     @property

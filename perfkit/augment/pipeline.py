@@ -46,6 +46,7 @@ class Pipeline(Combination):
         sample, for fixed operations.
     """
 
+    deals = False
     draws_itself = False
 
     def __init__(self, layers, name=None, *, fused=True, **kwargs):

@@ -10,6 +10,9 @@ class PixelAugment(ImageAugment):
         **kwargs: See `ImageAugment` (`rate`, `seed`, ...).
     """
 
+    counts_channels = False  # whether the number of channels must be known
+    joins_frames = False  # whether a video is one image, its frames below each other
+
     def pixels(self, images, params):
         """Operation: return new images, from float32 NHWC.
 
@@ -18,4 +21,6 @@ class PixelAugment(ImageAugment):
         raise NotImplementedError
 
     def transform(self, canvas, params, chosen):
-        canvas.change(self.pixels, params, chosen)
+        if self.counts_channels:
+            canvas.check_channels(self.name)
+        canvas.change(self.pixels, params, chosen, self.joins_frames)

@@ -11,6 +11,7 @@ from tests.conformance.common import (
     family,
     full_inputs,
     keeps_samples_apart,
+    of_the_base,
     to_numpy,
 )
 
@@ -40,6 +41,7 @@ def _boxes(values):
     return {"boxes": values.astype("float32"), "labels": labels}
 
 
+@of_the_base
 def check_box_formats_agree(make):
     expected = make()(full_inputs())
     corners = to_numpy(expected["bounding_boxes"]["boxes"])
@@ -53,11 +55,13 @@ def check_box_formats_agree(make):
         assert np.array_equal(to_numpy(out["labels"]), to_numpy(labels)), name
 
 
+@of_the_base
 def check_boxes_without_labels_work(make):
     out = make()(full_inputs(bounding_boxes={"boxes": BOXES.astype("float32")}))
     assert list(out["bounding_boxes"]) == ["boxes"]
 
 
+@of_the_base
 @applies_to(keeps_samples_apart)
 def check_padding_boxes_stay_padding(make):
     inputs = full_inputs()
@@ -66,6 +70,7 @@ def check_padding_boxes_stay_padding(make):
     assert (labels[:, 1] == -1).all()
 
 
+@of_the_base
 @applies_to(family(ColorAugment))
 def check_color_leaves_annotations(make):
     inputs = full_inputs()
@@ -143,6 +148,7 @@ def check_keypoints_stay_in_their_box(make):
     assert inside[seen].all()
 
 
+@of_the_base
 @applies_to(family(GeometricAugment))
 def check_keypoints_keep_what_comes_after_xy(make):
     keypoints = full_inputs()["keypoints"]

@@ -38,6 +38,15 @@ def slow(check):
     return check
 
 
+def of_the_base(check):
+    """Say that a check is of what no operation does itself.
+
+    By default it runs on one operation of each family; the slow tests do the rest.
+    """
+    check.of_the_base = True
+    return check
+
+
 def draws(op):
     return op.random
 
@@ -63,6 +72,8 @@ def stands_for_its_family(op):
         augment.CutMix,
         augment.Resizing,
         augment.Pipeline,
+        augment.RandAugment,
+        augment.RandomChoice,
     }
 
 
