@@ -5,7 +5,6 @@ import types
 from typing import Any
 
 import keras
-import numpy as np
 
 from perfkit import _check
 from perfkit._backend import dtype_of, engine, ops
@@ -13,6 +12,7 @@ from perfkit.augment._host import HostCanvas
 from perfkit.augment.canvas import Canvas
 from perfkit.augment.modality import (
     Modality,
+    as_dtype,
     check_not_ragged,
     check_numbers,
     check_shape,
@@ -45,6 +45,7 @@ class Images(Modality):
             "bounding_box": "bounding_boxes",
         }
     )
+    one_shape = "Resize or bucket the images, and pad boxes and keypoints to one number"
 
     def __init__(
         self, owner, data_format=None, bounding_box_format=None, min_visible=0.0
@@ -227,11 +228,7 @@ class _Layout:
     def from_canvas(self, canvas, inputs, dtype) -> dict[str, Any]:
         """Lay everything out as `inputs` came, images in `dtype`."""
         outputs = dict(inputs)
-        images = canvas.images
-        if dtype_of(images) != dtype:
-            if "int" in dtype:
-                images = _saturate(images, dtype)
-            images = ops.cast(images, dtype)
+        images = as_dtype(canvas.images, dtype)
         outputs["images"] = self._unfold(self._from_nhwc(images))
         if canvas.masks is not None:
             masks = canvas.masks
@@ -283,8 +280,3 @@ class _Layout:
 
 def _to_float(x):
     return None if x is None else ops.cast(x, "float32")
-
-
-def _saturate(images, dtype):
-    low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
-    return ops.clip(ops.round(ops.cast(images, "float32")), float(low), float(high))

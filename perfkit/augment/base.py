@@ -283,8 +283,8 @@ class Augment(Configured, keras.layers.Layer):
                 warnings.warn(
                     f"{self.name} has compiled {_MANY_PROGRAMS} programs, one for "
                     "each shape of its inputs, and compiles no more: other shapes "
-                    "run uncompiled and slower. Resize or bucket the images, and pad "
-                    f"boxes and keypoints to one number. Received: shapes={shapes}",
+                    f"run uncompiled and slower. {self.modality.one_shape}. Received: "
+                    f"shapes={shapes}",
                     stacklevel=3,
                 )
                 return run

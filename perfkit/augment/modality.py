@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from perfkit._backend import dtype_of
+from perfkit._backend import dtype_of, ops
 
 
 class Modality:
@@ -16,6 +16,7 @@ class Modality:
     main: str  # what an array alone stands for
     handled: tuple[str, ...]  # what a program may read or change, but for labels
     mistaken: Mapping[str, str]  # keys that other libraries use
+    one_shape: str  # how to bring data to few shapes
 
     def check(self, name, inputs, mixes) -> None:
         """Kind: raise an error that names the layer if inputs cannot be augmented."""
@@ -103,6 +104,16 @@ def check_numbers(name, what, value):
         raise TypeError(
             f"{name}: {what} must be integers or floats. Received: dtype={dtype}"
         )
+
+
+def as_dtype(x, dtype):
+    """Cast a tensor; integers are rounded, and cut off at the ends of their range."""
+    if dtype_of(x) == dtype:
+        return x
+    if "int" in dtype:
+        low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+        x = ops.clip(ops.round(ops.cast(x, "float32")), float(low), float(high))
+    return ops.cast(x, dtype)
 
 
 def check_not_ragged(name, what, values, remedy):
