@@ -1,12 +1,17 @@
-"""perfkit's Pipeline against Keras's own layers, side by side in one process.
+"""perfkit's augmentation against Keras's own layers, side by side in one process.
 
-    python benchmarks/augment.py                        # TensorFlow backend
+    python benchmarks/augment.py                        # all lines, TensorFlow backend
     KERAS_BACKEND=jax python benchmarks/augment.py --json augment_jax.json
+    python benchmarks/augment.py --only rand_augment
 
-Both flip, rotate, zoom, shift, change brightness, contrast, saturation and hue, and
-normalize the same batch. Keras runs in `tf.function`, where its layers do not compile,
-and in `jax.jit`, where they do. Runs alternate; figures are medians. Believe the
-ratios: absolute times depend on the machine and its load.
+Lines: `chain` flips, rotates, zooms, shifts, changes brightness, contrast, saturation
+and hue, and normalizes; `rand_augment` is RandAugment with two operations, of which
+each image gets its own here and each batch in Keras; `tf_data` is the chain in a
+parallel map over batches; `memory` compiles the geometric part of the chain for
+64 x 1024 x 700 x 3 floats under JAX and reads what it needs. Keras runs in
+`tf.function`, where its layers do not compile, and in `jax.jit`, where they do. Runs
+alternate; figures are medians. Believe the ratios: absolute times depend on the
+machine and its load.
 """
 
 import argparse
@@ -21,6 +26,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
+from sides import prepare
 
 from perfkit import augment
 
@@ -74,84 +80,26 @@ def pipeline(layers):
     return lambda images: layers[0](images, training=True)
 
 
-class TensorFlow:
-    """One side of the comparison under TensorFlow."""
-
-    def __init__(self, call, images):
-        import tensorflow as tf
-
-        self._function = tf.function(call, autograph=False)
-        self._images = tf.constant(images)
-        self._jitted = tf.function(call, autograph=False, jit_compile=True)
-
-    def run(self):
-        # Reading one value waits for all.
-        return float(self._function(self._images)[0, 0, 0, 0])
-
-    def temporary_bytes(self):
-        """Temporaries of the program compiled by XLA, or `None` where there is none."""
-        import tensorflow as tf
-        from tensorflow.compiler.xla.service import hlo_pb2
-
-        try:
-            ir = self._jitted.experimental_get_compiler_ir(self._images)
-            serialized = ir(stage="optimized_hlo_proto_serialized")
-        except (tf.errors.InvalidArgumentError, ValueError, TypeError):
-            return None
-        proto = hlo_pb2.HloProto.FromString(serialized)
-        return sum(
-            allocation.size
-            for allocation in proto.buffer_assignment.buffer_allocations
-            if not allocation.is_entry_computation_parameter
-            and not allocation.maybe_live_out
-            and not allocation.is_constant
-            and not allocation.is_thread_local
-        )
+def rand_augment(module):
+    return [module.RandAugment(seed=1)]
 
 
-class Jax:
-    """One side of the comparison under JAX."""
-
-    def __init__(self, call, images, layers):
-        import jax
-
-        variables = [v for layer in layers for v in layer.variables]
-
-        def function(values, images):
-            mapping = list(zip(variables, values, strict=True))
-            with keras.StatelessScope(state_mapping=mapping) as scope:
-                outputs = call(images)
-            return [scope.get_current_value(v) for v in variables], outputs
-
-        self._function = jax.jit(function)
-        self._values = [v.value for v in variables]
-        self._images = jax.numpy.asarray(images)
-
-    def run(self):
-        self._values, outputs = self._function(self._values, self._images)
-        return float(outputs[0, 0, 0, 0])
-
-    def temporary_bytes(self):
-        compiled = self._function.lower(self._values, self._images).compile()
-        return compiled.memory_analysis().temp_size_in_bytes
-
-
-def prepare(call, images, layers):
-    if keras.backend.backend() == "jax":
-        return Jax(call, images, layers)
-    return TensorFlow(call, images)
-
-
-def compare(images, repeats):
-    sides = {}
-    for name, layers, join in (
-        ("perfkit", perfkit_layers(), pipeline),
-        ("keras", keras_layers(), chain),
-    ):
+def sides_of(line, images):
+    """The two sides of a line, each with the seconds of its first call."""
+    for name in ("perfkit", "keras"):
+        if line == "rand_augment":
+            layers = rand_augment(augment if name == "perfkit" else keras.layers)
+        else:
+            layers = perfkit_layers() if name == "perfkit" else keras_layers()
+        join = pipeline if name == "perfkit" else chain
         start = time.perf_counter()
         side = prepare(join(layers), images, layers)
         side.run()
-        sides[name] = (side, time.perf_counter() - start, [])
+        yield name, side, time.perf_counter() - start
+
+
+def compare(line, images, repeats):
+    sides = {name: (side, first, []) for name, side, first in sides_of(line, images)}
     for _ in range(repeats):
         for side, _, seconds in sides.values():
             start = time.perf_counter()
@@ -161,32 +109,102 @@ def compare(images, repeats):
     for name, (side, first, seconds) in sides.items():
         temporary = side.temporary_bytes()
         rows[name] = {
-            "images_per_second": len(images) / statistics.median(seconds),
-            "median_ms": 1e3 * statistics.median(seconds),
-            "min_ms": 1e3 * min(seconds),
-            "max_ms": 1e3 * max(seconds),
+            **speed(len(images), seconds),
             "first_call_s": first,
             "temporary_mib": None if temporary is None else temporary / 2**20,
+            "stablehlo_lines": side.stablehlo_lines(),
         }
-    ratio = rows["perfkit"]["images_per_second"] / rows["keras"]["images_per_second"]
-    return {"dtype": str(images.dtype), "ratio": ratio, **rows}
+    return {"line": line, "dtype": str(images.dtype), **ratio_of(rows)}
+
+
+def speed(images, seconds):
+    return {
+        "images_per_second": images / statistics.median(seconds),
+        "median_ms": 1e3 * statistics.median(seconds),
+        "min_ms": 1e3 * min(seconds),
+        "max_ms": 1e3 * max(seconds),
+    }
+
+
+def ratio_of(rows):
+    ours, theirs = [rows[name]["images_per_second"] for name in ("perfkit", "keras")]
+    return {"ratio": ours / theirs, **rows}
+
+
+def in_tf_data(images, repeats, batches=4):
+    """The chain in a parallel map over batches of `tf.data`."""
+    import tensorflow as tf
+
+    datasets = {}
+    for name in ("perfkit", "keras"):
+        layers = perfkit_layers() if name == "perfkit" else keras_layers()
+        call = (pipeline if name == "perfkit" else chain)(layers)
+        dataset = tf.data.Dataset.from_tensor_slices(images).repeat(batches)
+        dataset = dataset.batch(len(images), drop_remainder=True)
+        dataset = dataset.map(call, num_parallel_calls=tf.data.AUTOTUNE)
+        datasets[name] = (dataset.prefetch(tf.data.AUTOTUNE), [])
+    for repeat in range(repeats + 1):
+        for dataset, seconds in datasets.values():
+            start = time.perf_counter()
+            for _ in dataset:
+                pass
+            if repeat:  # the first one compiles
+                seconds.append(time.perf_counter() - start)
+    rows = {
+        name: speed(len(images) * batches, seconds)
+        for name, (_, seconds) in datasets.items()
+    }
+    return {"line": "tf_data", "dtype": str(images.dtype), **ratio_of(rows)}
+
+
+def memory():
+    """Temporaries of the geometric chain at the size of a photograph, under JAX."""
+    import jax
+
+    shape = (64, 1024, 700, 3)
+    rows = {}
+    for name in ("perfkit", "keras"):
+        layers = perfkit_layers()[0].layers if name == "perfkit" else keras_layers()
+        layers = layers[:4]
+        if name == "perfkit":
+            layers = [augment.Pipeline(layers)]
+        join = pipeline if name == "perfkit" else chain
+        side = prepare(join(layers), jax.ShapeDtypeStruct(shape, "float32"), layers)
+        rows[name] = {"temporary_mib": side.temporary_bytes() / 2**20}
+    images = 4 * np.prod(shape) / 2**20
+    return {"line": "memory", "shape": shape, "images_mib": images, **rows}
 
 
 def show(result):
-    print(f"\n{result['dtype']} images")
-    print(
-        f"{'':9s}{'images/s':>10s}{'median ms':>11s}{'first call s':>14s}"
-        f"{'temporaries MiB':>17s}"
-    )
+    print(f"\n{result['line']}, {result.get('dtype', 'float32')} images")
+    keys = [key for key in result["perfkit"] if key not in ("min_ms", "max_ms")]
+    print(f"{'':9s}" + "".join(f"{key:>19s}" for key in keys))
     for name in ("perfkit", "keras"):
-        row = result[name]
-        temporary = row["temporary_mib"]
-        shown = "not compiled" if temporary is None else f"{temporary:.1f}"
-        print(
-            f"{name:9s}{row['images_per_second']:10.0f}{row['median_ms']:11.1f}"
-            f"{row['first_call_s']:14.1f}{shown:>17s}"
-        )
-    print(f"perfkit is {result['ratio']:.1f} times as fast")
+        values = [result[name][key] for key in keys]
+        cells = ["not compiled" if v is None else f"{v:.1f}" for v in values]
+        print(f"{name:9s}" + "".join(f"{cell:>19s}" for cell in cells))
+    if "ratio" in result:
+        print(f"perfkit is {result['ratio']:.1f} times as fast")
+    else:
+        share = result["perfkit"]["temporary_mib"] / result["images_mib"]
+        print(f"perfkit's temporaries are {share:.2f} times the bytes of the images")
+
+
+def lines(args, images):
+    repeats = max(args.repeats, 7)
+    wanted = set(args.only or LINES)
+    if "chain" in wanted:
+        for dtype in ("uint8", "float32"):
+            yield compare("chain", images.astype(dtype), repeats)
+    if "rand_augment" in wanted:
+        yield compare("rand_augment", images, repeats)
+    if "tf_data" in wanted:
+        yield in_tf_data(images, repeats)
+    if "memory" in wanted and keras.backend.backend() == "jax":
+        yield memory()
+
+
+LINES = ("chain", "rand_augment", "tf_data", "memory")
 
 
 def main():
@@ -194,6 +212,7 @@ def main():
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--repeats", type=int, default=9, help="at least 7")
+    parser.add_argument("--only", action="append", choices=LINES)
     parser.add_argument("--json", type=pathlib.Path, help="file to write figures to")
     args = parser.parse_args()
     shape = (args.batch, args.size, args.size, 3)
@@ -203,9 +222,9 @@ def main():
         f"keras {keras.__version__}, {backend} backend, {shape}, {os.cpu_count()} cores"
     )
     results = []
-    for dtype in ("uint8", "float32"):
-        results.append(compare(images.astype(dtype), max(args.repeats, 7)))
-        show(results[-1])
+    for result in lines(args, images):
+        results.append(result)
+        show(result)
     if args.json:
         report = {"backend": backend, "keras": keras.__version__, "shape": shape}
         args.json.write_text(

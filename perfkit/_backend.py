@@ -1,7 +1,8 @@
 """The array namespace perfkit is written against, and what depends on the backend.
 
 `ops` is `keras.ops`, except while a layer runs inside a `tf.data` pipeline under
-another Keras backend: there it is public TensorFlow. This is the only module that
+another Keras backend, where it is public TensorFlow, and on the host, where it is
+NumPy. This is the only module that
 imports TensorFlow or JAX, and only once a caller needs it.
 """
 
@@ -12,6 +13,9 @@ import sys
 from typing import Any
 
 import keras
+import numpy as np
+
+from perfkit._numpy_ops import NumpyOps
 
 
 def tensorflow() -> Any:
@@ -61,6 +65,7 @@ def _tensorflow_table():
     return {
         "abs": tf.abs,
         "all": lambda x, axis=None: tf.reduce_all(x, axis),
+        "any": lambda x, axis=None: tf.reduce_any(x, axis),
         "arange": lambda stop, dtype: tf.cast(tf.range(stop), dtype),
         "argsort": lambda x, axis=-1: tf.argsort(x, axis, stable=True),
         "bitwise_and": _with_constant(tf.bitwise.bitwise_and),
@@ -71,11 +76,13 @@ def _tensorflow_table():
         "concatenate": tf.concat,
         "convert_to_tensor": lambda x, dtype: tf.convert_to_tensor(x, dtype),
         "cos": tf.cos,
+        "cumsum": lambda x, axis: tf.cumsum(x, axis),
         "erfinv": tf.math.erfinv,
         "exp": tf.exp,
         "eye": lambda size, dtype: tf.eye(size, dtype=dtype),
         "floor": tf.floor,
         "fori_loop": fori_loop,
+        "irfft": lambda x, size: tf.signal.irfft(tf.complex(*x), [size]),
         "isfinite": tf.math.is_finite,
         "left_shift": _with_constant(tf.bitwise.left_shift),
         "log": tf.math.log,
@@ -92,6 +99,7 @@ def _tensorflow_table():
         "reshape": tf.reshape,
         "right_shift": _with_constant(tf.bitwise.right_shift),
         "round": tf.round,
+        "segment_sum": tf.math.unsorted_segment_sum,
         "shape": shape,
         "sin": tf.sin,
         "slice": tf.slice,
@@ -112,24 +120,25 @@ def _with_constant(function):
     return lambda x, y: function(x, tf.cast(y, x.dtype))
 
 
-_foreign: contextvars.ContextVar[bool] = contextvars.ContextVar(
-    "perfkit_foreign", default=False
+# What `ops` acts on, where that is not the Keras backend's tensors.
+_foreign: contextvars.ContextVar[str | None] = contextvars.ContextVar(
+    "perfkit_foreign", default=None
 )
-_tensorflow_ops = _TensorFlowOps()
+_tables = {None: keras.ops, "tensorflow": _TensorFlowOps(), "numpy": NumpyOps()}
 
 
 class _Ops:
     def __getattr__(self, name) -> Any:
-        return getattr(_tensorflow_ops if _foreign.get() else keras.ops, name)
+        return getattr(_tables[_foreign.get()], name)
 
 
 ops = _Ops()
 
 
 @contextlib.contextmanager
-def tensorflow_scope():
-    """Make `ops` act on TensorFlow tensors, whatever the Keras backend."""
-    token = _foreign.set(True)
+def scope(name):
+    """Make `ops` act on "tensorflow" tensors or "numpy" arrays, on every backend."""
+    token = _foreign.set(name)
     try:
         yield
     finally:
@@ -150,7 +159,7 @@ def as_written(function, *arguments) -> Any:
 
 def engine() -> str:
     """Name of the library whose tensors `ops` acts on."""
-    return "tensorflow" if _foreign.get() else keras.backend.backend()
+    return _foreign.get() or keras.backend.backend()
 
 
 def dtype_of(x) -> str:
@@ -228,6 +237,8 @@ def matmul(x, y) -> Any:
     """Multiply matrices in full float32, where the backend lets a caller say so."""
     if engine() == "jax":
         return _jax().numpy.matmul(x, y, precision="highest")
+    if engine() == "numpy":
+        return np.matmul(x, y)
     return tensorflow().matmul(x, y) if _foreign.get() else keras.ops.matmul(x, y)
 
 
@@ -270,6 +281,20 @@ def check(flag, message) -> None:
         raise ValueError(message)
 
 
+def put_rows(x, rows, values) -> Any:
+    """Replace rows of `x`, each named once in int32 `rows`, by `values`."""
+    name = engine()
+    if name == "tensorflow":
+        return tensorflow().tensor_scatter_nd_update(x, rows[:, None], values)
+    if name == "jax":
+        return x.at[rows].set(values, unique_indices=True)
+    if name == "numpy":
+        x = x.copy()
+        x[rows] = values
+        return x
+    return keras.ops.scatter_update(x, rows[:, None], values)
+
+
 def gather_pixels(images, index):
     """Pick whole pixels.
 
@@ -291,6 +316,8 @@ def gather_pixels(images, index):
         jax = _jax()
         row = functools.partial(jax.numpy.take, axis=0, mode="clip")
         picked = jax.vmap(row)(flat, flat_index)
+    elif name == "numpy":
+        picked = np.take_along_axis(flat, flat_index[:, :, None], axis=1)
     else:
         picked = ops.take_along_axis(flat, flat_index[:, :, None], axis=1)
     return ops.reshape(picked, (batch, rows, columns, channels))

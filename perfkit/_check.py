@@ -120,6 +120,17 @@ def one_of(owner: str, name: str, value: Any, choices: Collection[str]) -> str:
     return value
 
 
+def choices(owner: str, name: str, value: Any, low: int, high: int) -> tuple[int, ...]:
+    """Check that `value` holds different whole numbers within [low, high]."""
+    whole = isinstance(value, (list, tuple)) and all(
+        hasattr(x, "__index__") and not isinstance(x, bool) for x in value
+    )
+    allowed = value and whole and all(low <= x <= high for x in value)
+    if not allowed or len(set(value)) < len(value):
+        fail(owner, name, f"different whole numbers within [{low}, {high}]", value)
+    return tuple(int(x) for x in value)
+
+
 def boolean(owner: str, name: str, value: Any) -> bool:
     """Check that `value` is a boolean."""
     if not isinstance(value, bool):
@@ -152,16 +163,27 @@ def fixed_or_span(
     return _pair(owner, name, pair, value, low, high)
 
 
-def whole_span(
+def whole_or_span(
     owner: str, name: str, value: Any, low: int, high: int
 ) -> tuple[int, int]:
-    """Turn whole `n` into `(n, n)`; check it is ordered and in bounds."""
-    two = value if isinstance(value, (list, tuple)) else (value, value)
-    whole = all(hasattr(n, "__index__") and not isinstance(n, bool) for n in two)
-    if not whole or len(two) != 2 or not low <= two[0] <= two[1] <= high:
+    """Turn `x` into `(x, x)`; check for whole numbers, ordered and in bounds."""
+    pair = tuple(value) if isinstance(value, (list, tuple)) else (value, value)
+    whole = all(hasattr(x, "__index__") and not isinstance(x, bool) for x in pair)
+    if not whole or len(pair) != 2 or not low <= pair[0] <= pair[1] <= high:
         expected = f"a whole number or an ordered pair of them within [{low}, {high}]"
         fail(owner, name, expected, value)
-    return int(two[0]), int(two[1])
+    return int(pair[0]), int(pair[1])
+
+
+def whole_numbers(
+    owner: str, name: str, value: Any, count: int, low: int, high: int
+) -> tuple[int, ...]:
+    """Check that `value` holds `count` whole numbers within [low, high]."""
+    numbers = tuple(value) if isinstance(value, (list, tuple)) else ()
+    whole = all(hasattr(x, "__index__") and not isinstance(x, bool) for x in numbers)
+    if not whole or len(numbers) != count or not all(low <= x <= high for x in numbers):
+        fail(owner, name, f"{count} whole numbers within [{low}, {high}]", value)
+    return tuple(int(x) for x in numbers)
 
 
 def pair(
@@ -189,4 +211,53 @@ def per_channel(owner: str, name: str, value: Any) -> float | list[float]:
     entries = [items] if _is_number(items) else items
     if not _numbers(entries) or not entries or not all(map(math.isfinite, entries)):
         fail(owner, name, "a finite number or a list of them, one a channel", value)
+    return float(items) if _is_number(items) else [float(x) for x in items]
+
+
+def odds(owner: str, name: str, value: Any, many: int) -> list[float]:
+    """Check that `value` is `many` numbers of at least 0, not all of them 0."""
+    items = value.tolist() if hasattr(value, "tolist") else value
+    if (
+        not _numbers(items)
+        or len(items) != many
+        or not all(0.0 <= x < math.inf for x in items)
+        or not sum(items) > 0.0
+    ):
+        fail(owner, name, f"{many} numbers of at least 0, one a layer", value)
+    return [float(x) for x in items]
+
+
+def whole_span(
+    owner: str, name: str, value: Any, low: int, high: int
+) -> tuple[int, int]:
+    """Turn `n` into `(n, n)`; check that both are whole, ordered and in bounds."""
+    pair = value if isinstance(value, (list, tuple)) else (value, value)
+    whole = all(
+        hasattr(number, "__index__") and not isinstance(number, bool) for number in pair
+    )
+    if not whole or len(pair) != 2 or not low <= pair[0] <= pair[1] <= high:
+        expected = f"a whole number or an ordered pair of them within [{low}, {high}]"
+        fail(owner, name, expected, value)
+    return int(pair[0]), int(pair[1])
+
+
+def whole_set(owner: str, name: str, value: Any, low: int) -> list[int]:
+    """Check that `value` is a list of whole numbers of at least `low`."""
+    items = value.tolist() if hasattr(value, "tolist") else value
+    whole = isinstance(items, (list, tuple, set, frozenset)) and all(
+        hasattr(number, "__index__") and not isinstance(number, bool) and number >= low
+        for number in items
+    )
+    if not whole:
+        fail(owner, name, f"a list of whole numbers of at least {low}", value)
+    return sorted({int(number) for number in items})
+
+
+def sizes(owner: str, name: str, value: Any) -> float | list[float]:
+    """Check that `value` is a finite number of at least 0, or a list of them."""
+    items = value.tolist() if hasattr(value, "tolist") else value
+    entries = [items] if _is_number(items) else items
+    known = _numbers(entries) and entries
+    if not known or not all(0.0 <= x < math.inf for x in entries):
+        fail(owner, name, "a finite number of at least 0, or a list of them", value)
     return float(items) if _is_number(items) else [float(x) for x in items]

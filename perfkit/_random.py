@@ -12,23 +12,32 @@ import math
 from typing import Any
 
 import keras
+import numpy as np
 
 from perfkit import _backend
 from perfkit._backend import ops
 
-_ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
+_ROTATIONS = (13, 15, 26, 6, 17, 29, 16, 24)
 _PARITY = 0x1BD11BDA
+_ROUNDS = 20
 _COUNTERS = 4  # pairs of words drawn at once: 8 draws per sample
 
 
-def _rotate(x, bits):
-    """Rotate 32-bit integers left; a right shift of them keeps the sign, so mask."""
-    mask = ops.left_shift(ops.ones_like(bits), bits) - 1
-    low = ops.bitwise_and(ops.right_shift(x, 32 - bits), mask)
-    return ops.bitwise_or(ops.left_shift(x, bits), low)
+def _rounds():
+    """What each round rotates by, and which words of key it adds, int32 columns.
+
+    A right shift of an integer keeps its sign, so what comes in is masked.
+    """
+    table = []
+    for number in range(_ROUNDS):
+        bits = _ROTATIONS[number % 8]
+        group, last = number // 4 + 1, number % 4 == 3
+        words = (group % 3, (group + 1) % 3, group) if last else (3, 3, 0)
+        table.append((bits, 32 - bits, (1 << bits) - 1, *words))
+    return np.array(table, "int32").T.tolist()
 
 
-def _unit(words):
+def _units(words):
     """The upper 24 bits, as floats in [0, 1)."""
     upper = ops.bitwise_and(ops.right_shift(words, 8), (1 << 24) - 1)
     return ops.cast(upper, "float32") * 2.0**-24
@@ -40,20 +49,27 @@ def threefry(key, counter):
     The rounds are a loop, not a chain: XLA would fuse a chain into whatever uses
     the draw, and run it again for every pixel.
     """
+    first, second = key
+    parity = ops.bitwise_xor(ops.bitwise_xor(first, second), _PARITY)
+    words = ops.stack([first, second, parity, ops.zeros_like(first)])
+    columns = [ops.convert_to_tensor(c, dtype="int32") for c in _rounds()]
+    *columns, to_x, to_y, group = columns
+    columns += [ops.take(words, to_x, axis=0), ops.take(words, to_y, axis=0) + group]
+    table = ops.stack(columns, axis=1)
     zeros = ops.zeros_like(counter[0] + counter[1])
-    schedule = [key[0], key[1], ops.bitwise_xor(ops.bitwise_xor(*key), _PARITY)]
-    x, y = counter[0] + schedule[0] + zeros, counter[1] + schedule[1] + zeros
+    x, y = counter[0] + first + zeros, counter[1] + second + zeros
 
-    def four_rounds(group, state):
-        x, y, now, later, (k0, k1, k2) = state
-        for k in range(4):
-            x = x + y
-            y = ops.bitwise_xor(_rotate(y, now[k]), x)
-        return x + k1, y + k2 + group + 1, later, now, (k1, k2, k0)
+    def one_round(number, state):
+        x, y = state
+        row = ops.take(table, number, axis=0)
+        left, right, mask, to_x, to_y = [row[k] + zeros for k in range(5)]
+        x = x + y
+        low = ops.bitwise_and(ops.right_shift(y, right), mask)
+        y = ops.bitwise_or(ops.left_shift(y, left), low)
+        y = ops.bitwise_xor(y, x)
+        return x + to_x, y + to_y
 
-    rotations = [ops.convert_to_tensor(bits, dtype="int32") for bits in _ROTATIONS]
-    state = (x, y, *rotations, tuple(schedule))
-    return ops.fori_loop(0, 5, four_rounds, state)[:2]
+    return ops.fori_loop(0, _ROUNDS, one_round, (x, y))
 
 
 class Sampler:
@@ -62,34 +78,47 @@ class Sampler:
     Args:
         batch: Number of samples.
         key: int32 tensor of shape `(2,)`, another one for every call.
+        index: int32 `(batch,)`, numbers of the samples in a data set: they are then
+            drawn for one by one, whatever they are batched with. By default they
+            count from 0 in each batch.
     """
 
-    def __init__(self, batch, key):
+    def __init__(self, batch, key, index=None):
         self.batch = batch
+        self._index = index
         self._key = (key[0], key[1])
-        self._columns: list[Any] = []
+        self._columns: list[tuple[Any, Any]] = []
         self._blocks = 0
 
     def _column(self):
         if not self._columns:
-            sample = ops.arange(self.batch, dtype="int32")[:, None]
+            sample = self._index
+            if sample is None:
+                sample = ops.arange(self.batch, dtype="int32")
+            sample = sample[:, None]
             number = ops.arange(_COUNTERS, dtype="int32")[None, :]
             number = number + _COUNTERS * self._blocks
             zeros = ops.zeros_like(sample + number)
             words = threefry(self._key, (sample + zeros, number + zeros))
-            self._columns = [w[:, k] for k in range(_COUNTERS) for w in words]
+            words = ops.concatenate(words, axis=1)
+            units = _units(words)
+            # In the order of the counters, each of them two words.
+            order = [k + half for k in range(_COUNTERS) for half in (0, _COUNTERS)]
+            self._columns = [(words[:, k], units[:, k]) for k in order]
             self._blocks += 1
         return self._columns.pop(0)
 
     def bits(self):
         """Random 32-bit words, as int32: for `perfkit.ops.noise`."""
-        return self._column()
+        return self._column()[0]
 
     def _unit(self):
-        return _unit(self._column())
+        return self._column()[1]
 
     def uniform(self, low=0.0, high=1.0):
         """Floats in [low, high)."""
+        if isinstance(low, (int, float)) and low == high:
+            return ops.zeros_like(self._unit()) + low
         return low + (high - low) * self._unit()
 
     def bernoulli(self, rate):
@@ -124,9 +153,73 @@ class Sampler:
         spread = ops.sqrt(ops.maximum(q + (1.0 - q) * cos * cos, 1e-30))
         return 0.5 + 0.5 * cos * ops.sqrt(1.0 - q) / spread
 
+    def gamma(self, alpha):
+        """Floats from Gamma(alpha, 1), for a number `alpha` of at least 0.1.
+
+        By rejection of Marsaglia and Tsang, A Simple Method for Generating Gamma
+        Variables, 2000, with five tries, of which all fail once in three million.
+        """
+        if alpha == 1.0:
+            return -ops.log(1.0 - self._unit())
+        if alpha < 1.0:
+            return self.gamma(alpha + 1.0) * ops.power(1.0 - self._unit(), 1.0 / alpha)
+        d = alpha - 1.0 / 3.0
+        value, accepted = d, False
+        for _ in range(5):
+            normal, unit = self.normal(), 1.0 - self._unit()
+            v = 1.0 + normal / math.sqrt(9.0 * d)
+            v = ops.maximum(v * v * v, 1e-9)
+            bound = 0.5 * normal * normal + d - d * v + d * ops.log(v)
+            good = ops.log(unit) < bound
+            value = ops.where(accepted, value, ops.where(good, d * v, value))
+            accepted = good | accepted
+        return value
+
     def permutation(self):
         """An order of the samples, drawn per batch, as int32."""
         return ops.cast(ops.argsort(self._unit(), axis=0), "int32")
+
+    def partner(self):
+        """Another sample of the batch for each, int32; itself where it is alone.
+
+        Each is the partner of one: they stand in a circle, in an order drawn per batch.
+        """
+        order = self.permutation()
+        place = ops.cast(ops.argsort(order, axis=0), "int32")
+        following = ops.where(place + 1 < self.batch, place + 1, 0)
+        return ops.take(order, following, axis=0)
+
+    def of_batch(self, draw):
+        """One sample's draw for the whole batch, unless samples are on their own."""
+        return draw if self._index is not None else draw[:1] + ops.zeros_like(draw)
+
+    def deal(self, weights):
+        """Numbers of a choice, int32: `k` with the probability `weights[k]`.
+
+        The samples of a batch are dealt to the choices like cards: choice `k` gets
+        `batch * weights[k]` of them, rounded up or down at random, so that it can
+        be given room for no more. It is systematic sampling in a random order.
+
+        Reference: Madow and Madow, On the Theory of Systematic Sampling, 1944.
+        """
+        # Parts of 1024 add to the places of the samples without rounding.
+        offset = (ops.floor(self._unit() * 1024.0) + 0.5) / 1024.0
+        many = 1
+        if self._index is None:
+            rank = ops.argsort(self.permutation(), axis=0)
+            offset = self.of_batch(offset) + ops.cast(rank, "float32")
+            many = self.batch
+        if not isinstance(many, int):
+            many = ops.cast(many, "float32")
+        ends = [round(sum(weights[: k + 1]), 9) for k in range(len(weights) - 1)]
+        if not ends:
+            return ops.zeros_like(ops.cast(offset, "int32"))
+        ends = ops.convert_to_tensor([ends], dtype="float32") * many
+        return ops.sum(ops.cast(offset[:, None] >= ends, "int32"), axis=1)
+
+    def dealt(self, rate):
+        """Booleans, true with probability `rate`, for that share of a batch."""
+        return self.deal((rate, 1.0 - rate)) == 0
 
 
 class SeedStream:
@@ -141,7 +234,7 @@ class SeedStream:
     def __init__(self, seed):
         self.generator = keras.random.SeedGenerator(seed)
         state: Any = keras.ops.convert_to_numpy(self.generator.state)
-        self._initial = int(state[0])
+        self.first = int(state[0])
         self._tf_data = None
 
     def next_key(self):
@@ -149,7 +242,7 @@ class SeedStream:
         native = _backend.engine() == keras.backend.backend()
         if not native or _backend.in_tf_data():
             if self._tf_data is None:
-                self._tf_data = _backend.tf_data_key(self._initial)
+                self._tf_data = _backend.tf_data_key(self.first)
             return self._tf_data()
         key = ops.cast(self.generator.next(), "int32")
         # All replicas read the same state.

@@ -32,7 +32,7 @@ def smooth(*shape, seed=0):
 def drawn(layer, batch):
     """The parameters that a layer with a seed is going to draw in its first call."""
     twin = type(layer).from_config(layer.get_config())
-    return to_numpy(twin.sample(Sampler(batch, twin._stream.next_key())))
+    return to_numpy(twin.parameters(Sampler(batch, twin._stream.next_key())))
 
 
 def warped(images, matrices, size, interpolation, fill_mode, fill_value=0.0):

@@ -15,8 +15,13 @@ import pytest
 
 from perfkit import augment
 from perfkit.ops.warp import FILL_MODES
-from tests.cases import CASES, build
-from tests.conformance.common import full_inputs, run_uncompiled, to_numpy
+from tests.cases import CASES, build, wants_squares
+from tests.conformance.common import (
+    full_inputs,
+    run_uncompiled,
+    to_numpy,
+    use_squares,
+)
 
 ROOT = pathlib.Path(__file__).parents[1]
 FILLED = [op for op, _ in CASES if issubclass(op, augment.WarpAugment)]
@@ -40,8 +45,11 @@ ROWS = list(rows())
 def outputs(op, arguments):
     """What the second call of a layer makes, as flat arrays by path."""
     layer = build(op, arguments, bounding_box_format="xyxy")
-    layer(full_inputs())
-    flat = keras.tree.flatten_with_path(layer(full_inputs()))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        if wants_squares(op, arguments):
+            use_squares(monkeypatch)
+        layer(full_inputs())
+        flat = keras.tree.flatten_with_path(layer(full_inputs()))
     return {"/".join(map(str, path)): to_numpy(x) for path, x in flat}
 
 

@@ -19,22 +19,29 @@ NO_BOOLEANS = ["yes", 1, None]
 NO_NAMES = ["mirror", 1, ("bilinear",)]
 # Values that are wrong for every operation with an argument of the name.
 WRONG = {
+    "all_ops": NO_BOOLEANS,
+    "addition_factor": NO_NUMBERS,
     "alpha": [0.0, -1.0, "0.1", (0.1, 0.2), NAN, None, True],
     "amount": [*NO_NUMBERS, None, -0.1],
     "angle": [*NO_NUMBERS, None],
     "antialias": NO_BOOLEANS,
     "axis": [1, 0, (1, 2), "channels"],
+    "bins": [1, 0, -3, 2.0, "8", True, None],
     "bounding_box_format": ["coco", "XYXY", 1],
     "brightness_factor": NO_NUMBERS,
     "chroma_subsampling": NO_BOOLEANS,
+    "chain_depth": [0, 9, 1.5, "1", None, True],
     "classes": [1, 0, -3, 2.0, "3", True],
+    "clip_limit": [*NO_NUMBERS, 0.5, (0.5, 2.0), 300, None],
     "contrast_factor": ["0.1", (0.1,), [], NAN, True, 2.0, -0.1, (0.1, -0.1)],
     "crop_to_aspect_ratio": NO_BOOLEANS,
     "data_format": ["nhwc", 1],
     "direction": [*NO_NUMBERS, None],
+    "distort_limit": NO_NUMBERS,
+    "erosion": ["0.1", (0.1, 0.2), -0.1, 1.1, NAN, None, True],
     "factor": ["0.1", (0.1,), [], NAN, True, None, 1e9, -1e9, (-5, 0.5), (0.5, 4000)],
     "fill_mode": [*NO_NAMES, None],
-    "fill_value": ["0", None, NAN, float("inf"), (0, 0, 0)],
+    "fill_value": ["0", NAN, float("inf"), (0, 0, 0)],
     "fused": NO_BOOLEANS,
     "height": NO_SIZES,
     "height_factor": [*NO_NUMBERS, None],
@@ -43,11 +50,20 @@ WRONG = {
     "invert": NO_BOOLEANS,
     "kernel_size": [0, -3, 2, 4, 3.0, "3", None, True, (3,), (3, 4), (3, 3, 3), 10**9],
     "layers": [[], [keras.layers.Dense(1)], [None], augment.RandomFlip()],
+    "mask_fill_value": ["0", None, NAN, float("inf"), (0, 0, 0)],
+    "mask_interpolation": [*NO_NAMES, "bilinaer", None],
     "mean": ["1", [NAN], [], [[1.0]], True],
+    "num_chains": [0, 9, 1.5, "1", None, True],
+    "num_ops": [0, 17, 1.5, "1", None, True],
+    "number": [-1, 4, 1.5, "1", None, True, (2, 1), (1,), (0, 1, 2)],
+    "odds": [0.5, [1.0], [1.0, -0.1], [0.0, 0.0], ["1", 2.0], (1.0, NAN), (1, 2, 3)],
     "offset": ["1", [NAN], [], [[1.0]], True, None, float("inf")],
     "pad_to_aspect_ratio": NO_BOOLEANS,
+    "policy": [*NO_NAMES, "ImageNet", None],
     "per_channel": NO_BOOLEANS,
     "quality": [*NO_NUMBERS, None, 0, 101, 50.0, (1.0, 2.0), (0, 5), (90, 101)],
+    "min_visible": ["0.1", (0.1, 0.2), -0.1, 1.1, NAN, None, True],
+    "points": [1, 17, 0, 4.0, "4", None, True],
     "rate": ["0.1", (0.1, 0.2), -0.1, 1.1, NAN, None, True],
     "ratio": [*NO_NUMBERS, 1.0, (0.0, 1.0), None],
     "rotation_factor": [*NO_NUMBERS, None],
@@ -57,7 +73,11 @@ WRONG = {
     "seed": [-1, 1.5, "1", True, NAN, 2**32],
     "sigma": [*NO_NUMBERS, None, -0.1],
     "shear_factor": [*NO_NUMBERS, None, -0.1],
+    "threshold_factor": NO_NUMBERS,
+    "tile_grid_size": [8, (8,), (8, 0), (8, 8.0), (8, True), (8, 8, 8), "88", None],
     "stddev": [*NO_NUMBERS, None, -0.1],
+    "steps": [0, 65, -1, 5.0, "5", None, True],
+    "turns": [(), (4,), (-1,), (0, 0), (1.0,), (True,), 1, "0", None],
     "value_range": [(1, 0), (0, 0), 255, (0,), (0, NAN), (0, float("inf")), None, "01"],
     "variance": ["1", [NAN], [], [-1.0], -1.0, True],
     "width": NO_SIZES,
@@ -70,11 +90,13 @@ WRONG = {
 }
 # Ranges, which take a number, or a pair within bounds.
 RANGES = {
+    "addition_factor",
     "amount",
     "angle",
     "brightness_factor",
     "contrast_factor",
     "direction",
+    "distort_limit",
     "factor",
     "height_factor",
     "hue_factor",
@@ -82,6 +104,7 @@ RANGES = {
     "salt",
     "saturation_factor",
     "shear_factor",
+    "threshold_factor",
     "sigma",
     "stddev",
     "width_factor",
@@ -112,8 +135,9 @@ def arguments_of(op):
 def complaint(op, argument, value):
     """What is wrong with the error for a wrong argument, or `None`."""
     try:
-        if op is augment.Pipeline:
-            op(**{"layers": [augment.RandomFlip()], argument: value})
+        if issubclass(op, augment.Combination):
+            layers = [augment.RandomFlip(), augment.RandomInvert()]
+            op(**{**ROWS[op], "layers": layers, argument: value})
         else:
             build(op, ROWS[op], **{argument: value})
     except (TypeError, ValueError) as error:
@@ -152,7 +176,8 @@ def test_unknown_arguments_fail(op):
 @pytest.mark.parametrize("op", ROWS, ids=name)
 def test_numbers_of_every_kind_make_the_same_range(op):
     for argument in RANGES & set(arguments_of(op)):
-        if op is augment.RandomGrayscale:  # its factor is one probability
+        # The factor is one probability, and of whole numbers.
+        if op in (augment.RandomGrayscale, augment.RandomPosterization):
             continue
         for same in (
             [0.25, np.float32(0.25), np.float64(0.25)],
@@ -306,14 +331,14 @@ def test_normalization_without_statistics_names_the_layer():
 class Torn(augment.RandomRotation):
     """A rotation whose matrix holds NaN."""
 
-    def sample(self, rng):
+    def parameters(self, rng):
         return {"turns": rng.uniform() * 0.0 + NAN}
 
 
 class Faded(augment.RandomBrightness):
     """A brightness whose offset is infinite."""
 
-    def sample(self, rng):
+    def parameters(self, rng):
         return {"factor": rng.uniform() + float("inf")}
 
 

@@ -140,6 +140,24 @@ def test_grayscale_takes_its_share_of_the_samples():
 
 
 @every_range
+def test_degeneration_blends_with_the_grey_of_the_same_luma(value_range):
+    images = within(value_range)
+    layer = augment.RandomColorDegeneration(1.0, value_range, seed=1)
+    share = per_image(drawn(layer, 4)["factor"])
+    assert np.ptp(share) > 0.3
+    grey = (images @ LUMA)[..., None]
+    close(layer(images), images + share * (grey - images))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
+def test_degeneration_is_the_colour_enhancement_of_pil(share):
+    image = noise(5, 6, 3).astype("uint8")
+    expected = ImageEnhance.Color(Image.fromarray(image)).enhance(1 - share)
+    layer = augment.RandomColorDegeneration((share, share))
+    close(layer(image), np.asarray(expected, "float32"), 1.0 + 0.6 * share)
+
+
+@every_range
 def test_inversion_mirrors_the_range(value_range):
     images = within(value_range)
     expected = sum(value_range) - images

@@ -6,22 +6,32 @@ import inspect
 import pytest
 
 from perfkit import augment
-from tests.cases import CASES, build
+from tests.cases import CASES, build, wants_squares
 from tests.conformance import CHECKS
-from tests.conformance.common import run_uncompiled
+from tests.conformance.common import (
+    run_uncompiled,
+    stands_for_its_family,
+    use_squares,
+)
 
 # The families, which have the same methods for all their operations.
 ABSTRACT = {
     augment.Augment,
     augment.ColorAugment,
+    augment.Combination,
+    augment.FieldAugment,
     augment.GeometricAugment,
+    augment.ImageAugment,
     augment.MixAugment,
     augment.Operation,
     augment.PixelAugment,
+    augment.PolicyAugment,
     augment.WarpAugment,
 }
 # What an operation overrides although its family does not ask for it.
 OVERRIDES = {
+    "AugMix.parameters": "it draws weights too",
+    "AugMix.transform": "it mixes the images with chains of operations",
     "Normalization.check_inputs": "it may be built before `adapt` was called",
     "Normalization.load_own_variables": "its statistics count as weights",
     "Normalization.save_own_variables": "its statistics count as weights",
@@ -43,12 +53,13 @@ def row(op, arguments, check):
     name = f"{op.__name__}-{number + 1}" if len(rows) > 1 else op.__name__
     slow = getattr(check, "slow", False)
     slow = slow or (number > 0 and getattr(check, "compiled", False))
+    shared = getattr(check, "of_the_base", False) and not stands_for_its_family(op)
     return pytest.param(
         op,
         arguments,
         check,
         id=f"{name}-{check.__name__.removeprefix('check_')}",
-        marks=[pytest.mark.slow] if slow else [],
+        marks=[pytest.mark.slow] if slow or shared else [],
     )
 
 
@@ -56,6 +67,8 @@ def row(op, arguments, check):
 def test_conformance(op, arguments, check, monkeypatch):
     if not getattr(check, "compiled", False):
         run_uncompiled(monkeypatch)
+    if wants_squares(op, arguments):
+        use_squares(monkeypatch)
     others = {"bounding_box_format": "xyxy"}
     check(functools.partial(build, op, arguments, **others))
 
@@ -71,7 +84,7 @@ def test_every_public_op_has_a_case():
 
 
 def test_families_are_abstract():
-    for family in ABSTRACT - {augment.Augment}:
+    for family in ABSTRACT - {augment.Augment, augment.Combination}:
         asked = [
             name
             for name, method in inspect.getmembers(family, inspect.isfunction)
@@ -83,7 +96,7 @@ def test_families_are_abstract():
 @pytest.mark.parametrize("op", sorted(_public() - ABSTRACT, key=str))
 def test_ops_are_final(op):
     if not issubclass(op, augment.Operation):
-        assert op is augment.Pipeline  # a way to run operations, not one of them
+        assert op.__base__ is augment.Combination  # operations put together
         return
     for name in vars(op):
         inherited = getattr(op.__base__, name, None)

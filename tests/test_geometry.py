@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from perfkit import augment
-from perfkit.ops import affine, boxes
+from perfkit.ops import affine, boxes, paths
 from perfkit.ops.warp import warp
 from tests import oracles
 from tests.oracles import drawn, noise, smooth, to_numpy, warped
@@ -228,11 +228,10 @@ def test_nothing_is_seen_beyond_the_horizon():
     seen = inverse[0, 2] @ np.stack([np.arange(12) + 0.5, np.zeros(12), np.ones(12)])
     assert (seen > 0).any()
     assert (seen < 0).any()
+    path = paths.straight(keras.ops.convert_to_tensor(matrix, "float32"), False)
     _, coverage = warp(
         np.ones((1, 4, 12, 1), "float32"),
-        keras.ops.convert_to_tensor(inverse, "float32"),
-        4,
-        12,
+        *paths.sources(path, 4, 12),
         "bilinear",
         "constant",
     )

@@ -111,6 +111,18 @@ def test_whole_pixels_are_gathered_once():
     assert count(compiled, "gather") == 1
 
 
+def test_a_field_alone_is_read_by_products_and_one_resample():
+    read = reader([augment.RandomElasticTransform(), *colours()], "uint8")
+    assert count(read("optimized_hlo"), "gather") == 4
+    assert len(read("stablehlo").splitlines()) < 3000
+
+
+def test_a_field_between_matrices_adds_four_readings_of_its_small_grid():
+    bend = augment.RandomElasticTransform()
+    layers = [augment.RandomRotation(0.1), bend, augment.RandomFlip()]
+    assert count(optimized(layers), "gather") == 4 + 4
+
+
 def test_colours_are_one_pass_over_the_pixels():
     compiled = optimized(colours())
     for operation in ("gather", "convolution", "dot"):

@@ -47,6 +47,47 @@ def test_01_random_flip_has_a_coin_for_each_axis():
     assert abs(counts - 500).max() < 4 * np.sqrt(2000 * 3 / 16)
 
 
+def test_05_equalization_has_a_histogram_for_each_image():
+    images = noise(2, 40, 40, 1).astype("uint8")
+    images[0] //= 4
+    layer = augment.Equalization()
+    both, alone = to_numpy(layer(images)), to_numpy(layer(images[:1]))
+    np.testing.assert_array_equal(both[:1], alone)
+    assert alone.min() == 0
+    assert alone.max() == 255
+
+
+def places(batch, height, width):
+    """Images whose every pixel holds its own place, so that they say where it went."""
+    y, x = np.mgrid[:height, :width] + 0.5
+    return np.tile(np.stack([x, y], axis=-1), (batch, 1, 1, 1)).astype("float32")
+
+
+def test_02_elastic_transform_keeps_the_images_of_a_batch_apart():
+    values = 10 * np.arange(8, dtype="float32")
+    images = np.ones((8, 16, 16, 3), "float32") * values[:, None, None, None]
+    dataset = tf.data.Dataset.from_tensor_slices(images).batch(8)
+    bent = next(iter(dataset.map(augment.RandomElasticTransform())))
+    np.testing.assert_allclose(np.array(bent), images, atol=1e-3)
+
+
+def test_03_elastic_transform_bends_masks_like_images():
+    images = np.zeros((8, 32, 32, 1), "float32")
+    images[:, 8:20, 10:26] = 1
+    layer = augment.RandomElasticTransform(interpolation="nearest")
+    bent = to_numpy(layer({"images": images, "segmentation_masks": images}))
+    assert np.abs(bent["images"] - images).mean() > 0.01
+    np.testing.assert_array_equal(bent["segmentation_masks"], bent["images"])
+
+
+def test_04_elastic_transform_draws_x_and_y_apart():
+    layer = augment.RandomElasticTransform(fill_mode="nearest", seed=1)
+    shift = to_numpy(layer(places(64, 48, 48))) - places(64, 48, 48)
+    inner = shift[:, 12:-12, 12:-12].reshape(-1, 2)
+    assert inner.std() > 0.5
+    assert abs(np.corrcoef(inner.T)[0, 1]) < 0.1
+
+
 @pytest.mark.parametrize("name", ["saturation", "jitter"])
 def test_06_saturation_stays_within_the_value_range(name):
     layer = {
@@ -164,6 +205,31 @@ def test_17_the_factor_of_perspective_is_a_probability(factor):
     assert abs(moved.mean() - factor) <= 4 * deviation
 
 
+def test_18_both_ends_of_the_factors_of_solarization_are_fractions():
+    images = np.arange(256, dtype="uint8").reshape(1, 256, 1, 1).repeat(200, axis=0)
+    layer = augment.Solarization(threshold_factor=(0.5, 0.5))
+    expected = np.where(images < 127.5, images, 255 - images)
+    np.testing.assert_array_equal(to_numpy(layer(images)), expected)
+    brighter = augment.Solarization((0.5, 0.5), (1.0, 1.0))(images[:, :100])
+    np.testing.assert_array_equal(to_numpy(brighter), images[:, :100] + 127.5)
+
+
+@pytest.mark.parametrize("op", [augment.AutoContrast, augment.CLAHE])
+def test_19_contrast_is_left_alone_at_inference(op):
+    images = noise(2, 8, 8, 3, low=50.0, high=100.0)
+    assert np.abs(to_numpy(op()(images)) - images).max() > 1
+    np.testing.assert_array_equal(to_numpy(op()(images, training=False)), images)
+
+
+@pytest.mark.parametrize("op", [augment.AutoContrast, augment.CLAHE])
+def test_20_contrast_takes_the_channels_where_they_are(op):
+    images = noise(2, 8, 8, 3, low=50.0, high=100.0)
+    expected = to_numpy(op(seed=1)(images)).transpose(0, 3, 1, 2)
+    first = op(data_format="channels_first", seed=1)
+    outputs = to_numpy(first(images.transpose(0, 3, 1, 2)))
+    np.testing.assert_allclose(outputs, expected, atol=1e-3)
+
+
 @pytest.mark.parametrize("factor", [1.0, 0.3])
 def test_17_the_factor_of_gaussian_blur_is_a_probability(factor):
     images = noise(4000, 2, 2, 1)
@@ -171,6 +237,15 @@ def test_17_the_factor_of_gaussian_blur_is_a_probability(factor):
     blurred = (to_numpy(layer(images)) != images).any(axis=(1, 2, 3))
     deviation = np.sqrt(factor * (1 - factor) / 4000)
     assert abs(blurred.mean() - factor) <= 4 * deviation
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.3])
+def test_17_the_factor_of_elastic_transform_is_a_probability(factor):
+    images = np.tile(np.arange(4, dtype="float32")[:, None, None], (4000, 1, 4, 1))
+    layer = augment.RandomElasticTransform(factor, (0.5, 1.0), seed=1)
+    bent = np.abs(to_numpy(layer(images)) - images).max(axis=(1, 2, 3)) > 1e-6
+    deviation = np.sqrt(factor * (1 - factor) / 4000)
+    assert abs(bent.mean() - factor) <= 4 * deviation
 
 
 def test_21_random_crop_crops_at_inference():
@@ -183,6 +258,13 @@ def test_22_random_crop_has_a_window_for_each_image():
     images = np.arange(16, dtype="float32").reshape(1, 4, 4, 1).repeat(64, axis=0)
     crops = to_numpy(augment.RandomCrop(2, 2, seed=1)(images)).reshape(64, -1)
     assert len(np.unique(crops, axis=0)) == 9
+
+
+@pytest.mark.parametrize("factor", [0.0, 1.0])
+def test_23_sharpness_keeps_the_edges_as_bright(factor):
+    images = np.full((2, 8, 8, 3), 100, "uint8")
+    outputs = to_numpy(augment.RandomSharpness((factor, factor))(images))
+    np.testing.assert_allclose(outputs, 100.0, atol=1e-3)
 
 
 def test_23_gaussian_blur_keeps_the_brightness_of_the_border():
@@ -244,12 +326,13 @@ def test_28_shear_of_one_number_is_restored_and_loaded(tmp_path):
 
 
 @pytest.mark.parametrize("channels", [1, 6])
-@pytest.mark.parametrize("name", ["hue", "saturation", "grayscale"])
+@pytest.mark.parametrize("name", ["hue", "saturation", "grayscale", "degeneration"])
 def test_29_colour_layers_take_any_number_of_channels(name, channels):
     layer = {
         "hue": augment.RandomHue((0.5, 0.5)),
         "saturation": augment.RandomSaturation((0.2, 0.2)),
         "grayscale": augment.RandomGrayscale(1.0),
+        "degeneration": augment.RandomColorDegeneration((0.8, 0.8)),
     }[name]
     images = noise(4, 8, 8, channels)
     outputs = to_numpy(layer(images))

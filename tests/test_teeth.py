@@ -40,13 +40,13 @@ class Rotation(augment.RandomRotation):
 
 @breaks("changes_training_images", BRIGHTNESS)
 class DoesNothing(Brightness):
-    def transform(self, canvas, params):
+    def transform(self, canvas, params, chosen):
         pass
 
 
 @breaks("values_are_finite", BRIGHTNESS)
 class TakesRoots(Brightness):
-    def transform(self, canvas, params):
+    def transform(self, canvas, params, chosen):
         canvas.settle()
         canvas.images = ops.sqrt(canvas.images - 100.0)
 
@@ -78,18 +78,19 @@ class RestsAtInference(augment.Rescaling):
 
 @breaks("rate_zero_is_inference", BRIGHTNESS)
 class IgnoresRate(Brightness):
-    def draw(self, rng, constants, training):
-        drawn = super().draw(rng, constants, training)
-        return drawn and (drawn[0], None)
+    def draw(self, rng, training):
+        drawn = super().draw(rng, training)
+        return drawn and {"factor": drawn["factor"]}
 
 
 @breaks("rate_picks_samples", BRIGHTNESS)
 class TossesOnceForTheBatch(Brightness):
-    def draw(self, rng, constants, training):
-        params, applied = super().draw(rng, constants, training)
-        return params, applied if applied is None else ops.where(
-            applied[:1], applied, applied[:1]
-        )
+    def draw(self, rng, training):
+        params = super().draw(rng, training)
+        if "applied" in params:
+            first = params["applied"][:1]
+            params["applied"] = ops.where(first, params["applied"], first)
+        return params
 
 
 @breaks("same_seed_same_draws", BRIGHTNESS, "round_trips")
@@ -100,30 +101,45 @@ class ForgetsSeed(Brightness):
 
 @breaks("other_seed_other_draws", BRIGHTNESS, "draws_advance")
 class FreezesSeed(Brightness):
-    def sample(self, rng):
+    def parameters(self, rng):
         low, high = self.factor
         return {"factor": keras.random.uniform((rng.batch,), low, high, seed=3)}
 
 
 @breaks("samples_differ_within_batch", BRIGHTNESS)
 class DrawsPerBatch(Brightness):
-    def sample(self, rng):
+    def parameters(self, rng):
         factor = rng.uniform(*self.factor)
         return {"factor": factor[:1] + 0.0 * factor}
 
 
 @breaks("shares_differ_within_batch", {"alpha": 1.0, "classes": 3})
 class MixesPerBatch(augment.MixUp):
-    def sample(self, rng):
-        params = super().sample(rng)
+    def parameters(self, rng):
+        params = super().parameters(rng)
         return {**params, "share": params["share"][:1] + 0.0 * params["share"]}
 
 
 @breaks("draw_does_not_depend_on_batch_size", BRIGHTNESS)
 class SpreadsOverTheBatch(Brightness):
-    def sample(self, rng):
+    def parameters(self, rng):
         place = ops.cast(ops.arange(rng.batch, dtype="int32"), "float32") / rng.batch
         return {"factor": 0.3 - 0.2 / rng.batch * (1.0 + place)}
+
+
+@breaks("host_equals_device", BRIGHTNESS)
+class DarkensOnTheHost(Brightness):
+    def color(self, params):
+        if _backend.engine() == "numpy":
+            params = {"factor": 0.5 * params["factor"]}
+        return super().color(params)
+
+
+@breaks("host_draws_by_number", BRIGHTNESS)
+class DrawsByTheBatchOnTheHost(Brightness):
+    def on_host(self, inputs, params=None):
+        samples = len(inputs) if inputs.ndim == 4 else 1
+        return super().on_host(inputs, params or self.sample(samples))
 
 
 @breaks("single_equals_batch_of_one", BRIGHTNESS)
@@ -142,17 +158,16 @@ class SkipsArrays(Brightness):
 
 @breaks("video_frames_change_alike", BRIGHTNESS, "video_equals_its_frames")
 class DrawsPerFrame(Brightness):
-    def transform(self, canvas, params):
+    def transform(self, canvas, params, chosen):
         canvas.frames = None
-        params, applied = params
         images = canvas.images.shape[0]
         steps = ops.arange(images, dtype="float32") * 0.01
-        super().transform(canvas, ({"factor": params["factor"][:1] + steps}, applied))
+        super().transform(canvas, {"factor": params["factor"][:1] + steps}, chosen)
 
 
 @breaks("channels_first_equals_transposed", ROTATION)
 class TurnsTheOtherWay(Rotation):
-    def sample(self, rng):
+    def parameters(self, rng):
         turns = rng.uniform(*self.factor)
         return {"turns": turns if self.data_format == "channels_last" else -turns}
 
@@ -168,10 +183,10 @@ class LeavesFlatMasks(Rotation):
 
 @breaks("one_and_four_channels_work", {"factor": 0.5})
 class WantsRed(augment.RandomGrayscale):
-    def transform(self, canvas, params):
+    def transform(self, canvas, params, chosen):
         canvas.images = canvas.images[..., :3]
         canvas.channels = min(canvas.channels, 3)
-        super().transform(canvas, params)
+        super().transform(canvas, params, chosen)
 
 
 @breaks("input_dtypes_agree", BRIGHTNESS)
@@ -191,8 +206,8 @@ class ReturnsFloat32(Brightness):
 
 @breaks("uint8_output_is_rounded", ROTATION)
 class CutsDecimals(Rotation):
-    def transform(self, canvas, params):
-        super().transform(canvas, params)
+    def transform(self, canvas, params, chosen):
+        super().transform(canvas, params, chosen)
         canvas.settle()
         if self.compute_dtype == "uint8":
             canvas.images = ops.floor(canvas.images)
@@ -247,23 +262,23 @@ class AddsBoxLabels(Rotation):
 
 @breaks("padding_boxes_stay_padding", ROTATION)
 class LabelsEverything(Rotation):
-    def transform(self, canvas, params):
-        super().transform(canvas, params)
+    def transform(self, canvas, params, chosen):
+        super().transform(canvas, params, chosen)
         canvas.settle()
         canvas.box_labels = ops.abs(canvas.box_labels)
 
 
 @breaks("color_leaves_annotations", BRIGHTNESS)
 class PaintsMasks(Brightness):
-    def transform(self, canvas, params):
-        super().transform(canvas, params)
+    def transform(self, canvas, params, chosen):
+        super().transform(canvas, params, chosen)
         canvas.masks = canvas.masks + 1
 
 
 @breaks("box_is_the_hull_of_the_mask", ROTATION)
 class TurnsBoxesBack(Rotation):
-    def transform(self, canvas, params):
-        super().transform(canvas, params)
+    def transform(self, canvas, params, chosen):
+        super().transform(canvas, params, chosen)
         old = canvas.boxes
         canvas.settle()
         canvas.boxes = boxes.transform(old, ops.eye(3, dtype="float32")[None])
@@ -271,8 +286,8 @@ class TurnsBoxesBack(Rotation):
 
 @breaks("mask_follows_the_image", ROTATION)
 class LeavesMasks(Rotation):
-    def transform(self, canvas, params):
-        super().transform(canvas, params)
+    def transform(self, canvas, params, chosen):
+        super().transform(canvas, params, chosen)
         old = canvas.masks
         canvas.settle()
         canvas.masks = old
@@ -280,8 +295,8 @@ class LeavesMasks(Rotation):
 
 @breaks("keypoints_stay_in_their_box", ROTATION)
 class SwapsXY(Rotation):
-    def transform(self, canvas, params):
-        super().transform(canvas, params)
+    def transform(self, canvas, params, chosen):
+        super().transform(canvas, params, chosen)
         canvas.settle()
         x, y = canvas.keypoints[..., 0], canvas.keypoints[..., 1]
         canvas.keypoints = ops.stack([y, x], axis=-1)
@@ -289,8 +304,8 @@ class SwapsXY(Rotation):
 
 @breaks("keypoints_keep_what_comes_after_xy", ROTATION)
 class DropsVisibility(Rotation):
-    def transform(self, canvas, params):
-        super().transform(canvas, params)
+    def transform(self, canvas, params, chosen):
+        super().transform(canvas, params, chosen)
         canvas.keypoints = canvas.keypoints[..., :2]
         canvas.keypoints = ops.concatenate([canvas.keypoints] * 2, axis=-1)
 
@@ -329,7 +344,7 @@ class MisjudgesItsSize(Brightness):
 
 @breaks("compiles_in_a_step", BRIGHTNESS)
 class DrawsOnTheHost(Brightness):
-    def sample(self, rng):
+    def parameters(self, rng):
         return {"factor": rng.uniform() * 0.0 + np.random.default_rng().random()}
 
 
@@ -350,7 +365,7 @@ class ReturnsDoublesInTensorFlow(Brightness):
     def __call__(self, inputs, **kwargs):
         out = super().__call__(inputs, **kwargs)
         if "tensorflow.python" in type(inputs["images"]).__module__:
-            with _backend.tensorflow_scope():
+            with _backend.scope("tensorflow"):
                 out["images"] = ops.cast(out["images"], "float64")
         return out
 

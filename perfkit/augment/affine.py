@@ -78,7 +78,7 @@ class RandomAffine(WarpAugment):
         self.height_factor = span("height_factor", height_factor)
         self.width_factor = span("width_factor", width_factor)
 
-    def sample(self, rng):
+    def parameters(self, rng):
         return {
             "turns": rng.uniform(*self.rotation_factor),
             "zoom": rng.uniform(*self.zoom_factor),

@@ -4,14 +4,14 @@ import warnings
 from typing import Any
 
 import keras
+import numpy as np
 
 from perfkit import _backend, _check
 from perfkit._backend import dtype_of, ops
 from perfkit._config import Configured
 from perfkit._random import Sampler, SeedStream
-from perfkit.augment import _inputs
-from perfkit.augment.canvas import Canvas
-from perfkit.ops import boxes
+from perfkit.augment import replay
+from perfkit.augment.modality import Modality
 
 _MANY_PROGRAMS = 16
 # What holds of the values of every call; XLA cannot raise errors itself.
@@ -20,6 +20,8 @@ _RULES = {
     "constants it is made from.",
     "classes": "labels are out of range. They must be whole numbers of at least 0 and "
     "less than `classes`.",
+    "square": "a quarter turn needs square images. Crop or resize them to a square "
+    "before the layer.",
 }
 
 
@@ -33,12 +35,9 @@ class _Programs:
 class Augment(Configured, keras.layers.Layer):
     """Base of all augmentation layers.
 
-    Inputs are images, or a dict with `"images"` and any of `"labels"`,
-    `"segmentation_masks"`, `"bounding_boxes"` (`{"boxes": ..., "labels": ...}`),
-    `"keypoints"` (x and y in pixels) and keys that pass by untouched. Images are
-    one image, a batch, or a batch of videos, whose frames are all changed alike;
-    integers or floats. They come out in the layer's compute dtype, which may be
-    `dtype="uint8"`. Coordinates are continuous: pixel `i` covers `[i, i + 1)`.
+    Inputs are an array, or a dict that holds it beside what belongs to it; a kind of
+    data (`ImageAugment`, ...) says which keys it handles. Other keys pass by
+    untouched. What is augmented comes out in the layer's compute dtype.
 
     A call augments unless `training=False`. `fit`, `evaluate` and `predict` say
     which; a call that does not say augments, as with Keras's layers, except while a
@@ -46,28 +45,24 @@ class Augment(Configured, keras.layers.Layer):
 
     A call is a pure function of its inputs and one key, compiled by XLA for each
     static shape, also outside a compiled step: eagerly and in `tf.data`. Where
-    the size of the images or the number of boxes is unknown, as in `tf.data` before
-    a resize or padding, it runs uncompiled, and several times slower: resize or
-    bucket the images, and pad the boxes to one number, if you can.
+    a shape is unknown, as in `tf.data` before a resize or padding, it runs
+    uncompiled, and several times slower: resize, pad or bucket, if you can.
+
+    `params = layer.sample(batch_size, seed=...)` draws without a call, and
+    `layer.apply(inputs, params)` applies what was drawn, as often as wanted.
 
     Args:
         seed: Whole number below 2**32, or `None` for a different stream at each
             construction.
-        data_format: `"channels_last"`, `"channels_first"`, or `None` for the
-            Keras default.
-        bounding_box_format: Format of the boxes, which Keras names: `"xyxy"`,
-            `"yxyx"`, `"xywh"`, `"center_xywh"`, `"center_yxhw"`, `"rel_xyxy"`,
-            `"rel_yxyx"`, `"rel_xywh"` or `"rel_center_xywh"`. Needed where there
-            are boxes. A box that leaves the image gets the label -1.
         **kwargs: See `keras.layers.Layer`.
     """
 
+    modality: Modality
     random = True  # whether a call draws anything
     mixes = False  # whether samples are mixed with each other
+    deals = False  # whether what a sample draws depends on the size of its batch
 
-    def __init__(
-        self, *, seed=None, data_format=None, bounding_box_format=None, **kwargs
-    ):
+    def __init__(self, *, seed=None, **kwargs):
         super().__init__(autocast=False, **kwargs)
         owner = type(self).__name__
         if not self.random and seed is not None:
@@ -75,33 +70,26 @@ class Augment(Configured, keras.layers.Layer):
         if seed is not None:
             seed = _check.integer(owner, "seed", seed, 0, 2**32 - 1)
         self.seed = seed
-        self.data_format = _check.one_of(
-            owner,
-            "data_format",
-            data_format or keras.config.image_data_format(),
-            ("channels_first", "channels_last"),
-        )
-        if bounding_box_format is not None:
-            bounding_box_format = _check.one_of(
-                owner, "bounding_box_format", bounding_box_format, boxes.FORMATS
-            )
-        self.bounding_box_format = bounding_box_format
         self._programs = _Programs()
         self._uncompiled = False
         if self.random:
             self._stream = SeedStream(self.seed)
             self._seed_generator = self._stream.generator  # tracked as layer state
+        self._host_draws = replay.HostDraws(self._stream.first if self.random else 0)
         self.built = True
 
-    def draw(self, rng, constants, training):
+    def draw(self, rng, training) -> Any:
         """Family: draw the parameters of `rng.batch` samples.
 
-        `constants` are those of the layer. `None` says that nothing is to be done.
+        `None` says that nothing is to be done.
         """
         raise NotImplementedError
 
-    def transform(self, canvas: Canvas, params) -> None:
-        """Family: change the canvas as `params` say."""
+    def perform(self, canvas, params, constants, chosen=None) -> None:
+        """Family: change the canvas as `params` and the layer's constants say.
+
+        Of the samples that are `chosen`, if that is not `None`.
+        """
         raise NotImplementedError
 
     def constants(self) -> Any:
@@ -116,11 +104,86 @@ class Augment(Configured, keras.layers.Layer):
         """How many programs this layer has compiled, one for each set of shapes."""
         return len(self._programs.compiled)
 
+    def sample(self, batch_size, *, seed=None, index=None) -> Any:
+        """Draw the parameters of a batch, for `apply`.
+
+        Args:
+            batch_size: Number of samples. At least 1.
+            seed: Whole number, or a pair of them such as `(seed, epoch)`; `None`
+                takes the next draw of the layer's own stream.
+            index: Whole numbers of the samples in their data set, one for each: what
+                is drawn for a sample then depends on `seed` and its number alone,
+                not on what it is batched with. By default samples count from 0.
+
+        Returns:
+            Parameters in lists and dicts of NumPy arrays, `(batch_size,)` each. They
+            may be kept as JSON: `apply` takes lists of numbers too.
+
+        Raises:
+            ValueError: If an argument is out of bounds.
+        """
+        owner = type(self).__name__
+        batch_size = _check.integer(owner, "batch_size", batch_size)
+        if not self.random:
+            key = ops.zeros((2,), "int32")
+        elif seed is None:
+            key = self._stream.next_key()
+        else:
+            key = ops.convert_to_tensor(replay.key(owner, seed), dtype="int32")
+        if index is not None:
+            index = replay.numbers(owner, index, batch_size)
+            index = ops.convert_to_tensor(index, dtype="int32")
+        return replay.to_numpy(self.draw(Sampler(batch_size, key, index), True))
+
+    def apply(self, inputs, params) -> Any:
+        """Augment as `params` say, which `sample` drew.
+
+        Args:
+            inputs: As in a call, of as many samples as were drawn for.
+            params: What `sample` returned.
+
+        Returns:
+            The same as a call.
+
+        Raises:
+            ValueError: If `params` are not those of this layer and batch.
+        """
+        return self._checked_call(inputs, {}, replay.from_user(self.name, params))
+
+    def on_host(self, inputs, params=None) -> Any:
+        """Augment NumPy arrays by OpenCV and NumPy: no device, no compiling.
+
+        For input workers and plain loops, with images of any size. The same
+        operations with the same parameters, to within rounding; a stream of draws of
+        its own, in which each sample is drawn for by its number.
+
+        Args:
+            inputs: As in a call, but NumPy arrays.
+            params: What `sample` returned; `None` takes the next draws.
+
+        Returns:
+            The same as a call, in NumPy arrays.
+
+        Raises:
+            ValueError: If the inputs cannot be augmented, or `params` are not theirs.
+        """
+        if params is not None:
+            params = replay.from_user(self.name, params)
+        inputs, hand_back = self._prepared(inputs, None)
+        with _backend.scope("numpy"):
+            inputs = keras.tree.map_structure(np.asarray, inputs)
+            if params is None:
+                samples = self.modality.samples(inputs)
+                params = self._host_draws.next(self, samples)
+            outputs, kept = self._run(inputs, None, self.constants(), True, params)
+            self._check_rules(kept)
+        return hand_back(outputs)
+
     def __call__(self, inputs, training=None, **kwargs):
         kwargs = {"training": training, **kwargs}
         return _backend.as_written(self._checked_call, inputs, kwargs)
 
-    def _checked_call(self, inputs, kwargs):
+    def _checked_call(self, inputs, kwargs, params=None):
         """Check the inputs, and route what cannot go through `Layer.__call__`.
 
         Keras takes an explicit `training=None` literally and infers only what is
@@ -128,26 +191,39 @@ class Augment(Configured, keras.layers.Layer):
         are foreign to another backend.
         """
         kwargs = {name: value for name, value in kwargs.items() if value is not None}
-        _inputs.check_call(self.name, inputs, kwargs.get("training"))
-        bare = not isinstance(inputs, dict)
-        inputs = _inputs.as_arrays({"images": inputs} if bare else inputs)
-        layout = self.data_format, self.bounding_box_format
-        _inputs.check(self.name, inputs, *layout, self.mixes)
-        self.check_inputs(inputs)
-        inputs, aside = _inputs.split(inputs, self.mixes)
+        inputs, hand_back = self._prepared(inputs, kwargs.get("training"))
         if _backend.is_foreign(inputs):
             training = kwargs.get("training", True)
-            with _backend.tensorflow_scope():
-                outputs = self._augment(inputs, training)
+            with _backend.scope("tensorflow"):
+                outputs = self._augment(inputs, training, params)
+        elif params is not None:
+            inputs = keras.tree.map_structure(keras.ops.convert_to_tensor, inputs)
+            outputs = self._augment(inputs, True, params)
         else:
             outputs = super().__call__(inputs, **kwargs)
-        return outputs["images"] if bare else _inputs.join(outputs, aside)
+        return hand_back(outputs)
+
+    def _prepared(self, inputs, training):
+        """What a program takes of the inputs, and how its outputs are handed back."""
+        modality = self.modality
+        modality.check_call(self.name, inputs, training)
+        bare = not isinstance(inputs, dict)
+        inputs = modality.as_arrays({modality.main: inputs} if bare else inputs)
+        modality.check(self.name, inputs, self.mixes)
+        self.check_inputs(inputs)
+        inputs, aside = modality.split(inputs, self.mixes)
+
+        def hand_back(outputs):
+            return outputs[modality.main] if bare else modality.join(outputs, aside)
+
+        return inputs, hand_back
 
     def call(self, inputs, training=None):
         if training is None:
             training = not _backend.is_exported()
         if not isinstance(inputs, dict):  # `stateless_call` does not go by `__call__`
-            return self._augment({"images": inputs}, training)["images"]
+            main = self.modality.main
+            return self._augment({main: inputs}, training)[main]
         return self._augment(inputs, training)
 
     def compute_output_spec(self, inputs, training=True):
@@ -163,32 +239,36 @@ class Augment(Configured, keras.layers.Layer):
             return keras.KerasTensor(shape, self.compute_dtype)
 
         bare = not isinstance(input_shape, dict)
-        shapes = {"images": input_shape} if bare else input_shape
+        main = self.modality.main
+        shapes = {main: input_shape} if bare else input_shape
         inputs = {
             key: {name: tensor(part) for name, part in shape.items()}
             if isinstance(shape, dict)
             else tensor(shape)
             for key, shape in shapes.items()
         }
-        outputs = self.compute_output_spec(inputs["images"] if bare else inputs)
+        outputs = self.compute_output_spec(inputs[main] if bare else inputs)
         return keras.tree.map_structure(lambda x: x.shape, outputs)
 
-    def _augment(self, inputs, training):
-        if self.random and training:
+    def _augment(self, inputs, training, params=None):
+        if self.random and training and params is None:
             key = self._stream.next_key()
         else:
             key = ops.zeros((2,), "int32")
-        program = self._program(inputs, bool(training))
-        outputs, kept = program(inputs, key, self.constants())
-        for rule, flag in kept.items():
-            _backend.check(flag, f"{self.name}: {_RULES[rule]}")
+        program = self._program(inputs, bool(training), params)
+        outputs, kept = program(inputs, key, self.constants(), params)
+        self._check_rules(kept)
         return outputs
 
-    def _program(self, inputs, training):
+    def _check_rules(self, kept):
+        for rule, flag in kept.items():
+            _backend.check(flag, f"{self.name}: {_RULES[rule]}")
+
+    def _program(self, inputs, training, params):
         """Return the compiled program, or a plain function where none is possible."""
 
-        def run(inputs, key, constants):
-            return self._run(inputs, key, constants, training)
+        def run(inputs, key, constants, params):
+            return self._run(inputs, key, constants, training, params)
 
         if not training and _backend.in_graph():
             return run  # a model that is exported should not need XLA
@@ -196,31 +276,32 @@ class Augment(Configured, keras.layers.Layer):
         if self._uncompiled or any(None in shape[1:] for shape in shapes):
             return run
         shapes = keras.tree.map_structure(lambda x: (*x.shape, dtype_of(x)), inputs)
-        signature = (training, _backend.engine(), repr(shapes))
+        signature = (training, params is None, _backend.engine(), repr(shapes))
         programs = self._programs.compiled
         if signature not in programs:
             if len(programs) == _MANY_PROGRAMS:
                 warnings.warn(
                     f"{self.name} has compiled {_MANY_PROGRAMS} programs, one for "
                     "each shape of its inputs, and compiles no more: other shapes "
-                    "run uncompiled and slower. Resize or bucket the images, and pad "
-                    f"boxes and keypoints to one number. Received: shapes={shapes}",
+                    f"run uncompiled and slower. {self.modality.one_shape}. Received: "
+                    f"shapes={shapes}",
                     stacklevel=3,
                 )
                 return run
             programs[signature] = _backend.compiled(run)
         return programs[signature]
 
-    def _run(self, inputs, key, constants, training):
-        layout = _inputs.Layout(
-            inputs["images"], self.data_format, self.bounding_box_format
-        )
-        canvas = layout.to_canvas(inputs)
-        params = self.draw(Sampler(canvas.samples, key), constants, training)
+    def _run(self, inputs, key, constants, training, params):
+        canvas, layout = self.modality.to_canvas(inputs)
+        if params is None:
+            params = self.draw(Sampler(canvas.samples, key), training)
+        else:
+            replay.check_batch(self.name, params, canvas.samples)
+            canvas.dealt = False  # who was chosen for what may be anybody's choice
         if params is not None:
-            self.transform(canvas, params)
+            self.perform(canvas, params, constants)
             canvas.settle()
-        outputs = layout.from_canvas(canvas, inputs, self.compute_dtype)
+        outputs = self.modality.from_canvas(canvas, layout, inputs, self.compute_dtype)
         kept = {}
         for rule, flag in canvas.rules:
             kept[rule] = kept[rule] & flag if rule in kept else flag

@@ -39,7 +39,7 @@ class RandomBrightness(ColorAugment):
         self.factor = _check.span("RandomBrightness", "factor", factor, -1.0, 1.0)
         self.value_range = _check.value_range("RandomBrightness", value_range)
 
-    def sample(self, rng):
+    def parameters(self, rng):
         return {"factor": rng.uniform(*self.factor)}
 
     def color(self, params):

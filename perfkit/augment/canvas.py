@@ -7,19 +7,13 @@ colour map commute. The work is done once, when the picture is asked for.
 
 from typing import Any, NamedTuple
 
-from perfkit._backend import ops
-from perfkit.ops import affine, boxes, color
-from perfkit.ops.warp import warp
+from perfkit._backend import dtype_of, ops
+from perfkit.augment.chosen import change
+from perfkit.augment.motion import Motion, Sampling, compatible, merge
+from perfkit.ops import boxes, color, paths, warp
 
-
-class _Motion(NamedTuple):
-    """Where pixels go: a homography, and how to resample."""
-
-    matrix: Any
-    affine: bool
-    interpolation: str | None
-    fill_mode: str | None
-    fill_value: float
+_ANY = Sampling()
+_SLACK = 1e-4  # of a box's area: for boxes at the very edge of the image
 
 
 class _Stage(NamedTuple):
@@ -63,11 +57,15 @@ class Canvas:
         self.labels = labels
         _, height, width, self.channels = ops.shape(images)
         self.size = (height, width)
+        self.min_visible = 0.0
         self.rules: list[tuple[str, Any]] = []
-        self._motion: _Motion | None = None
+        self.fused = True  # whether operations may leave their work to later ones
+        self.dealt = True  # whether choices of samples keep to their limits
+        self._motion: Motion | None = None
         self._stages: list[_Stage] = []
         self._fill: Any = None
         self._resampled: Any = None
+        self._sources: Any = None
 
     @property
     def samples(self):
@@ -83,56 +81,64 @@ class Canvas:
             for n in self.size
         )
 
-    def move(
-        self,
-        matrix,
-        size,
-        interpolation=None,
-        fill_mode=None,
-        fill_value=0.0,
-        affine=True,
-    ) -> None:
+    def check_channels(self, name) -> None:
+        """Raise an error that names the layer if the number of channels is unknown."""
+        if not isinstance(self.channels, int):
+            raise ValueError(
+                f"{name}: images have an unknown number of channels. Say it before the "
+                "layer: `images = tf.ensure_shape(images, (None, None, 3))`."
+            )
+
+    def move(self, matrix, size, sampling=_ANY, affine=True) -> None:
         """Send pixels through `matrix`, `(samples, 3, 3)`, into a frame of `size`.
 
-        `None` for `interpolation` or `fill_mode` says that any will do: pixels go
-        to pixels, or nothing outside is seen. `affine` says that the last row of
-        the matrix is 0, 0, 1.
+        `affine` says that the last row of the matrix is 0, 0, 1.
         """
         self.rules.append(("finite", ops.all(ops.isfinite(matrix))))
         images = ops.zeros((ops.shape(self.images)[0], 1, 1), "float32")
-        matrix = self.per_image(matrix) + images
-        motion = _Motion(matrix, affine, interpolation, fill_mode, fill_value)
-        if self._motion is not None:
-            if not _compatible(self._motion, motion):
-                self.settle()
-            else:
-                motion = _merge(self._motion, motion)
-        self._motion = motion
-        self.size = size
-        self._resampled = None
-        if fill_mode == "constant":
-            self._fill = ops.zeros((1, self.channels), "float32") + fill_value
+        path = paths.straight(self.per_image(matrix) + images, affine)
+        self._go(Motion(path, sampling), size)
 
-    def paint(self, m, value_range=None, applied=None) -> None:
+    def bend(self, grid, sampling=_ANY) -> None:
+        """Read pixels from beside their place, by a tamed field as in `ops.fields`.
+
+        `grid` is one for each of `samples`; the size stays.
+        """
+        self.rules.append(("finite", ops.all(ops.isfinite(grid))))
+        images = ops.zeros((ops.shape(self.images)[0], 1, 1, 1), "float32")
+        path = paths.bent(self.per_image(grid) + images, self.size)
+        self._go(Motion(path, sampling), self.size)
+
+    def _go(self, motion, size):
+        if self._motion is not None and not compatible(self._motion, motion):
+            self.settle()
+        if motion.sampling.fill_mode == "constant":  # later colours change it too
+            value = motion.sampling.fill_value
+            self._fill = ops.zeros((1, self.channels), "float32") + value
+        together = self._motion is not None
+        self._motion = merge(self._motion, motion) if together else motion
+        self.size = size
+        self._resampled = self._sources = None
+
+    def paint(self, m, value_range=None, chosen=None) -> None:
         """Map colours linearly, and cut them off at `value_range`.
 
         Args:
             m: `ColorMatrix` of `samples` images.
             value_range: `(low, high)`, or `None` to leave values as they come.
-            applied: Booleans `(samples,)`; where false nothing is changed. `None`
-                stands for everywhere.
+            chosen: The samples to be changed; `None` stands for all.
         """
         finite = ops.all(ops.isfinite(m.mix)) & ops.all(ops.isfinite(m.offset))
         self.rules.append(("finite", finite))
         bounds = None
-        if applied is not None:
-            m = color.select(applied, m)
+        if chosen is not None:
+            m = color.select(chosen.mask, m)
         if value_range is not None:
             low, high = [ops.zeros((1, 1), "float32") + edge for edge in value_range]
-            if applied is not None:
+            if chosen is not None:
                 anything = float("inf")
-                low = ops.where(applied[:, None], low, -anything)
-                high = ops.where(applied[:, None], high, anything)
+                low = ops.where(chosen.mask[:, None], low, -anything)
+                high = ops.where(chosen.mask[:, None], high, anything)
             bounds = (self.per_image(low), self.per_image(high))
         m = color.spread(m, self.channels)
         m = color.ColorMatrix(self.per_image(m.mix), self.per_image(m.offset))
@@ -181,8 +187,58 @@ class Canvas:
         if self._motion is None:
             return self.images, None
         if self._resampled is None:
-            self._resampled = self._resample(self.images, self._motion)
+            how = self._motion.sampling
+            pair = how.interpolation, how.fill_mode
+            self._resampled = self._resample(self.images, self._motion.path, *pair)
         return self._resampled
+
+    @property
+    def pending(self):
+        """Whether there is anything to be done before pixels can be read."""
+        return self._motion is not None or bool(self._stages)
+
+    def change(self, function, params, chosen=None, joined=False) -> None:
+        """Replace the images by `function(images, params)`.
+
+        Where samples were dealt out, only those that may be chosen go through it.
+
+        Args:
+            function: From float32 NHWC images, and `params` of the shape
+                `(images, 1, 1, 1)`, to new images of the same shape.
+            params: Dict of `(samples,)` arrays.
+            chosen: The samples to be changed; `None` stands for all.
+            joined: Whether a video is one image, its frames below each other.
+        """
+        self.settle()
+        images = ops.cast(self.images, "float32")
+        whole = ops.shape(images)
+        shape = whole[1:]
+        rows = seen = shape
+        if self.frames is not None:
+            rows = (self.frames, *shape)
+            images = ops.reshape(images, (self.samples, *rows))
+            seen = (self.frames * shape[0], *shape[1:]) if joined else shape
+
+        def spread(x):
+            return (x if joined else self.per_image(x))[:, None, None, None]
+
+        def changed(parts, params):
+            some = parts["images"]
+            samples = ops.shape(some)[0]
+            if self.frames is not None:
+                some = ops.reshape(some, (-1, *seen))
+            some = function(some, {name: spread(x) for name, x in params.items()})
+            if self.frames is not None:
+                some = ops.reshape(some, (samples, *rows))
+            return {"images": some}
+
+        images = change(changed, {"images": images}, params, chosen, self.dealt)
+        images = images["images"]
+        self.images = images if self.frames is None else ops.reshape(images, whole)
+
+    def spread(self, x):
+        """One number a sample as one an image, `(images, 1, 1, 1)`."""
+        return self.per_image(x)[:, None, None, None]
 
     def settle(self) -> None:
         """Do all that was asked for, so that pixels themselves can be changed."""
@@ -196,71 +252,88 @@ class Canvas:
         """Replace the images by `resample(images)`; the rest follows `matrix`."""
         self.settle()
         self.images = resample(self.images)
-        self.move(matrix, size, fill_mode=fill_mode)
+        self.move(matrix, size, Sampling(fill_mode=fill_mode))
         motion, self._motion, self._fill = self._motion, None, None
         self._move_annotations(motion)
 
     def _move_annotations(self, motion):
         if self.masks is not None:
-            nearest = motion._replace(interpolation="nearest")
-            self.masks = self._resample(self.masks, nearest)[0]
+            self.masks = self._moved_masks(motion)
         if self.keypoints is not None:
-            moved = affine.apply(motion.matrix, self.keypoints[..., :2])
+            moved = paths.move(motion.path, self.keypoints[..., :2])
             rest = self.keypoints[..., 2:]
             self.keypoints = ops.concatenate([moved, rest], axis=-1)
         if self.boxes is not None:
-            height, width = self.extent
-            moved = boxes.transform(self.boxes, motion.matrix)
-            self.put_boxes(boxes.clip(moved, 0.0, 0.0, width, height))
+            self.put_boxes(*self._moved_boxes(motion))
 
-    def put_boxes(self, new) -> None:
-        """Replace the boxes; those without area lose their label."""
-        self.boxes = new
-        if self.box_labels is not None:
-            nothing = ops.zeros_like(self.box_labels) - 1
-            self.box_labels = ops.where(boxes.area(new) > 0.0, self.box_labels, nothing)
+    def _moved_masks(self, motion):
+        how = motion.sampling
+        pair = how.mask_interpolation, how.fill_mode
+        masks, coverage = self._resample(self.masks, motion.path, *pair)
+        if coverage is not None and how.mask_fill_value != 0.0:
+            masks = warp.filled(masks, coverage, how.mask_fill_value)
+        return ops.cast(masks, dtype_of(self.masks))
 
-    def _resample(self, pixels, motion):
-        height, width = self.size
-        return warp(
-            pixels,
-            affine.inverse(motion.matrix),
-            height,
-            width,
-            motion.interpolation or "nearest",
-            motion.fill_mode or "nearest",
-            motion.affine,
-        )
+    def seen_boxes(self):
+        """Boxes as they will be, and their labels, before the work is done.
+
+        Each is `None` where the canvas has none.
+        """
+        if self.boxes is None or self._motion is None:
+            return self.boxes, self.box_labels
+        return self._seen(*self._moved_boxes(self._motion))
+
+    def put_boxes(self, new, whole=None) -> None:
+        """Replace the boxes by what is seen of them.
+
+        Those without area lose their label, and those of which less is seen than
+        `min_visible` of the area `whole`, `(samples * frames, n)`.
+        """
+        self.boxes, self.box_labels = self._seen(new, whole)
+
+    def _moved_boxes(self, motion):
+        """Boxes cut off at the edges of the image, and their areas before that."""
+        height, width = self.extent
+        moved = paths.move_boxes(motion.path, self.boxes)
+        return boxes.clip(moved, 0.0, 0.0, width, height), boxes.area(moved)
+
+    def _seen(self, corners, whole=None):
+        labels = self.box_labels
+        if labels is not None:
+            area = boxes.area(corners)
+            seen = area > 0.0
+            if whole is not None and self.min_visible > 0.0:
+                share = self.min_visible - _SLACK
+                seen = seen & (area >= share * whole)
+            labels = ops.where(seen, labels, ops.zeros_like(labels) - 1)
+        return corners, labels
+
+    def _resample(self, pixels, path, interpolation, fill_mode):
+        if self._sources is None:
+            self._sources = paths.sources(path, *self.size)
+        x, y = self._sources
+        how = interpolation or "nearest"
+        return warp.warp(pixels, x, y, how, fill_mode or "nearest")
+
+    def by_sample(self, x):
+        """Gather the rows of all frames, `(samples, frames * n, ...)`."""
+        if self.frames is None:
+            return x
+        _, n, *rest = ops.shape(x)
+        return ops.reshape(x, (self.samples, self.frames * n, *rest))
+
+    def images_of(self, rows):
+        """Numbers of the images of samples, frame by frame."""
+        if self.frames is None:
+            return rows
+        frame = ops.arange(self.frames, dtype="int32")[None, :]
+        return ops.reshape(rows[:, None] * self.frames + frame, (-1,))
 
     def per_image(self, x):
         """Repeat a sample's parameters for each of its frames."""
         if self.frames is None or x.shape[0] == 1:
             return x
         return ops.repeat(x, self.frames, axis=0)
-
-
-def _compatible(first, second):
-    """Whether two motions can share one resample."""
-    if None not in (first.interpolation, second.interpolation) and (
-        first.interpolation != second.interpolation
-    ):
-        return False
-    if None in (first.fill_mode, second.fill_mode):
-        return True
-    return first.fill_mode == second.fill_mode and (
-        first.fill_mode != "constant" or first.fill_value == second.fill_value
-    )
-
-
-def _merge(first, second):
-    filled = second if second.fill_mode is not None else first
-    return _Motion(
-        affine.compose(second.matrix, first.matrix),
-        second.affine and first.affine,
-        second.interpolation or first.interpolation,
-        filled.fill_mode,
-        filled.fill_value,
-    )
 
 
 def _then(first, second):

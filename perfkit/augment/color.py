@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from perfkit.augment.operation import Operation
+from perfkit.augment.image import ImageAugment
 
 
-class ColorAugment(Operation):
+class ColorAugment(ImageAugment):
     """Map colours by one matrix; masks, boxes, keypoints and labels stay.
 
     Operations on single channels serve any number of channels. Those that mix
@@ -13,9 +13,10 @@ class ColorAugment(Operation):
     ones (alpha, depth) alone, and leave images of fewer channels as they are.
 
     Args:
-        **kwargs: See `Operation` (`rate`, `seed`, ...).
+        **kwargs: See `ImageAugment` (`rate`, `seed`, ...).
     """
 
+    needs = 1
     uses_mean = False  # whether `params["mean"]`, `(batch, channels)`, is wanted
     value_range: Any = None  # (low, high)
     cuts_off = True  # whether results are cut off at `value_range`, if there is one
@@ -24,21 +25,17 @@ class ColorAugment(Operation):
         """Operation: return a `perfkit.ops.color.ColorMatrix` per sample."""
         raise NotImplementedError
 
-    def transform(self, canvas, params):
-        params, applied = params
+    def transform(self, canvas, params, chosen):
         if self.uses_mean:
             params = {**params, "mean": canvas.mean()}
         bounds = self.value_range if self.cuts_off else None
         colors = self.color(params)
-        if colors.mixes and not isinstance(canvas.channels, int):
-            raise ValueError(
-                f"{self.name}: images have an unknown number of channels. Say it "
-                "before the layer: `images = tf.ensure_shape(images, (None, None, 3))`."
-            )
+        if colors.mixes:
+            canvas.check_channels(self.name)
         for row in colors if not colors.mixes else ():
             if row.shape[-1] not in (1, canvas.channels):
                 raise ValueError(
                     f"{self.name}: has {row.shape[-1]} numbers, one for each of as "
                     f"many channels. Received images of {canvas.channels} channels."
                 )
-        canvas.paint(colors, bounds, applied)
+        canvas.paint(colors, bounds, chosen)

@@ -70,7 +70,7 @@ class RandomColorJitter(ColorAugment):
         }
         return {name: pair for name, pair in factors.items() if pair is not None}
 
-    def sample(self, rng):
+    def parameters(self, rng):
         params = {}
         for name, (low, high) in self._factors().items():
             if name == "contrast":
@@ -80,8 +80,7 @@ class RandomColorJitter(ColorAugment):
                 params[name] = params[name] * rng.sign() * 0.5
         return params
 
-    def transform(self, canvas, params):
-        params, applied = params
+    def transform(self, canvas, params, chosen):
         low, high = self.value_range
         maps = {
             "brightness": lambda factor: color.gain(1.0, factor * (high - low)),
@@ -90,7 +89,7 @@ class RandomColorJitter(ColorAugment):
             "hue": color.hue,
         }
         for name, factor in params.items():
-            canvas.paint(maps[name](factor), self.value_range, applied)
+            canvas.paint(maps[name](factor), self.value_range, chosen)
 
 
 def _optional(check, owner, name, value, low):

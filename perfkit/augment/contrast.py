@@ -42,7 +42,7 @@ class RandomContrast(ColorAugment):
         self.factor = _check.margins("RandomContrast", "factor", factor, 0.0, 1.0)
         self.value_range = _check.value_range("RandomContrast", value_range)
 
-    def sample(self, rng):
+    def parameters(self, rng):
         lower, upper = self.factor
         return {"factor": rng.uniform(1.0 - lower, 1.0 + upper)}
 

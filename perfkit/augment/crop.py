@@ -45,7 +45,7 @@ class RandomCrop(GeometricAugment):
         self.height = _check.integer("RandomCrop", "height", height)
         self.width = _check.integer("RandomCrop", "width", width)
 
-    def sample(self, rng):
+    def parameters(self, rng):
         return {"x": 1.0 - rng.uniform(), "y": 1.0 - rng.uniform()}
 
     def at_inference(self, batch):

@@ -50,7 +50,7 @@ class CutMix(MixAugment):
         super().__init__(data_format=data_format, seed=seed, classes=classes, **kwargs)
         self.factor = _check.fixed_or_span("CutMix", "factor", factor, 1e-3, 1e3)
 
-    def sample(self, rng):
+    def parameters(self, rng):
         low, high = self.factor
         alpha = low if low == high else rng.uniform(low, high)
         return {

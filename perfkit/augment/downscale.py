@@ -57,7 +57,7 @@ class Downscale(PixelAugment):
         )
         self.value_range = _check.value_range("Downscale", value_range)
 
-    def sample(self, rng):
+    def parameters(self, rng):
         return {"scale": rng.uniform(*self.scale)}
 
     def pixels(self, images, params):

@@ -47,7 +47,7 @@ class RandomFlip(GeometricAugment):
             ("horizontal", "vertical", "horizontal_and_vertical"),
         )
 
-    def sample(self, rng):
+    def parameters(self, rng):
         straight = ops.zeros((rng.batch,), "float32") + 1.0
         return {
             "x": rng.sign() if "horizontal" in self.mode else straight,

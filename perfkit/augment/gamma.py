@@ -41,7 +41,7 @@ class RandomGamma(PixelAugment):
         self.factor = _check.span("RandomGamma", "factor", factor, 0.1, 10.0, 1.0)
         self.value_range = _check.value_range("RandomGamma", value_range)
 
-    def sample(self, rng):
+    def parameters(self, rng):
         return {"factor": rng.uniform(*self.factor)}
 
     def pixels(self, images, params):

@@ -63,7 +63,7 @@ class RandomGaussianBlur(PixelAugment):
         self.sigma = _check.reach(owner, "sigma", sigma, 0.0, 100.0)
         self.value_range = _check.value_range(owner, value_range)
 
-    def sample(self, rng):
+    def parameters(self, rng):
         blurred = rng.bernoulli(rng.uniform(*self.factor))
         return {"blurred": blurred, "sigma": rng.uniform(*self.sigma)}
 

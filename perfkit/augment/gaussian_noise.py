@@ -55,7 +55,7 @@ class GaussianNoise(PixelAugment):
         self.value_range = _check.value_range("GaussianNoise", value_range)
         self.per_channel = _check.boolean("GaussianNoise", "per_channel", per_channel)
 
-    def sample(self, rng):
+    def parameters(self, rng):
         return {"stddev": rng.uniform(*self.stddev), "bits": rng.bits()}
 
     def pixels(self, images, params):

@@ -1,26 +1,32 @@
 """The family of operations that move pixels by one homography."""
 
+import numpy as np
+
 from perfkit import _check
-from perfkit._backend import ops
-from perfkit.augment.operation import Operation
+from perfkit._backend import dtype_of, ops
+from perfkit.augment.image import ImageAugment
+from perfkit.augment.motion import Sampling
 from perfkit.ops.warp import FILL_MODES, INTERPOLATIONS
 
 
-class GeometricAugment(Operation):
+class GeometricAugment(ImageAugment):
     """Move pixels; masks, boxes and keypoints follow the same matrix.
 
-    Masks are sampled with nearest neighbour; outside they follow the fill mode, and
-    a constant fill is 0. A box becomes the axis-aligned hull of the moved box,
-    clipped to the image. Keypoints are moved, and kept when they leave the image.
+    Masks are sampled with nearest neighbour and filled with 0, unless the operation
+    leaves the choice. A box becomes the axis-aligned hull of the moved box, clipped
+    to the image. Keypoints are moved, and kept when they leave the image.
 
     Args:
-        **kwargs: See `Operation` (`rate`, `seed`, ...).
+        **kwargs: See `ImageAugment` (`rate`, `seed`, ...).
     """
 
+    needs = 0
     # None: pixels go to whole pixels, or nothing outside the image is seen.
     interpolation: str | None = None
     fill_mode: str | None = None
     fill_value = 0.0
+    mask_interpolation: str | None = None
+    mask_fill_value = 0.0
     affine = True  # whether the last row of the matrix is 0, 0, 1
 
     def matrix(self, params, height, width):
@@ -35,25 +41,57 @@ class GeometricAugment(Operation):
         """Operation: how to resample an image of this size, in pixels."""
         return self.interpolation
 
-    def transform(self, canvas, params):
-        params, applied = params
+    def observe(self, canvas):
+        """Operation: parameters that depend on the inputs, such as on their boxes.
+
+        The place to refuse inputs, too.
+        """
+        return {}
+
+    def transform(self, canvas, params, chosen):
+        params = {**params, **self.observe(canvas)}
         size = canvas.size
         matrix = self.matrix(params, *canvas.extent)
-        if applied is not None:
+        if chosen is not None:
             rest = self.at_inference(canvas.samples)
             if rest is None:
                 rest = ops.eye(3, dtype="float32")[None]
             else:
                 rest = self.matrix(rest, *canvas.extent)
-            matrix = ops.where(applied[:, None, None], matrix, rest)
-        canvas.move(
-            matrix,
-            self.output_size(*size),
-            self.interpolation_for(*size),
+            matrix = ops.where(chosen.mask[:, None, None], matrix, rest)
+        sampling = self.sampling(canvas)
+        canvas.move(matrix, self.output_size(*size), sampling, self.affine)
+
+    def sampling(self, canvas):
+        """How to resample this canvas; an error if its masks cannot be."""
+        if canvas.masks is not None:
+            self._check_masks(dtype_of(canvas.masks))
+        return Sampling(
+            self.interpolation_for(*canvas.size),
             self.fill_mode,
             self.fill_value,
-            self.affine,
+            self.mask_interpolation,
+            self.mask_fill_value,
         )
+
+    def _check_masks(self, dtype):
+        if dtype.startswith(("float", "bfloat")):
+            return
+        if self.mask_interpolation == "bilinear":
+            raise ValueError(
+                f"{self.name}: integer masks are classes, which cannot be blended. "
+                "Leave `mask_interpolation` at 'nearest', or pass masks of floats. "
+                f"Received: dtype={dtype}"
+            )
+        low, high = (0, 1) if dtype == "bool" else _bounds(dtype)
+        fill = self.mask_fill_value
+        fits = low <= fill <= high and fill == int(fill)
+        if self.fill_mode == "constant" and not fits:
+            raise ValueError(
+                f"{self.name}: masks of dtype {dtype} cannot hold "
+                f"`mask_fill_value={fill:g}`. Pass a whole number within "
+                f"[{low}, {high}], or masks of another dtype."
+            )
 
 
 class WarpAugment(GeometricAugment):
@@ -65,11 +103,21 @@ class WarpAugment(GeometricAugment):
             `"wrap"` (b c | a b c | a b).
         interpolation: `"bilinear"` or `"nearest"`, for images.
         fill_value: Pixel value outside with `fill_mode="constant"`.
+        mask_interpolation: `"nearest"`, or `"bilinear"` for masks of floats.
+        mask_fill_value: The same as `fill_value`, for masks, such as the class that
+            a loss ignores.
         **kwargs: See `GeometricAugment`.
     """
 
     def __init__(
-        self, *, fill_mode="reflect", interpolation="bilinear", fill_value=0.0, **kwargs
+        self,
+        *,
+        fill_mode="reflect",
+        interpolation="bilinear",
+        fill_value=0.0,
+        mask_interpolation="nearest",
+        mask_fill_value=0.0,
+        **kwargs,
     ):
         super().__init__(**kwargs)
         owner = type(self).__name__
@@ -78,6 +126,27 @@ class WarpAugment(GeometricAugment):
             owner, "interpolation", interpolation, INTERPOLATIONS
         )
         self.fill_value = _check.number(owner, "fill_value", fill_value)
+        self.mask_interpolation = _check.one_of(
+            owner, "mask_interpolation", mask_interpolation, INTERPOLATIONS
+        )
+        self.mask_fill_value = _check.number(owner, "mask_fill_value", mask_fill_value)
+
+
+def _bounds(dtype):
+    return np.iinfo(dtype).min, np.iinfo(dtype).max
+
+
+def want_squares(canvas, name, remedy) -> None:
+    """Raise an error that names the layer unless images are square."""
+    height, width = canvas.size
+    if not isinstance(height, int) or not isinstance(width, int):
+        canvas.rules.append(("square", height == width))
+    elif height != width:
+        raise ValueError(
+            f"{name}: a quarter turn needs square images. Crop or resize them to a "
+            f"square before the layer, or {remedy}. Received: height={height}, "
+            f"width={width}"
+        )
 
 
 def center(height, width):

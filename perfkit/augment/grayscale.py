@@ -37,7 +37,7 @@ class RandomGrayscale(ColorAugment):
         super().__init__(seed=seed, data_format=data_format, **kwargs)
         self.factor = _check.unit("RandomGrayscale", "factor", factor)
 
-    def sample(self, rng):
+    def parameters(self, rng):
         return {"keep": ops.where(rng.bernoulli(self.factor), 0.0, 1.0)}
 
     def color(self, params):

@@ -42,7 +42,7 @@ class RandomHue(ColorAugment):
         self.factor = _check.reach("RandomHue", "factor", factor, 0.0, 1.0)
         self.value_range = _check.value_range("RandomHue", value_range)
 
-    def sample(self, rng):
+    def parameters(self, rng):
         return {"turns": rng.sign() * rng.uniform(*self.factor) * 0.5}
 
     def color(self, params):

@@ -44,7 +44,7 @@ class RandomInvert(ColorAugment):
         self.factor = _check.fixed_or_span("RandomInvert", "factor", factor, 0.0, 1.0)
         self.value_range = _check.value_range("RandomInvert", value_range)
 
-    def sample(self, rng):
+    def parameters(self, rng):
         inverted = rng.bernoulli(rng.uniform(*self.factor))
         return {"inverted": ops.where(inverted, 1.0, 0.0)}
 

@@ -45,6 +45,8 @@ class JPEGCompression(PixelAugment):
         step.
     """
 
+    counts_channels = True
+
     def __init__(
         self,
         quality=(30, 95),
@@ -56,13 +58,13 @@ class JPEGCompression(PixelAugment):
     ):
         super().__init__(seed=seed, **kwargs)
         owner = "JPEGCompression"
-        self.quality = _check.whole_span(owner, "quality", quality, 1, 100)
+        self.quality = _check.whole_or_span(owner, "quality", quality, 1, 100)
         self.value_range = _check.value_range(owner, value_range)
         self.chroma_subsampling = _check.boolean(
             owner, "chroma_subsampling", chroma_subsampling
         )
 
-    def sample(self, rng):
+    def parameters(self, rng):
         low, high = self.quality
         return {"quality": ops.cast(rng.integers(low, high + 1), "float32")}
 

@@ -38,7 +38,7 @@ class MedianBlur(PixelAugment):
         super().__init__(seed=seed, **kwargs)
         self.kernel_size = _check.odd("MedianBlur", "kernel_size", kernel_size, 3, 5)
 
-    def sample(self, rng):
+    def parameters(self, rng):
         return {}
 
     def pixels(self, images, params):

@@ -2,11 +2,12 @@
 
 from perfkit import _check
 from perfkit._backend import dtype_of, ops
-from perfkit.augment.operation import Operation
+from perfkit.augment import _labels
+from perfkit.augment.image import ImageAugment
 from perfkit.ops import boxes
 
 
-class MixAugment(Operation):
+class MixAugment(ImageAugment):
     """Mix each sample with another of the batch, its labels in proportion.
 
     Labels that are classes, of shape `(batch,)` or `(batch, 1)` and integer,
@@ -19,7 +20,7 @@ class MixAugment(Operation):
 
     Args:
         classes: Number of classes. Needed for integer labels or masks.
-        **kwargs: See `Operation` (`rate`, `seed`, ...).
+        **kwargs: See `ImageAugment` (`rate`, `seed`, ...).
     """
 
     mixes = True
@@ -49,19 +50,14 @@ class MixAugment(Operation):
             )
         for key in ("labels",) if self.cuts else ("labels", "segmentation_masks"):
             if self.classes is None and self._given_as_classes(inputs, key):
-                owner = type(self).__name__
-                raise ValueError(
-                    f"{self.name}: integer {key} cannot be mixed. Pass "
-                    f"`{owner}(classes=...)` to make them one-hot. Received: shape="
-                    f"{tuple(inputs[key].shape)}, dtype={dtype_of(inputs[key])}"
-                )
+                _labels.refuse_classes(self, key, inputs[key])
 
     def _given_as_classes(self, inputs, key):
         if key not in inputs:
             return False
         values = inputs[key]
         if key == "labels":
-            return _is_classes(values, key)
+            return _labels.are_classes(values)
         flat = len(values.shape) < len(inputs["images"].shape)
         axis = -1 if self.data_format == "channels_last" else -3
         one_channel = flat or values.shape[axis] == 1
@@ -70,17 +66,16 @@ class MixAugment(Operation):
     def at_inference(self, batch):
         return None if self.classes is None else {}  # only to encode classes
 
-    def transform(self, canvas, params):
-        params, applied = params
+    def transform(self, canvas, params, chosen):
         self._encode(canvas)
         if not params:
             return
         canvas.settle()
         height, width = canvas.size
         share = self.share(params, height, width)
-        if applied is not None:
-            share = ops.where(applied[:, None, None, None], share, 1.0)
-        partner = _frames_of(params["partner"], canvas)
+        if chosen is not None:
+            share = ops.where(chosen.mask[:, None, None, None], share, 1.0)
+        partner = canvas.images_of(params["partner"])
         per_image = canvas.per_image(share)
 
         def blend(x):
@@ -88,75 +83,46 @@ class MixAugment(Operation):
             own = ops.cast(per_image, dtype_of(x))
             return x * own + other * (1.0 - own)
 
-        canvas.images = blend(canvas.images)
+        canvas.images = blend(ops.cast(canvas.images, "float32"))
         if canvas.masks is not None and self.cuts:
             other = ops.take(canvas.masks, partner, axis=0)
             canvas.masks = ops.where(per_image > 0.5, canvas.masks, other)
         elif canvas.masks is not None:
             canvas.masks = blend(canvas.masks)
-        if canvas.labels is not None:
-            labels = canvas.labels
-            weight = ops.cast(ops.mean(share, axis=(1, 2, 3)), dtype_of(labels))
-            weight = ops.reshape(weight, (-1,) + (1,) * (len(labels.shape) - 1))
-            other = ops.take(labels, params["partner"], axis=0)
-            canvas.labels = labels * weight + other * (1.0 - weight)
+        _labels.blend(canvas, params["partner"], ops.mean(share, axis=(1, 2, 3)))
         if canvas.boxes is not None:
             window = self.window(params, *canvas.extent)
-            _mix_boxes(canvas, partner, window, applied)
+            _mix_boxes(canvas, partner, window, chosen)
 
     def _encode(self, canvas):
         """Make numbers that can be mixed of labels, and of masks that are blended."""
-        if canvas.labels is not None:
-            if _is_classes(canvas.labels, "labels"):
-                low, high = ops.min(canvas.labels), ops.max(canvas.labels)
-                canvas.rules.append(("classes", (low >= 0) & (high < self.classes)))
-            canvas.labels = self._numbers(canvas.labels, "labels")
+        _labels.encode(canvas, self.classes)
         if canvas.masks is not None and not self.cuts:
             canvas.settle()  # moved as they came, not one by one of the classes
-            canvas.masks = self._numbers(canvas.masks, "segmentation_masks")
-
-    def _numbers(self, values, key):
-        if _is_classes(values, key):
-            if values.shape[-1] == 1 and len(values.shape) > 1:
-                values = values[..., 0]
-            return ops.one_hot(values, self.classes, dtype="float32")
-        wide = dtype_of(values) in ("float32", "float64")
-        return values if wide else ops.cast(values, "float32")
+            canvas.masks = _labels.as_numbers(canvas.masks, self.classes)
 
 
-def _is_classes(values, key):
-    """Whether values are class indices, not one-hot or other numbers."""
-    if not dtype_of(values).startswith(("int", "uint")):
-        return False
-    return values.shape[-1] == 1 or (key == "labels" and len(values.shape) == 1)
-
-
-def _frames_of(partner, canvas):
-    """Index of each image's partner image, frame by frame."""
-    if canvas.frames is None:
-        return partner
-    frame = ops.arange(canvas.frames, dtype="int32")[None, :]
-    return ops.reshape(partner[:, None] * canvas.frames + frame, (-1,))
-
-
-def _mix_boxes(canvas, partner, window, applied):
+def _mix_boxes(canvas, partner, window, chosen):
     own, labels = canvas.boxes, canvas.box_labels
     other = ops.take(own, partner, axis=0)
     if labels is not None:
         labels = ops.concatenate([labels, ops.take(labels, partner, axis=0)], axis=1)
+    own_area, area = boxes.area(own), boxes.area(other)
     if window is not None:
         edges = [canvas.per_image(edge)[:, None] for edge in window]
         seen = boxes.clip(other, *edges)
-        hidden = boxes.area(boxes.clip(own, *edges)) >= boxes.area(own)
-        own_kept = ops.where(hidden[..., None], ops.zeros_like(own), own)
+        left = own_area - boxes.area(boxes.clip(own, *edges))
+        kept = (left > 0.0) & (left >= canvas.min_visible * own_area)
+        own_kept = ops.where(kept[..., None], own, ops.zeros_like(own))
     else:
         seen, own_kept = other, own
     # A sample that was dealt itself has each object once.
     mixed = partner != ops.arange(ops.shape(own)[0], dtype="int32")
-    if applied is not None:
-        mixed = mixed & canvas.per_image(applied)
+    if chosen is not None:
+        mixed = mixed & canvas.per_image(chosen.mask)
     mixed = mixed[:, None, None]
     own_kept = ops.where(mixed, own_kept, own)
     seen = ops.where(mixed, seen, ops.zeros_like(seen))
     canvas.box_labels = labels
-    canvas.put_boxes(ops.concatenate([own_kept, seen], axis=1))
+    whole = ops.concatenate([own_area, area], axis=1)
+    canvas.put_boxes(ops.concatenate([own_kept, seen], axis=1), whole)

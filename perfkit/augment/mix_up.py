@@ -47,7 +47,7 @@ class MixUp(MixAugment):
         super().__init__(data_format=data_format, seed=seed, classes=classes, **kwargs)
         self.alpha = _check.number("MixUp", "alpha", alpha, 1e-3, 1e3)
 
-    def sample(self, rng):
+    def parameters(self, rng):
         return {"partner": rng.permutation(), "share": rng.beta(self.alpha)}
 
     def share(self, params, height, width):

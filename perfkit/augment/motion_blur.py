@@ -48,7 +48,7 @@ class MotionBlur(PixelAugment):
         self.angle = _check.span("MotionBlur", "angle", angle, -1.0, 1.0)
         self.direction = _check.span("MotionBlur", "direction", direction, -1.0, 1.0)
 
-    def sample(self, rng):
+    def parameters(self, rng):
         return {
             "length": rng.uniform(3.0, self.kernel_size),
             "turns": rng.uniform(*self.angle),

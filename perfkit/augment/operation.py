@@ -2,6 +2,7 @@
 
 from perfkit import _check
 from perfkit.augment.base import Augment
+from perfkit.augment.chosen import Chosen, both
 
 
 class Operation(Augment):
@@ -9,8 +10,12 @@ class Operation(Augment):
 
     Args:
         rate: Probability that a sample is changed. Within [0, 1].
-        **kwargs: See `Augment` (`seed`, `data_format`, ...).
+        **kwargs: See `Augment` (`seed`, ...).
     """
+
+    # How much of its input an operation must have before it: 0 nothing, 1 a mean,
+    # 2 every value.
+    needs = 2
 
     def __init__(self, *, rate=1.0, **kwargs):
         super().__init__(**kwargs)
@@ -19,7 +24,7 @@ class Operation(Augment):
         if not self.random and self.rate != 1.0:
             _check.fail(owner, "rate", "left out: the layer draws nothing", rate)
 
-    def sample(self, rng):
+    def parameters(self, rng):
         """Operation: draw the parameters, a dict of `(batch,)` arrays."""
         raise NotImplementedError
 
@@ -27,10 +32,28 @@ class Operation(Augment):
         """Operation: parameters at inference, or `None` to leave samples alone."""
         return None if self.random else {}
 
-    def draw(self, rng, constants, training):
+    def transform(self, canvas, params, chosen) -> None:
+        """Family: change what is on the canvas, of the samples `chosen` if any."""
+        raise NotImplementedError
+
+    def draw(self, rng, training):
         if not training:
-            params = self.at_inference(rng.batch)
-            return None if params is None else ({**constants, **params}, None)
-        params = self.sample(rng) if self.random else {}
-        applied = None if self.rate == 1.0 else rng.bernoulli(self.rate)
-        return {**constants, **params}, applied
+            return self.at_inference(rng.batch)
+        params = self.parameters(rng) if self.random else {}
+        if self.rate == 1.0:
+            return params
+        # What reads every value runs on no more samples than were dealt to it.
+        toss = rng.dealt if self.needs == 2 else rng.bernoulli
+        return {**params, "applied": toss(self.rate)}
+
+    def perform(self, canvas, params, constants, chosen=None):
+        if params is None:
+            return
+        params = {**constants, **params}
+        applied = params.pop("applied", None)
+        if applied is not None:
+            limits = ((self.rate,),) if self.needs == 2 else ()
+            chosen = both(Chosen(applied, limits), chosen)
+        self.transform(canvas, params, chosen)
+        if not canvas.fused:
+            canvas.settle()

@@ -67,7 +67,7 @@ class RandomPerspective(WarpAugment):
         )
         self.scale = _check.unit("RandomPerspective", "scale", scale)
 
-    def sample(self, rng):
+    def parameters(self, rng):
         moved = ops.cast(rng.bernoulli(rng.uniform(*self.factor)), "float32")
         reach = moved * (0.25 * self.scale)
         names = ("top_left", "top_right", "bottom_right", "bottom_left")

@@ -3,11 +3,11 @@
 import keras
 
 from perfkit import _check
-from perfkit.augment.base import Augment
+from perfkit.augment.combination import Combination
 
 
 @keras.saving.register_keras_serializable(package="perfkit")
-class Pipeline(Augment):
+class Pipeline(Combination):
     """Apply augmentation layers one after the other, compiled into one program.
 
     Geometric operations multiply into one matrix per sample, crops and resizes
@@ -19,17 +19,12 @@ class Pipeline(Augment):
     fill modes or interpolations meet, there is a resample for each. Contrast before
     a geometric operation reads the mean of a resample of its own.
 
-    The draws come from the pipeline's seed, not from the layers'.
-
     Args:
         layers: Augmentation layers of perfkit.
         name: Name of the layer.
         fused: Whether to compile as above; `False` does one step after the other,
             as calling the layers would.
-        seed: Whole number. `None` derives one from the layers' seeds if each layer
-            that draws has one, else takes another stream at each construction.
-        **kwargs: See `Augment`. `data_format` and `bounding_box_format` are by
-            default those of the layers.
+        **kwargs: See `Combination` (`seed`, `data_format`, ...).
 
     Shape:
         `(batch, height, width, channels)` or one image; the last size asked for
@@ -51,75 +46,18 @@ class Pipeline(Augment):
         sample, for fixed operations.
     """
 
-    def __init__(self, layers, name=None, *, fused=True, seed=None, **kwargs):
-        owner = "Pipeline"
-        if not isinstance(layers, (list, tuple)):
-            _check.fail(owner, "layers", "a list of layers", layers, TypeError)
-        layers = list(layers)
-        if not layers:
-            _check.fail(owner, "layers", "a list of at least one layer", layers)
-        for layer in layers:
-            if not isinstance(layer, Augment):
-                expected = "perfkit augmentation layers; put others before or after it"
-                _check.fail(owner, "layers", expected, layer, TypeError)
-        said = {
-            layout: {getattr(layer, layout) for layer in layers} - {None}
-            for layout in ("data_format", "bounding_box_format")
-        }
-        for layout, formats in said.items():
-            if kwargs.get(layout) is None and len(formats) == 1:
-                (kwargs[layout],) = formats
-        self.random = any(layer.random for layer in layers)
-        self.mixes = any(layer.mixes for layer in layers)
-        if seed is None:
-            seed = _joint_seed([layer for layer in layers if layer.random])
-        super().__init__(seed=seed, name=name, **kwargs)
-        for layout, formats in said.items():
-            own = getattr(self, layout)
-            if formats - {own}:
-                expected = f"that of each of its layers, which have {sorted(formats)}"
-                _check.fail(owner, layout, expected, own)
-        self.layers = layers
-        self.fused = _check.boolean(owner, "fused", fused)
+    deals = False
+    draws_itself = False
 
-    def check_inputs(self, inputs):
-        for layer in self.layers:
-            layer.check_inputs(inputs)
+    def __init__(self, layers, name=None, *, fused=True, **kwargs):
+        super().__init__(layers, name=name, **kwargs)
+        self.fused = _check.boolean("Pipeline", "fused", fused)
 
-    def constants(self):
-        return [layer.constants() for layer in self.layers]
+    def draw(self, rng, training):
+        return self.draw_layers(rng, training)
 
-    def draw(self, rng, constants, training):
-        return [
-            layer.draw(rng, own, training)
-            for layer, own in zip(self.layers, constants, strict=True)
-        ]
-
-    def transform(self, canvas, params):
-        for layer, own in zip(self.layers, params, strict=True):
-            if own is not None:
-                layer.transform(canvas, own)
-                if not self.fused:
-                    canvas.settle()
-
-    def get_config(self):
-        config = super().get_config()
-        layers = [keras.saving.serialize_keras_object(layer) for layer in self.layers]
-        return {**config, "layers": layers}
-
-    @classmethod
-    def from_config(cls, config):
-        layers = [
-            keras.saving.deserialize_keras_object(layer) for layer in config["layers"]
-        ]
-        return cls(**{**config, "layers": layers})
-
-
-def _joint_seed(layers):
-    """One seed from the layers' seeds, or `None` if one has none."""
-    seed = 0
-    for layer in layers:
-        if layer.seed is None:
-            return None
-        seed = (seed * 1_000_003 + layer.seed + 1) % (2**31 - 1)
-    return seed if layers else None
+    def perform(self, canvas, params, constants, chosen=None):
+        outer, canvas.fused = canvas.fused, canvas.fused and self.fused
+        for layer, own, fixed in zip(self.layers, params, constants, strict=True):
+            layer.perform(canvas, own, fixed, chosen)
+        canvas.fused = outer

@@ -1,15 +1,17 @@
 """The family of operations that change pixel values in any other way."""
 
-from perfkit._backend import ops
-from perfkit.augment.operation import Operation
+from perfkit.augment.image import ImageAugment
 
 
-class PixelAugment(Operation):
+class PixelAugment(ImageAugment):
     """Change pixel values; masks, boxes, keypoints and labels stay.
 
     Args:
-        **kwargs: See `Operation` (`rate`, `seed`, ...).
+        **kwargs: See `ImageAugment` (`rate`, `seed`, ...).
     """
+
+    counts_channels = False  # whether the number of channels must be known
+    joins_frames = False  # whether a video is one image, its frames below each other
 
     def pixels(self, images, params):
         """Operation: return new images, from float32 NHWC.
@@ -18,15 +20,7 @@ class PixelAugment(Operation):
         """
         raise NotImplementedError
 
-    def transform(self, canvas, params):
-        params, applied = params
-        canvas.settle()
-        spread = {
-            name: canvas.per_image(value)[:, None, None, None]
-            for name, value in params.items()
-        }
-        images = self.pixels(canvas.images, spread)
-        if applied is not None:
-            applied = canvas.per_image(applied)[:, None, None, None]
-            images = ops.where(applied, images, canvas.images)
-        canvas.images = images
+    def transform(self, canvas, params, chosen):
+        if self.counts_channels:
+            canvas.check_channels(self.name)
+        canvas.change(self.pixels, params, chosen, self.joins_frames)

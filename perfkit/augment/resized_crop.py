@@ -66,7 +66,7 @@ class RandomResizedCrop(GeometricAugment):
             owner, "interpolation", interpolation, INTERPOLATIONS
         )
 
-    def sample(self, rng):
+    def parameters(self, rng):
         return {
             "area": rng.uniform(*self.scale),
             "aspect": rng.uniform(),

@@ -4,6 +4,7 @@ import keras
 
 from perfkit import _check
 from perfkit.augment.geometric import GeometricAugment
+from perfkit.augment.motion import Sampling
 from perfkit.ops import resize, windows
 from perfkit.ops.warp import INTERPOLATIONS
 
@@ -99,7 +100,7 @@ class Resizing(GeometricAugment):
             left, top, window_width, window_height, self.width, self.height
         )
 
-    def transform(self, canvas, params):
+    def transform(self, canvas, params, chosen):
         padded = self.pad_to_aspect_ratio
         matrix = self.matrix({}, *canvas.extent)
         size = self.output_size(*canvas.size)
@@ -107,7 +108,8 @@ class Resizing(GeometricAugment):
         if self.interpolation == "nearest" or (
             self.interpolation == "bilinear" and not self.antialias and not padded
         ):
-            canvas.move(matrix, size, self.interpolation, fill_mode, self.fill_value)
+            how = Sampling(self.interpolation, fill_mode, self.fill_value)
+            canvas.move(matrix, size, how)
             return
         rows, columns = canvas.size
         top, left, height, width = self._window(*canvas.extent)

@@ -54,7 +54,7 @@ class RandomRotation(WarpAugment):
         )
         self.factor = _check.span("RandomRotation", "factor", factor, -1.0, 1.0)
 
-    def sample(self, rng):
+    def parameters(self, rng):
         return {"turns": rng.uniform(*self.factor)}
 
     def matrix(self, params, height, width):

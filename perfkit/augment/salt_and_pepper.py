@@ -50,7 +50,7 @@ class SaltAndPepper(PixelAugment):
         self.salt = _check.fixed_or_span("SaltAndPepper", "salt", salt, 0.0, 1.0)
         self.value_range = _check.value_range("SaltAndPepper", value_range)
 
-    def sample(self, rng):
+    def parameters(self, rng):
         amount = rng.uniform(*self.amount)
         return {
             "changed": amount,

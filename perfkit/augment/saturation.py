@@ -44,7 +44,7 @@ class RandomSaturation(ColorAugment):
         self.factor = _check.reach("RandomSaturation", "factor", factor, 0.0, 1.0)
         self.value_range = _check.value_range("RandomSaturation", value_range)
 
-    def sample(self, rng):
+    def parameters(self, rng):
         return {"factor": rng.uniform(*self.factor)}
 
     def color(self, params):

@@ -60,7 +60,7 @@ class RandomShear(WarpAugment):
         self.x_factor = _check.reach("RandomShear", "x_factor", x_factor, 0.0, 1.0)
         self.y_factor = _check.reach("RandomShear", "y_factor", y_factor, 0.0, 1.0)
 
-    def sample(self, rng):
+    def parameters(self, rng):
         return {
             "x": rng.sign() * rng.uniform(*self.x_factor),
             "y": rng.sign() * rng.uniform(*self.y_factor),

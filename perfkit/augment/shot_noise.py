@@ -46,7 +46,7 @@ class ShotNoise(PixelAugment):
         self.scale = _check.fixed_or_span("ShotNoise", "scale", scale, 1e-4, 1.0)
         self.value_range = _check.value_range("ShotNoise", value_range)
 
-    def sample(self, rng):
+    def parameters(self, rng):
         return {"scale": rng.uniform(*self.scale), "bits": rng.bits()}
 
     def pixels(self, images, params):

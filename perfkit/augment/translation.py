@@ -60,7 +60,7 @@ class RandomTranslation(WarpAugment):
         )
         self.width_factor = _check.span(owner, "width_factor", width_factor, -1.0, 1.0)
 
-    def sample(self, rng):
+    def parameters(self, rng):
         return {
             "height": rng.uniform(*self.height_factor),
             "width": rng.uniform(*self.width_factor),

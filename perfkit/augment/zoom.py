@@ -65,7 +65,7 @@ class RandomZoom(WarpAugment):
             )
         self.width_factor = width_factor
 
-    def sample(self, rng):
+    def parameters(self, rng):
         height = rng.uniform(*self.height_factor)
         width = height if self.width_factor is None else rng.uniform(*self.width_factor)
         return {"height": height, "width": width}

@@ -6,20 +6,33 @@ points down.
 
 import math
 
+import numpy as np
+
 from perfkit._backend import ops
 
 
 def matrix(rows):
-    """Stack nine numbers or `(batch,)` arrays into `(batch, 3, 3)`.
+    """Put nine numbers or `(batch,)` arrays together to `(batch, 3, 3)`.
 
     Numbers alone make a batch of one.
     """
-    zeros = ops.zeros((1,), "float32")
-    for entry in (v for row in rows for v in row if not isinstance(v, (int, float))):
-        zeros = zeros + ops.zeros_like(entry)
-    return ops.stack(
-        [ops.stack([v + zeros for v in row], axis=-1) for row in rows], axis=-2
-    )
+    entries = [v for row in rows for v in row]
+    fixed = [v if isinstance(v, (int, float)) else 0.0 for v in entries]
+    fixed = ops.convert_to_tensor([[fixed[k : k + 3] for k in (0, 3, 6)]], "float32")
+    places = [k for k, v in enumerate(entries) if not isinstance(v, (int, float))]
+    if not places:
+        return fixed
+    varying = [entries[k] for k in places]
+    if len({tuple(v.shape) for v in varying}) > 1 or not len(varying[0].shape):
+        zeros = ops.zeros((1,), "float32")
+        for v in varying:
+            zeros = zeros + ops.zeros_like(v)
+        varying = [v + zeros for v in varying]
+    # Each entry times a matrix of zeros and a one: far less to compile than nine
+    # arrays side by side.
+    units = np.eye(9, dtype="float32")[places].reshape(1, -1, 3, 3)
+    varying = ops.stack(varying, axis=-1)[:, :, None, None]
+    return ops.sum(varying * ops.convert_to_tensor(units, "float32"), axis=1) + fixed
 
 
 def identity(batch):
@@ -41,7 +54,17 @@ def scaling(x, y, center=(0.0, 0.0)):
 def rotation(turns, center):
     """Counter-clockwise on screen about `center = (x, y)`."""
     angle = turns * (2.0 * math.pi)
-    cos, sin = ops.cos(angle), ops.sin(angle)
+    return _turn(ops.cos(angle), ops.sin(angle), center)
+
+
+def quarter_turns(quarters, center):
+    """The same by whole quarters of a turn, `(batch,)` floats, to the bit."""
+    step = quarters - 4.0 * ops.floor(quarters / 4.0)
+    sin = ops.where(step == 3.0, -1.0, ops.where(step == 1.0, 1.0, 0.0))
+    return _turn(ops.abs(step - 2.0) - 1.0, sin, center)
+
+
+def _turn(cos, sin, center):
     x, y = center
     return matrix(
         [
@@ -90,18 +113,18 @@ def compose(second, first):
 
 def inverse(m):
     """Invert in closed form, so that it compiles under XLA on every backend."""
-    a, b, c = m[:, 0, 0], m[:, 0, 1], m[:, 0, 2]
-    d, e, f = m[:, 1, 0], m[:, 1, 1], m[:, 1, 2]
-    g, h, i = m[:, 2, 0], m[:, 2, 1], m[:, 2, 2]
-    adjugate = matrix(
-        [
-            [e * i - f * h, c * h - b * i, b * f - c * e],
-            [f * g - d * i, a * i - c * g, c * d - a * f],
-            [d * h - e * g, b * g - a * h, a * e - b * d],
-        ]
-    )
-    determinant = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
-    return adjugate / determinant[:, None, None]
+
+    def turned(x, axis, steps):
+        pieces = [x[:, k:n] if axis == 1 else x[:, :, k:n] for k, n in steps]
+        return ops.concatenate(pieces, axis=axis)
+
+    once, twice = ((1, 3), (0, 1)), ((2, 3), (0, 2))
+    second, third = turned(m, 1, once), turned(m, 1, twice)
+    # Cross products of the rows are the columns of the adjugate.
+    crossed = turned(second, 2, once) * turned(third, 2, twice)
+    crossed = crossed - turned(second, 2, twice) * turned(third, 2, once)
+    determinant = ops.sum(m[:, :1] * crossed[:, :1], axis=2)
+    return ops.transpose(crossed, (0, 2, 1)) / determinant[:, :, None]
 
 
 def apply(m, points):

@@ -56,8 +56,23 @@ def transform(boxes, matrix):
         ],
         axis=-2,
     )
-    hull = [ops.min(corners, axis=-2), ops.max(corners, axis=-2)]
-    return ops.concatenate(hull, axis=-1)
+    return around(corners)
+
+
+def outline(boxes, side):
+    """Points along the edges, `side` to each, `(batch, n, 4 * side, 2)`."""
+    x1, y1, x2, y2 = [boxes[..., k, None] for k in range(4)]
+    share = ops.arange(side, dtype="float32") / side
+    there, back = (x2 - x1) * share, (y2 - y1) * share
+    level, upright = ops.zeros_like(there), ops.zeros_like(back)
+    x = ops.concatenate([x1 + there, x2 + level, x2 - there, x1 + level], axis=-1)
+    y = ops.concatenate([y1 + upright, y1 + back, y2 + upright, y2 - back], axis=-1)
+    return ops.stack([x, y], axis=-1)
+
+
+def around(points):
+    """The smallest box around the points of each, `(batch, n, m, 2)`."""
+    return ops.concatenate([ops.min(points, axis=-2), ops.max(points, axis=-2)], -1)
 
 
 def clip(boxes, left, top, right, bottom):
@@ -78,3 +93,18 @@ def area(boxes):
     """Area in square pixels, `(batch, n)`; 0 for a box turned inside out."""
     width = ops.maximum(boxes[..., 2] - boxes[..., 0], 0.0)
     return width * ops.maximum(boxes[..., 3] - boxes[..., 1], 0.0)
+
+
+def shrink(boxes, share):
+    """Cut a share of their height and width off boxes, half at either end."""
+    x1, y1, x2, y2 = [boxes[..., k] for k in range(4)]
+    x, y = (x2 - x1) * (share / 2.0), (y2 - y1) * (share / 2.0)
+    return ops.stack([x1 + x, y1 + y, x2 - x, y2 - y], axis=-1)
+
+
+def hull(boxes, there):
+    """The smallest box around those `there`, `(batch, 4)`, and if there are any."""
+    far = 1e9
+    low = ops.min(ops.where(there[..., None], boxes[..., :2], far), axis=1)
+    high = ops.max(ops.where(there[..., None], boxes[..., 2:], -far), axis=1)
+    return ops.concatenate([low, high], axis=-1), ops.any(there, axis=1)

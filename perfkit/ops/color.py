@@ -54,12 +54,8 @@ def contrast(factor, mean):
 
 def saturation(factor):
     """Scale the distance from the grey of the same luma by `factor`."""
-    rest = 1.0 - factor
-    rows = [
-        [rest * LUMA[k] + (factor if j == k else 0.0) for k in range(3)]
-        for j in range(3)
-    ]
-    return _rgb(rows)
+    grey = np.outer(np.ones(3), LUMA)
+    return _rgb(grey, (factor, np.eye(3) - grey))
 
 
 def strength(factor):
@@ -70,31 +66,42 @@ def strength(factor):
 def hue(turns):
     """Rotate chroma by a fraction of a full turn; luma is kept."""
     angle = turns * (2.0 * math.pi)
-    cos, sin = ops.cos(angle), ops.sin(angle)
     # from_yiq @ rotation @ to_yiq, split by what it multiplies
     luma, in_phase, quadrature = [
-        np.outer(_FROM_YIQ[:, k], _TO_YIQ[k]).tolist() for k in range(3)
+        np.outer(_FROM_YIQ[:, k], _TO_YIQ[k]) for k in range(3)
     ]
     crossed = np.outer(_FROM_YIQ[:, 2], _TO_YIQ[1]) - np.outer(
         _FROM_YIQ[:, 1], _TO_YIQ[2]
     )
-    crossed = crossed.tolist()
-    return _rgb(
-        [
-            [
-                luma[j][k]
-                + (in_phase[j][k] + quadrature[j][k]) * cos
-                + crossed[j][k] * sin
-                for k in range(3)
-            ]
-            for j in range(3)
-        ]
-    )
+    cos, sin = ops.cos(angle), ops.sin(angle)
+    return _rgb(luma, (cos, in_phase + quadrature), (sin, crossed))
 
 
-def _rgb(rows):
-    mix = ops.stack([ops.stack(row, axis=-1) for row in rows], axis=-2)
+def _rgb(fixed, *terms):
+    """A map of RGB: a matrix, plus others times a number per image each."""
+
+    def constant(values):
+        return ops.convert_to_tensor(values.astype("float32")[None], "float32")
+
+    mix = constant(fixed)
+    for factor, values in terms:
+        mix = mix + factor[:, None, None] * constant(values)
     return ColorMatrix(mix, ops.zeros_like(mix[:, :, 0]))
+
+
+def map_luma(images, function, value_range):
+    """Change the luma of RGB by a function of it, `(batch, height, width, 1)`.
+
+    Chroma and further channels stay; colours are cut off at `value_range`.
+    """
+    luma = 0.0
+    for k in range(3):
+        luma = luma + LUMA[k] * images[..., k : k + 1]
+    mapped = images[..., :3] + (function(luma) - luma)
+    mapped = ops.clip(mapped, *value_range)
+    if images.shape[-1] == 3:
+        return mapped
+    return ops.concatenate([mapped, images[..., 3:]], axis=-1)
 
 
 def spread(m, channels):

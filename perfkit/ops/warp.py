@@ -1,35 +1,32 @@
-"""Resample NHWC images through homographies, by gather only.
+"""Resample NHWC images, by gather only.
 
 Gathers compile under XLA; TensorFlow's `ImageProjectiveTransformV3` does not.
 """
 
-from perfkit._backend import gather_pixels, ops
+from perfkit._backend import dtype_of, gather_pixels, ops
 
 FILL_MODES = ("constant", "nearest", "reflect", "wrap")
 INTERPOLATIONS = ("nearest", "bilinear")
-_HORIZON = 1e-6
 _TIE = 1e-4  # pixels: so that halfway between two, rounding errors do not decide
 
 
-def warp(images, inverse, height, width, interpolation, fill_mode, affine=False):
-    """Read each output pixel's centre from where `inverse` sends it.
+def warp(images, x, y, interpolation, fill_mode):
+    """Read each output pixel from its place in the input.
 
     Args:
         images: `(batch, height, width, channels)`, any dtype.
-        inverse: float32 `(batch, 3, 3)` from output to input pixels.
-        height: Height of the result, in pixels.
-        width: Width of the result, in pixels.
+        x: float32 `(batch, rows, columns)`, in pixels from the left edge.
+        y: The same from the upper edge.
         interpolation: One of `INTERPOLATIONS`.
         fill_mode: One of `FILL_MODES`.
-        affine: Whether the last row of `inverse` is known to be 0, 0, 1.
 
     Returns:
-        Values `(batch, height, width, channels)`, float32 or, if `"nearest"`, in
+        Values `(batch, rows, columns, channels)`, float32 or, if `"nearest"`, in
         the dtype of `images`; and the share of each that comes from inside the
-        image, `(batch, height, width, 1)`, or `None` where that is all of it.
+        image, `(batch, rows, columns, 1)`, or `None` where that is all of it.
     """
     rows, columns = ops.shape(images)[1], ops.shape(images)[2]
-    x, y = _sources(inverse, height, width, affine)
+    x, y = x - 0.5, y - 0.5  # from the centre of the first pixel
     if interpolation == "nearest":
         x, y = ops.floor(x + (0.5 + _TIE)), ops.floor(y + (0.5 + _TIE))
     x_taps, y_taps = _taps(x, columns, fill_mode), _taps(y, rows, fill_mode)
@@ -53,28 +50,17 @@ def warp(images, inverse, height, width, interpolation, fill_mode, affine=False)
     return values, coverage if fill_mode == "constant" else None
 
 
+def filled(values, coverage, value):
+    """Put a constant where nothing is known, as `warp` returned it."""
+    dtype = dtype_of(values)
+    if dtype == "float32":
+        return values + (1.0 - coverage) * value
+    fill = ops.cast(ops.zeros_like(coverage) + value, dtype)
+    return ops.where(coverage > 0.0, values, fill)
+
+
 def _keep(condition, x):
     return ops.where(condition, x, ops.zeros_like(x))
-
-
-def _sources(inverse, height, width, affine):
-    """Input coordinates of each output pixel, counted from pixel centres."""
-    x = ops.arange(width, dtype="float32")[None, None, :] + 0.5
-    y = ops.arange(height, dtype="float32")[None, :, None] + 0.5
-    u, v, w = [
-        inverse[:, k, 0, None, None] * x
-        + (inverse[:, k, 1, None, None] * y + inverse[:, k, 2, None, None])
-        for k in range(3)
-    ]
-    if affine:
-        return u - 0.5, v - 0.5
-    # Beyond the horizon of a perspective nothing is seen: w <= 0.
-    visible = w > _HORIZON
-    w = ops.where(visible, w, 1.0)
-    return (
-        ops.where(visible, u / w, -1e6) - 0.5,
-        ops.where(visible, v / w, -1e6) - 0.5,
-    )
 
 
 def _taps(v, size, fill_mode):

@@ -52,6 +52,40 @@ def largest(aspect, height, width):
     return ops.minimum(height, width / aspect), ops.minimum(width, height * aspect)
 
 
+def around(hull, shares, height, width):
+    """Left, top, width and height of a window that holds the box `hull`.
+
+    The four `shares` in [0, 1) say where its left, top, right and bottom edges are:
+    from the image's own edges, for the first two, to those of the box.
+    """
+    left, top = hull[:, 0] * shares[0], hull[:, 1] * shares[1]
+    right = hull[:, 2] + (width - hull[:, 2]) * shares[2]
+    bottom = hull[:, 3] + (height - hull[:, 3]) * shares[3]
+    wide = ops.maximum(right - left, 1.0)
+    tall = ops.maximum(bottom - top, 1.0)
+    return (
+        ops.minimum(left, width - wide),
+        ops.minimum(top, height - tall),
+        wide,
+        tall,
+    )
+
+
+def fit(height, width, out_height, out_width):
+    """Scale an image until it just fits into a frame, and centre it there.
+
+    Its edges come to lie between pixels, so that it may be stretched by half a pixel
+    in one direction.
+    """
+    scale = ops.minimum(out_height / height, out_width / width)
+    tall = ops.maximum(ops.round(height * scale), 1.0)
+    wide = ops.maximum(ops.round(width * scale), 1.0)
+    top = ops.floor((out_height - tall) / 2.0)
+    left = ops.floor((out_width - wide) / 2.0)
+    stretch = affine.scaling(wide / width, tall / height)
+    return affine.compose(affine.translation(left, top), stretch)
+
+
 def largest_whole(height, width, out_height, out_width):
     """Top, left, height and width in whole pixels of the largest centred window.
 

@@ -10,6 +10,7 @@ from tests.conformance import (
     annotations,
     draws,
     dtypes,
+    host,
     layouts,
     programs,
     saving,
@@ -18,7 +19,7 @@ from tests.conformance import (
 
 CHECKS = [
     function
-    for module in (draws, layouts, dtypes, annotations, saving, programs, tf_data)
+    for module in (draws, layouts, dtypes, annotations, host, saving, programs, tf_data)
     for name, function in sorted(vars(module).items())
     if name.startswith("check_")
 ]

@@ -6,15 +6,17 @@ from perfkit.augment import ColorAugment, GeometricAugment, WarpAugment
 from perfkit.ops.boxes import FORMATS
 from tests.conformance.common import (
     BOXES,
+    IMAGES,
     applies_to,
     assert_same,
     family,
     full_inputs,
     keeps_samples_apart,
+    of_the_base,
     to_numpy,
 )
 
-_HEIGHT, _WIDTH = 48, 64
+_ENLARGED = 4
 _BOX = np.array([18.0, 14.0, 44.0, 32.0])
 _SAMPLES = 12
 
@@ -40,12 +42,14 @@ def _boxes(values):
     return {"boxes": values.astype("float32"), "labels": labels}
 
 
+@of_the_base
 def check_box_formats_agree(make):
     expected = make()(full_inputs())
     corners = to_numpy(expected["bounding_boxes"]["boxes"])
     height, width = expected["images"].shape[1:3]
     for name in FORMATS:
-        inputs = full_inputs(bounding_boxes=_boxes(_written_as(name, BOXES, 12, 16)))
+        written = _written_as(name, BOXES, *IMAGES.shape[1:3])
+        inputs = full_inputs(bounding_boxes=_boxes(written))
         out = make(bounding_box_format=name)(inputs)["bounding_boxes"]
         written = _written_as(name, corners, height, width)
         assert np.allclose(to_numpy(out["boxes"]), written, atol=1e-3), name
@@ -53,11 +57,13 @@ def check_box_formats_agree(make):
         assert np.array_equal(to_numpy(out["labels"]), to_numpy(labels)), name
 
 
+@of_the_base
 def check_boxes_without_labels_work(make):
     out = make()(full_inputs(bounding_boxes={"boxes": BOXES.astype("float32")}))
     assert list(out["bounding_boxes"]) == ["boxes"]
 
 
+@of_the_base
 @applies_to(keeps_samples_apart)
 def check_padding_boxes_stay_padding(make):
     inputs = full_inputs()
@@ -66,6 +72,7 @@ def check_padding_boxes_stay_padding(make):
     assert (labels[:, 1] == -1).all()
 
 
+@of_the_base
 @applies_to(family(ColorAugment))
 def check_color_leaves_annotations(make):
     inputs = full_inputs()
@@ -78,7 +85,8 @@ def check_color_leaves_annotations(make):
 def _one_rectangle(make):
     """A mask, its box and points in it, after the operation."""
     left, top, right, bottom = _BOX.astype(int)
-    images = np.zeros((_SAMPLES, _HEIGHT, _WIDTH, 1), "float32")
+    height, width = [_ENLARGED * size for size in IMAGES.shape[1:3]]
+    images = np.zeros((_SAMPLES, height, width, 1), "float32")
     images[:, top:bottom, left:right] = 1.0
     x, y = np.meshgrid([left + 0.5, 31.0, right - 0.5], [top + 0.5, 23.0, bottom - 0.5])
     points = np.stack([x.ravel(), y.ravel()], axis=-1).astype("float32")
@@ -143,6 +151,7 @@ def check_keypoints_stay_in_their_box(make):
     assert inside[seen].all()
 
 
+@of_the_base
 @applies_to(family(GeometricAugment))
 def check_keypoints_keep_what_comes_after_xy(make):
     keypoints = full_inputs()["keypoints"]

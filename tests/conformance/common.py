@@ -1,6 +1,7 @@
 """Inputs and helpers that the checks share."""
 
 import copy
+import sys
 
 import keras
 import numpy as np
@@ -14,6 +15,16 @@ MASKS = _rng.integers(0, 3, (4, 12, 16, 1)).astype("int32")
 BOXES = np.repeat([[[3.0, 2.0, 9.0, 10.0], [8.5, 4.0, 14.0, 7.0]]], 4, axis=0)
 KEYPOINTS = np.repeat([[[5.0, 6.0], [10.0, 5.5]]], 4, axis=0)
 LABELS = np.array([0, 2, 1, 2], "int32")
+
+
+def use_squares(monkeypatch):
+    """Cut what the checks start from to squares."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("tests.conformance"):
+            for grid in {"IMAGES", "MASKS", "PHOTOGRAPHS"} & set(vars(module)):
+                pixels = getattr(module, grid)
+                square = pixels[:, :, : pixels.shape[1]]
+                monkeypatch.setattr(module, grid, square)
 
 
 def applies_to(condition):
@@ -35,6 +46,15 @@ def compiled(check):
 def slow(check):
     """Say that a check is left out of the default run."""
     check.slow = True
+    return check
+
+
+def of_the_base(check):
+    """Say that a check is of what no operation does itself.
+
+    By default it runs on one operation of each family; the slow tests do the rest.
+    """
+    check.of_the_base = True
     return check
 
 
@@ -63,6 +83,8 @@ def stands_for_its_family(op):
         augment.CutMix,
         augment.Resizing,
         augment.Pipeline,
+        augment.RandAugment,
+        augment.RandomChoice,
     }
 
 
@@ -95,8 +117,9 @@ def with_labels(images):
     return {"images": images, "labels": np.arange(len(images), dtype="int32") % 3}
 
 
-def images_of(layer, images=IMAGES, **kwargs):
+def images_of(layer, images=None, **kwargs):
     """Return the images a layer makes of images, as NumPy."""
+    images = IMAGES if images is None else images
     if layer.mixes:
         return to_numpy(layer(with_labels(images), **kwargs)["images"])
     return to_numpy(layer(images, **kwargs))
@@ -119,7 +142,13 @@ def run_uncompiled(monkeypatch):
         native = _backend.engine() == keras.backend.backend()
         return _threefry["compiled" if native else "eager"](key, counter)
 
+    def fori_loop(lower, upper, body, state):  # which JAX would compile at each call
+        for k in range(lower, upper):
+            state = body(k, state)
+        return state
+
     monkeypatch.setattr(_backend, "compiled", lambda function: function)
+    monkeypatch.setattr(keras.ops, "fori_loop", fori_loop)
     monkeypatch.setattr(_random, "threefry", threefry)
 
 

@@ -10,8 +10,8 @@ from tests.conformance.common import (
     draws,
     has_rate,
     images_of,
-    keeps_samples_apart,
     mixes,
+    of_the_base,
     same_shape_and_close,
     to_numpy,
 )
@@ -29,6 +29,7 @@ def check_values_are_finite(make):
     assert np.isfinite(images_of(make())).all()
 
 
+@of_the_base
 def check_training_none_means_unsaid(make):
     assert np.array_equal(images_of(make(), training=None), images_of(make()))
 
@@ -38,6 +39,7 @@ def check_inference_is_identity(make):
     assert np.array_equal(images_of(make(), training=False), IMAGES)
 
 
+@of_the_base
 def check_inference_draws_nothing(make):
     layer = make()
     state = to_numpy(layer.variables[0]).copy() if layer.random else None
@@ -52,12 +54,14 @@ def check_works_at_inference_too(make):
     assert np.array_equal(images_of(make(), training=False), images_of(make()))
 
 
+@of_the_base
 @applies_to(has_rate)
 def check_rate_zero_is_inference(make):
     rested = images_of(make(), training=False)
     assert same_shape_and_close(images_of(make(rate=0.0)), rested)
 
 
+@of_the_base
 @applies_to(has_rate)
 def check_rate_picks_samples(make):
     images = np.concatenate([IMAGES] * 4)
@@ -78,6 +82,7 @@ def check_same_seed_same_draws(make):
     assert np.array_equal(images_of(make()), images_of(make()))
 
 
+@of_the_base
 @applies_to(draws)
 def check_other_seed_other_draws(make):
     ours, theirs = images_of(make(), copies()), images_of(make(seed=2), copies())
@@ -86,6 +91,7 @@ def check_other_seed_other_draws(make):
     assert not np.array_equal(ours, theirs)
 
 
+@of_the_base
 @applies_to(draws)
 def check_draws_advance(make):
     layer = make()
@@ -108,6 +114,6 @@ def check_shares_differ_within_batch(make):
     assert np.ptp(own[own < 0.999]) > 1e-3  # 1 where a sample met itself
 
 
-@applies_to(keeps_samples_apart)
+@applies_to(lambda op: not op.mixes and not op.deals)
 def check_draw_does_not_depend_on_batch_size(make):
     assert same_shape_and_close(images_of(make())[:1], images_of(make(), IMAGES[:1]))

@@ -12,6 +12,7 @@ from tests.conformance.common import (
     full_inputs,
     images_of,
     keeps_samples_apart,
+    of_the_base,
     to_numpy,
 )
 
@@ -30,6 +31,7 @@ def check_input_dtypes_agree(make):
         assert np.array_equal(images_of(make(), IMAGES.astype(dtype)), expected)
 
 
+@of_the_base
 def check_output_has_the_compute_dtype(make):
     for policy, dtype in (
         (None, "float32"),
@@ -40,6 +42,7 @@ def check_output_has_the_compute_dtype(make):
         assert _dtype(_images_as(policy, make)) == dtype
 
 
+@of_the_base
 def check_uint8_output_is_rounded(make):
     exact = to_numpy(_images_as("float32", make))
     rounded = np.clip(np.round(exact), 0, 255).astype("int32")
@@ -48,6 +51,7 @@ def check_uint8_output_is_rounded(make):
     assert (off > 0).mean() < 0.01  # halves, which round either way
 
 
+@of_the_base
 def check_bfloat16_keeps_coordinates_float32(make):
     inputs = full_inputs()
     inputs["keypoints"] += 0.015625  # needs more bits than bfloat16 has
@@ -60,6 +64,7 @@ def check_bfloat16_keeps_coordinates_float32(make):
     assert_same(half, exact, atol=1e-6)
 
 
+@of_the_base
 def check_integer_coordinates_become_float32(make):
     whole = {"boxes": BOXES.round().astype("int32"), "labels": np.ones((4, 2), "int64")}
     out = make()(full_inputs(bounding_boxes=whole))["bounding_boxes"]
@@ -67,6 +72,7 @@ def check_integer_coordinates_become_float32(make):
     assert "int" in _dtype(out["labels"])
 
 
+@of_the_base
 @applies_to(keeps_samples_apart)
 def check_labels_pass_untouched(make):
     for labels in (
@@ -78,6 +84,7 @@ def check_labels_pass_untouched(make):
         assert out["labels"] is labels
 
 
+@of_the_base
 def check_unknown_keys_pass_untouched(make):
     weight, file = np.full((4,), 40001, "int64"), np.array(["a", "b", "c", "d"])
     inputs = full_inputs(sample_weight=weight, meta={"file": file})
@@ -91,6 +98,7 @@ def check_unknown_keys_pass_untouched(make):
     assert layer.mixes or out["bounding_boxes"]["area"] is weight
 
 
+@of_the_base
 def check_inputs_are_not_mutated(make):
     inputs, same = full_inputs(), full_inputs()
     arrays = [id(x) for x in keras.tree.flatten(inputs)]

@@ -1,0 +1,282 @@
+"""Images: what users pass, checked, and the way to a canvas and back."""
+
+import functools
+import types
+from typing import Any
+
+import keras
+
+from perfkit import _check
+from perfkit._backend import dtype_of, engine, ops
+from perfkit.augment._host import HostCanvas
+from perfkit.augment.canvas import Canvas
+from perfkit.augment.modality import (
+    Modality,
+    as_dtype,
+    check_not_ragged,
+    check_numbers,
+    check_shape,
+)
+from perfkit.ops import boxes
+
+_check_shape = functools.partial(check_shape, beside="images")
+
+
+class Images(Modality):
+    """Images or videos, with masks, boxes and keypoints.
+
+    Args:
+        owner: Name of the class whose arguments these are.
+        data_format: See `ImageAugment`.
+        bounding_box_format: See `ImageAugment`.
+        min_visible: See `ImageAugment`.
+    """
+
+    main = "images"
+    handled = ("images", "segmentation_masks", "bounding_boxes", "keypoints")
+    mistaken = types.MappingProxyType(
+        {
+            "label": "labels",
+            "mask": "segmentation_masks",
+            "masks": "segmentation_masks",
+            "segmentation_mask": "segmentation_masks",
+            "boxes": "bounding_boxes",
+            "bboxes": "bounding_boxes",
+            "bounding_box": "bounding_boxes",
+        }
+    )
+    one_shape = "Resize or bucket the images, and pad boxes and keypoints to one number"
+
+    def __init__(
+        self, owner, data_format=None, bounding_box_format=None, min_visible=0.0
+    ):
+        self.data_format = _check.one_of(
+            owner,
+            "data_format",
+            data_format or keras.config.image_data_format(),
+            ("channels_first", "channels_last"),
+        )
+        if bounding_box_format is not None:
+            bounding_box_format = _check.one_of(
+                owner, "bounding_box_format", bounding_box_format, boxes.FORMATS
+            )
+        self.bounding_box_format = bounding_box_format
+        self.min_visible = _check.unit(owner, "min_visible", min_visible)
+
+    def check(self, name, inputs, mixes):
+        self.check_keys(name, inputs)
+        for key in self.handled:
+            remedy = (
+                "Resize images to one size and pad boxes to one number, with the label "
+                "-1, before the layer."
+            )
+            check_not_ragged(name, key, inputs.get(key), remedy)
+        images = inputs["images"]
+        if getattr(images.shape, "rank", 0) is None:
+            raise ValueError(
+                f"{name}: images have an unknown rank. Say it before the layer: "
+                "`images = tf.ensure_shape(images, (None, None, 3))`."
+            )
+        rank = len(images.shape)
+        if rank not in (3, 4, 5):
+            raise ValueError(
+                f"{name}: images must have rank 3 (one image), 4 (a batch) or 5 (a "
+                f"batch of videos). Received: images.shape={tuple(images.shape)}"
+            )
+        check_numbers(name, "images", images)
+        if mixes and rank == 3:
+            raise ValueError(
+                f"{name}: mixes the samples of a batch. Received one image of shape "
+                f"{tuple(images.shape)}: batch the data first."
+            )
+        *samples, a, b, c = images.shape
+        if self.data_format == "channels_last":
+            height, width, mask = a, b, (a, b, None)
+        else:
+            height, width, mask = b, c, (None, b, c)
+        if "segmentation_masks" in inputs:
+            masks = inputs["segmentation_masks"]
+            flat = len(masks.shape) < rank
+            wanted = (*samples, height, width) if flat else (*samples, *mask)
+            _check_shape(name, "segmentation_masks", masks, wanted)
+        if "keypoints" in inputs:
+            keypoints = inputs["keypoints"]
+            _check_shape(name, "keypoints", keypoints, (*samples, None, None))
+            if (keypoints.shape[-1] or 2) < 2:
+                raise ValueError(
+                    f"{name}: keypoints must have shape (batch, n, 2 or more), x and y "
+                    f"first. Received: shape={tuple(keypoints.shape)}"
+                )
+        if "bounding_boxes" in inputs:
+            annotation = inputs["bounding_boxes"]
+            _check_boxes(name, annotation, self.bounding_box_format)
+            _check_shape(name, "boxes", annotation["boxes"], (*samples, None, 4))
+            if "labels" in annotation:
+                labels = annotation["labels"]
+                wanted = tuple(annotation["boxes"].shape)[:-1]
+                _check_shape(name, "labels of boxes", labels, wanted)
+            extras = sorted(set(annotation) - set(_BOXED))
+            if mixes and extras:
+                raise ValueError(
+                    f"{name}: boxes of two images are put together, and nothing is "
+                    "known of what lies beside them. Received: bounding_boxes with "
+                    f"{extras}"
+                )
+        if mixes and "labels" in inputs:
+            labels = inputs["labels"]
+            wanted = (samples[0], *[None] * (len(labels.shape) - 1))
+            _check_shape(name, "labels", labels, wanted)
+
+    def split(self, inputs, mixes):
+        program, aside = super().split(inputs, mixes)
+        if "bounding_boxes" in program:
+            annotation = program["bounding_boxes"]
+            program["bounding_boxes"] = {
+                k: annotation[k] for k in annotation if k in _BOXED
+            }
+            extras = {k: v for k, v in annotation.items() if k not in _BOXED}
+            if extras:
+                aside["bounding_boxes"] = extras
+        return program, aside
+
+    def join(self, outputs, aside):
+        joined = super().join(outputs, aside)
+        if "bounding_boxes" in aside:
+            extras = aside["bounding_boxes"]
+            joined["bounding_boxes"] = {**extras, **outputs["bounding_boxes"]}
+        return joined
+
+    def _arrays(self, value):
+        if isinstance(value, dict):  # boxes
+            array = super()._arrays
+            return {k: array(v) if k in _BOXED else v for k, v in value.items()}
+        return super()._arrays(value)
+
+    def samples(self, inputs):
+        shape = inputs["images"].shape
+        return 1 if len(shape) == 3 else shape[0]
+
+    def to_canvas(self, inputs):
+        layout = _Layout(inputs["images"], self.data_format, self.bounding_box_format)
+        canvas = layout.to_canvas(inputs)
+        canvas.min_visible = self.min_visible
+        return canvas, layout
+
+    def from_canvas(self, canvas, layout, inputs, dtype):
+        return layout.from_canvas(canvas, inputs, dtype)
+
+
+_BOXED = ("boxes", "labels")
+
+
+def _check_boxes(name, annotation, bounding_box_format):
+    if not isinstance(annotation, dict) or "boxes" not in annotation:
+        raise ValueError(
+            f"{name}: 'bounding_boxes' must be a dict with the key 'boxes', and "
+            f"'labels' beside it. Received: {type(annotation).__name__}"
+        )
+    if bounding_box_format is None:
+        raise ValueError(
+            f"{name}: got bounding boxes and does not know their format. Pass "
+            f"`bounding_box_format`, one of {list(boxes.FORMATS)}."
+        )
+    if "labels" in annotation and dtype_of(annotation["labels"]).startswith("uint"):
+        raise TypeError(
+            f"{name}: labels of boxes must be signed: -1 marks a box that left the "
+            f"image. Received: dtype={dtype_of(annotation['labels'])}"
+        )
+
+
+class _Layout:
+    """How images lie in memory, and with them everything else."""
+
+    def __init__(self, images, data_format, bounding_box_format):
+        self.rank = len(images.shape)
+        self.channels_first = data_format == "channels_first"
+        self.bounding_box_format = bounding_box_format
+        self._flat_masks = False
+        shape = ops.shape(images)
+        self._video = shape[:2] if self.rank == 5 else None
+
+    def to_canvas(self, inputs) -> Canvas:
+        """Lay everything out as a canvas wants it."""
+        flat: dict[str, Any] = {
+            key: self._fold(key, value) for key, value in inputs.items()
+        }
+        images = self._to_nhwc(flat["images"])
+        masks = flat.get("segmentation_masks")
+        if masks is not None:
+            self._flat_masks = len(masks.shape) == 3
+            masks = masks[..., None] if self._flat_masks else self._to_nhwc(masks)
+        annotation = flat.get("bounding_boxes", {})
+        canvas = (HostCanvas if engine() == "numpy" else Canvas)(
+            images,
+            self._video[1] if self._video else None,
+            masks=masks,
+            box_labels=annotation.get("labels"),
+            keypoints=_to_float(flat.get("keypoints")),
+            labels=inputs.get("labels"),
+        )
+        if annotation:
+            canvas.boxes = boxes.to_xyxy(
+                _to_float(annotation["boxes"]),
+                self.bounding_box_format,
+                *canvas.extent,
+            )
+        return canvas
+
+    def from_canvas(self, canvas, inputs, dtype) -> dict[str, Any]:
+        """Lay everything out as `inputs` came, images in `dtype`."""
+        outputs = dict(inputs)
+        images = as_dtype(canvas.images, dtype)
+        outputs["images"] = self._unfold(self._from_nhwc(images))
+        if canvas.masks is not None:
+            masks = canvas.masks
+            flat = self._flat_masks and masks.shape[-1] == 1  # else made one-hot
+            masks = masks[..., 0] if flat else self._from_nhwc(masks)
+            outputs["segmentation_masks"] = self._unfold(masks)
+        if canvas.keypoints is not None:
+            outputs["keypoints"] = self._unfold(canvas.keypoints)
+        if canvas.boxes is not None:
+            converted = boxes.from_xyxy(
+                canvas.boxes, self.bounding_box_format, *canvas.extent
+            )
+            outputs["bounding_boxes"] = {"boxes": self._unfold(converted)}
+            if canvas.box_labels is not None:
+                labels = self._unfold(canvas.box_labels)
+                outputs["bounding_boxes"]["labels"] = labels
+        if canvas.labels is not None:
+            outputs["labels"] = canvas.labels
+        return outputs
+
+    def _fold(self, key, value):
+        """Make one axis of samples and frames, or add it to a single image."""
+        if key == "labels":
+            return value
+        if self.rank == 3:
+            return keras.tree.map_structure(lambda x: x[None], value)
+        if self.rank == 4:
+            return value
+
+        def fold(x):
+            samples, frames, *rest = ops.shape(x)
+            return ops.reshape(x, (samples * frames, *rest))
+
+        return keras.tree.map_structure(fold, value)
+
+    def _unfold(self, x):
+        if self.rank == 3:
+            return x[0]
+        if self._video is None:
+            return x
+        return ops.reshape(x, (*self._video, *ops.shape(x)[1:]))
+
+    def _to_nhwc(self, x):
+        return ops.transpose(x, (0, 2, 3, 1)) if self.channels_first else x
+
+    def _from_nhwc(self, x):
+        return ops.transpose(x, (0, 3, 1, 2)) if self.channels_first else x
+
+
+def _to_float(x):
+    return None if x is None else ops.cast(x, "float32")

@@ -1,0 +1,54 @@
+"""What is to happen to the places of pixels, and when two such wishes are one."""
+
+from typing import NamedTuple
+
+from perfkit.ops import paths
+
+
+class Sampling(NamedTuple):
+    """How to resample, and what lies outside.
+
+    `None` says that any will do: pixels go to pixels, or nothing outside is seen.
+    """
+
+    interpolation: str | None = None
+    fill_mode: str | None = None
+    fill_value: float = 0.0
+    mask_interpolation: str | None = None
+    mask_fill_value: float = 0.0
+
+
+class Motion(NamedTuple):
+    """Where pixels go, and how to resample."""
+
+    path: paths.Path
+    sampling: Sampling
+
+
+def compatible(first, second):
+    """Whether two motions can share one resample."""
+    ours, theirs = first.sampling, second.sampling
+    for name in ("interpolation", "mask_interpolation", "fill_mode"):
+        said = {getattr(ours, name), getattr(theirs, name)} - {None}
+        if len(said) > 1:
+            return False
+    if {ours.fill_mode, theirs.fill_mode} != {"constant"}:
+        return True
+    return (ours.fill_value, ours.mask_fill_value) == (
+        theirs.fill_value,
+        theirs.mask_fill_value,
+    )
+
+
+def merge(first, second):
+    """One motion in place of two that are compatible."""
+    ours, theirs = first.sampling, second.sampling
+    filled = theirs if theirs.fill_mode is not None else ours
+    sampling = Sampling(
+        theirs.interpolation or ours.interpolation,
+        filled.fill_mode,
+        filled.fill_value,
+        theirs.mask_interpolation or ours.mask_interpolation,
+        filled.mask_fill_value,
+    )
+    return Motion(paths.join(first.path, second.path), sampling)

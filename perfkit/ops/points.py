@@ -1,0 +1,25 @@
+"""Maps of single values; images are float32 `(batch, height, width, channels)`.
+
+Parameters are one per image, `(batch, 1, 1, 1)`, or one per channel.
+"""
+
+from perfkit._backend import ops
+
+_LEVELS = 255.0
+
+
+def posterize(images, bits, value_range=(0.0, 255.0)):
+    """Keep the upper `bits`, int32 within [1, 8], of values in 256 levels."""
+    low, high = value_range
+    # A power of floats need not be a whole number.
+    step = ops.cast(ops.left_shift(ops.ones_like(bits), 8 - bits), "float32")
+    levels = ops.round((images - low) * (_LEVELS / (high - low)))
+    levels = ops.floor(ops.clip(levels, 0.0, _LEVELS) / step) * step
+    return low + levels * ((high - low) / _LEVELS)
+
+
+def solarize(images, threshold, addition=0.0, value_range=(0.0, 255.0)):
+    """Mirror the values from `threshold` on, after adding `addition`."""
+    low, high = value_range
+    images = ops.clip(images + addition, low, high)
+    return ops.where(images < threshold, images, (low + high) - images)
