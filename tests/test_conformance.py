@@ -19,6 +19,7 @@ ABSTRACT = {
     augment.Augment,
     augment.ColorAugment,
     augment.Combination,
+    augment.DropAugment,
     augment.FieldAugment,
     augment.GeometricAugment,
     augment.ImageAugment,
