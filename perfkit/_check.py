@@ -216,9 +216,8 @@ def per_channel(owner: str, name: str, value: Any) -> float | list[float]:
 
 def filling(owner: str, name: str, value: Any) -> float | list[float] | str:
     """Check that `value` is a number, a list of them, "mean" or "noise"."""
-    word = isinstance(value, str) and value in ("mean", "noise")
-    if word:
-        return value
+    if str(value) in ("mean", "noise"):
+        return str(value)
     items = value.tolist() if hasattr(value, "tolist") else value
     entries = [items] if _is_number(items) else items
     if not _numbers(entries) or not entries or not all(map(math.isfinite, entries)):
