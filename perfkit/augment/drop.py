@@ -32,10 +32,10 @@ class DropAugment(PixelAugment):
         raise NotImplementedError
 
     def draw(self, rng, training):
-        params = super().draw(rng, training)
-        if params is None or self.fill_value != "noise":
-            return params
-        return {**params, "noise": rng.bits()}
+        if not training or self.fill_value != "noise":
+            return super().draw(rng, training)
+        bits = rng.bits()  # first, so that it does not depend on `rate`
+        return {**super().draw(rng, training), "noise": bits}
 
     def transform(self, canvas, params, chosen):
         if isinstance(self.fill_value, list):
