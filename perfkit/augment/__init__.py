@@ -33,6 +33,7 @@ from perfkit.augment.contrast import RandomContrast as RandomContrast
 from perfkit.augment.crop import RandomCrop as RandomCrop
 from perfkit.augment.cut_mix import CutMix as CutMix
 from perfkit.augment.d4 import RandomD4 as RandomD4
+from perfkit.augment.dataset import augment_dataset as augment_dataset
 from perfkit.augment.elastic_transform import (
     RandomElasticTransform as RandomElasticTransform,
 )
@@ -62,6 +63,7 @@ from perfkit.augment.pipeline import Pipeline as Pipeline
 from perfkit.augment.pixel import PixelAugment as PixelAugment
 from perfkit.augment.policy import PolicyAugment as PolicyAugment
 from perfkit.augment.posterization import RandomPosterization as RandomPosterization
+from perfkit.augment.py_dataset import AugmentedPyDataset as AugmentedPyDataset
 from perfkit.augment.rand_augment import RandAugment as RandAugment
 from perfkit.augment.rescaling import Rescaling as Rescaling
 from perfkit.augment.resized_crop import RandomResizedCrop as RandomResizedCrop
