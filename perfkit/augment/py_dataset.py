@@ -12,8 +12,10 @@ class AugmentedPyDataset(keras.utils.PyDataset):
     """Augment the batches of a `PyDataset` on the host, in any number of workers.
 
     By OpenCV and NumPy, with draws that depend on the seed, the epoch and the number
-    of the sample alone: the images are the same whatever the number of workers, and
-    a run that is resumed with `epoch` goes on as if it had not stopped.
+    of the sample alone: the images are the same whatever the number of workers.
+    `epoch` counts the calls of `on_epoch_end`, of which the first `fit` of a model
+    makes one more, to build it. Keep it with a checkpoint and pass it on to go on as
+    if the run had not stopped.
 
     Args:
         dataset: `keras.utils.PyDataset` of batches: arrays, dicts, or tuples that
