@@ -13,9 +13,9 @@ class AugmentedPyDataset(keras.utils.PyDataset):
 
     By OpenCV and NumPy, with draws that depend on the seed, the epoch and the number
     of the sample alone: the images are the same whatever the number of workers.
-    `epoch` counts the calls of `on_epoch_end`, of which the first `fit` of a model
-    makes one more, to build it. Keep it with a checkpoint and pass it on to go on as
-    if the run had not stopped.
+    `epoch` counts the calls of `on_epoch_end`; `fit` makes one more when it looks at
+    the data first. Keep it with a checkpoint and pass it on, and a resumed run goes on
+    as if it had not stopped.
 
     Args:
         dataset: `keras.utils.PyDataset` of batches: arrays, dicts, or tuples that
