@@ -84,6 +84,7 @@ from perfkit.augment.tabular.feature_corruption import (
 from perfkit.augment.tabular.feature_noise import FeatureNoise as FeatureNoise
 from perfkit.augment.tabular.row_cut_mix import RowCutMix as RowCutMix
 from perfkit.augment.tabular.row_mix_up import RowMixUp as RowMixUp
+from perfkit.augment.test_time import TestTimeAugmentation as TestTimeAugmentation
 from perfkit.augment.text.span_masking import SpanMasking as SpanMasking
 from perfkit.augment.text.token import MoveAugment as MoveAugment
 from perfkit.augment.text.token import ReplaceAugment as ReplaceAugment

@@ -150,6 +150,41 @@ class Augment(Configured, keras.layers.Layer):
         """
         return self._checked_call(inputs, {}, replay.from_user(self.name, params))
 
+    def inverse(
+        self, outputs, params, *, size=None, fill_value=0.0, mask_fill_value=0.0
+    ) -> Any:
+        """Move images, masks, boxes and keypoints back to where they came from.
+
+        What `apply` did with the same `params` to places; colours stay as they are.
+        For the predictions of test-time augmentation, say.
+
+        Args:
+            outputs: Images, or a dict of images and what belongs to them, as they come
+                out of `apply`.
+            params: What `sample` returned.
+            size: Height and width that the images had before, in pixels, where it is
+                another one.
+            fill_value: What images have where nothing was seen.
+            mask_fill_value: What masks have there.
+
+        Returns:
+            The same as a call, images in float32.
+
+        Raises:
+            ValueError: If samples were mixed, if where pixels went depended on boxes,
+                or if `size` is missing.
+        """
+        params = replay.from_user(self.name, params)
+        inputs, hand_back = self._prepared(outputs, None)
+        if self.mixes:
+            raise ValueError(f"{self.name}: what was mixed cannot be taken apart.")
+        inputs = keras.tree.map_structure(keras.ops.convert_to_tensor, inputs)
+        params = keras.tree.map_structure(
+            lambda x: None if x is None else keras.ops.convert_to_tensor(x), params
+        )
+        fills = fill_value, mask_fill_value
+        return hand_back(self.modality.undo(self, inputs, params, size, fills)[0])
+
     def on_host(self, inputs, params=None, *, seed=None, index=None) -> Any:
         """Augment NumPy arrays by OpenCV and NumPy: no device, no compiling.
 

@@ -34,6 +34,10 @@ class Modality:
         """Kind: number of samples of checked inputs of NumPy arrays."""
         raise NotImplementedError
 
+    def undo(self, layer, outputs, params, size, fills) -> tuple[Any, Any]:
+        """Kind: the way back of outputs, and how much of each place was seen."""
+        raise ValueError(f"{layer.name}: of {self.main} there is no way back.")
+
     def check_call(self, name, inputs, training) -> None:
         """Raise an error where a layer is called as if it took `(inputs, labels)`."""
         flag = training is None or isinstance(training, (bool, int, np.bool_))
