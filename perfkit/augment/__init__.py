@@ -34,6 +34,7 @@ from perfkit.augment.crop import RandomCrop as RandomCrop
 from perfkit.augment.cut_mix import CutMix as CutMix
 from perfkit.augment.d4 import RandomD4 as RandomD4
 from perfkit.augment.dataset import augment_dataset as augment_dataset
+from perfkit.augment.downscale import Downscale as Downscale
 from perfkit.augment.elastic_transform import (
     RandomElasticTransform as RandomElasticTransform,
 )
@@ -50,6 +51,7 @@ from perfkit.augment.grid_distortion import GridDistortion as GridDistortion
 from perfkit.augment.hue import RandomHue as RandomHue
 from perfkit.augment.image import ImageAugment as ImageAugment
 from perfkit.augment.invert import RandomInvert as RandomInvert
+from perfkit.augment.jpeg_compression import JPEGCompression as JPEGCompression
 from perfkit.augment.letter_box import LetterBox as LetterBox
 from perfkit.augment.median_blur import MedianBlur as MedianBlur
 from perfkit.augment.mix import MixAugment as MixAugment
