@@ -91,6 +91,7 @@ def _tensorflow_table():
         "reshape": tf.reshape,
         "right_shift": _with_constant(tf.bitwise.right_shift),
         "round": tf.round,
+        "segment_sum": tf.math.unsorted_segment_sum,
         "shape": shape,
         "sin": tf.sin,
         "sqrt": tf.sqrt,

@@ -60,6 +60,8 @@ CASES = [
     (augment.Normalization, {"mean": [10.0, 120.0, 3.0], "variance": [4.0, 9.0, 1.0]}),
     (augment.MixUp, {"alpha": 1.0, "classes": 3}),
     (augment.CutMix, {"classes": 3}),
+    (augment.Mosaic, {"classes": 3}),
+    (augment.CopyPaste, {"classes": 3}),
     (augment.Pipeline, {"layers": PIPELINE}),
     (augment.Pipeline, {"layers": PIPELINE, "fused": False}),
 ]

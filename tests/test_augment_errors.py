@@ -44,6 +44,7 @@ WRONG = {
     "mask_interpolation": [*NO_NAMES, "bilinaer", None],
     "mean": ["1", [NAN], [], [[1.0]], True],
     "min_visible": ["0.1", (0.1, 0.2), -0.1, 1.1, NAN, None, True],
+    "object_rate": ["0.1", (0.1, 0.2), -0.1, 1.1, NAN, None, True],
     "offset": ["1", [NAN], [], [[1.0]], True, None, float("inf")],
     "pad_to_aspect_ratio": NO_BOOLEANS,
     "points": [1, 17, 0, 4.0, "4", None, True],

@@ -23,6 +23,7 @@ ABSTRACT = {
 }
 # What an operation overrides although its family does not ask for it.
 OVERRIDES = {
+    "CopyPaste.check_inputs": "it has to know which pixels are whose",
     "Normalization.check_inputs": "it may be built before `adapt` was called",
     "Normalization.load_own_variables": "its statistics count as weights",
     "Normalization.save_own_variables": "its statistics count as weights",

@@ -8,6 +8,7 @@ from perfkit.augment.center_crop import CenterCrop as CenterCrop
 from perfkit.augment.color import ColorAugment as ColorAugment
 from perfkit.augment.color_jitter import RandomColorJitter as RandomColorJitter
 from perfkit.augment.contrast import RandomContrast as RandomContrast
+from perfkit.augment.copy_paste import CopyPaste as CopyPaste
 from perfkit.augment.crop import RandomCrop as RandomCrop
 from perfkit.augment.cut_mix import CutMix as CutMix
 from perfkit.augment.d4 import RandomD4 as RandomD4
@@ -26,6 +27,7 @@ from perfkit.augment.invert import RandomInvert as RandomInvert
 from perfkit.augment.letter_box import LetterBox as LetterBox
 from perfkit.augment.mix import MixAugment as MixAugment
 from perfkit.augment.mix_up import MixUp as MixUp
+from perfkit.augment.mosaic import Mosaic as Mosaic
 from perfkit.augment.normalization import Normalization as Normalization
 from perfkit.augment.operation import Operation as Operation
 from perfkit.augment.perspective import RandomPerspective as RandomPerspective

@@ -76,11 +76,18 @@ class MixAugment(Operation):
         if not params:
             return
         canvas.settle()
+        self.mix(canvas, params, applied)
+
+    def mix(self, canvas, params, applied):
+        """Operation: mix the samples of a settled canvas; as a rule by `share`.
+
+        `applied` says which samples, `(batch,)`, or is `None` for all.
+        """
         height, width = canvas.size
         share = self.share(params, height, width)
         if applied is not None:
             share = ops.where(applied[:, None, None, None], share, 1.0)
-        partner = _frames_of(params["partner"], canvas)
+        partner = frames_of(params["partner"], canvas)
         per_image = canvas.per_image(share)
 
         def blend(x):
@@ -94,12 +101,9 @@ class MixAugment(Operation):
             canvas.masks = ops.where(per_image > 0.5, canvas.masks, other)
         elif canvas.masks is not None:
             canvas.masks = blend(canvas.masks)
-        if canvas.labels is not None:
-            labels = canvas.labels
-            weight = ops.cast(ops.mean(share, axis=(1, 2, 3)), dtype_of(labels))
-            weight = ops.reshape(weight, (-1,) + (1,) * (len(labels.shape) - 1))
-            other = ops.take(labels, params["partner"], axis=0)
-            canvas.labels = labels * weight + other * (1.0 - weight)
+        own = ops.mean(share, axis=(1, 2, 3))
+        themselves = ops.arange(canvas.samples, dtype="int32")
+        mix_labels(canvas, [(themselves, own), (params["partner"], 1.0 - own)])
         if canvas.boxes is not None:
             window = self.window(params, *canvas.extent)
             _mix_boxes(canvas, partner, window, applied)
@@ -131,7 +135,19 @@ def _is_classes(values, key):
     return values.shape[-1] == 1 or (key == "labels" and len(values.shape) == 1)
 
 
-def _frames_of(partner, canvas):
+def mix_labels(canvas, parts) -> None:
+    """Add labels up, by pairs of whose they are and how much they weigh."""
+    if canvas.labels is None:
+        return
+    labels, mixed = canvas.labels, 0.0
+    for partner, weight in parts:
+        weight = ops.cast(weight, dtype_of(labels))
+        spread = ops.reshape(weight, (-1,) + (1,) * (len(labels.shape) - 1))
+        mixed = mixed + ops.take(labels, partner, axis=0) * spread
+    canvas.labels = mixed
+
+
+def frames_of(partner, canvas):
     """Index of each image's partner image, frame by frame."""
     if canvas.frames is None:
         return partner
