@@ -87,6 +87,8 @@ CASES = [
     (augment.TrivialAugmentWide, {}),
     (augment.AutoAugment, {}),
     (augment.AugMix, {}),
+    (augment.Mosaic, {"classes": 3}),
+    (augment.CopyPaste, {"classes": 3}),
     (augment.Pipeline, {"layers": PIPELINE}),
     (augment.Pipeline, {"layers": PIPELINE, "fused": False}),
     (augment.RandomApply, {"layers": CHOICE, "rate": 0.6}),

@@ -32,6 +32,7 @@ ABSTRACT = {
 OVERRIDES = {
     "AugMix.parameters": "it draws weights too",
     "AugMix.transform": "it mixes the images with chains of operations",
+    "CopyPaste.check_inputs": "it has to know which pixels are whose",
     "Normalization.check_inputs": "it may be built before `adapt` was called",
     "Normalization.load_own_variables": "its statistics count as weights",
     "Normalization.save_own_variables": "its statistics count as weights",

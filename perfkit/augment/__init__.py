@@ -30,6 +30,7 @@ from perfkit.augment.color_degeneration import (
 from perfkit.augment.color_jitter import RandomColorJitter as RandomColorJitter
 from perfkit.augment.combination import Combination as Combination
 from perfkit.augment.contrast import RandomContrast as RandomContrast
+from perfkit.augment.copy_paste import CopyPaste as CopyPaste
 from perfkit.augment.crop import RandomCrop as RandomCrop
 from perfkit.augment.cut_mix import CutMix as CutMix
 from perfkit.augment.d4 import RandomD4 as RandomD4
@@ -56,6 +57,7 @@ from perfkit.augment.letter_box import LetterBox as LetterBox
 from perfkit.augment.median_blur import MedianBlur as MedianBlur
 from perfkit.augment.mix import MixAugment as MixAugment
 from perfkit.augment.mix_up import MixUp as MixUp
+from perfkit.augment.mosaic import Mosaic as Mosaic
 from perfkit.augment.motion_blur import MotionBlur as MotionBlur
 from perfkit.augment.normalization import Normalization as Normalization
 from perfkit.augment.operation import Operation as Operation

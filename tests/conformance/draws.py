@@ -14,6 +14,7 @@ from tests.conformance.common import (
     of_the_base,
     same_shape_and_close,
     to_numpy,
+    with_labels,
 )
 
 
@@ -108,7 +109,7 @@ def check_samples_differ_within_batch(make):
 def check_shares_differ_within_batch(make):
     images = np.concatenate([IMAGES] * 4)
     labels = np.arange(16, dtype="int32")
-    out = make(classes=16)({"images": images, "labels": labels})
+    out = make(classes=16)({**with_labels(images), "labels": labels})
     own = np.diag(to_numpy(out["labels"]))
     assert np.allclose(to_numpy(out["labels"]).sum(axis=1), 1.0, atol=1e-5)
     assert np.ptp(own[own < 0.999]) > 1e-3  # 1 where a sample met itself

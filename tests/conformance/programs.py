@@ -52,7 +52,8 @@ def check_keeps_jit_in_fit(make):
     feed = {"images": IMAGES.astype("float32")}
     if layer.mixes:
         inputs["labels"] = keras.Input((), dtype="int32", name="labels")
-        feed = with_labels(feed["images"])
+        labelled = with_labels(feed["images"])
+        feed = {key: labelled[key] for key in inputs}
         images = layer(inputs)["images"]
     else:
         images = layer(inputs["images"])
