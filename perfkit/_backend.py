@@ -82,6 +82,7 @@ def _tensorflow_table():
         "eye": lambda size, dtype: tf.eye(size, dtype=dtype),
         "floor": tf.floor,
         "fori_loop": fori_loop,
+        "irfft": lambda x, size: tf.signal.irfft(tf.complex(*x), [size]),
         "isfinite": tf.math.is_finite,
         "left_shift": _with_constant(tf.bitwise.left_shift),
         "log": tf.math.log,

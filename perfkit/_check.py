@@ -239,3 +239,25 @@ def whole_span(
         expected = f"a whole number or an ordered pair of them within [{low}, {high}]"
         fail(owner, name, expected, value)
     return int(pair[0]), int(pair[1])
+
+
+def whole_set(owner: str, name: str, value: Any, low: int) -> list[int]:
+    """Check that `value` is a list of whole numbers of at least `low`."""
+    items = value.tolist() if hasattr(value, "tolist") else value
+    whole = isinstance(items, (list, tuple, set, frozenset)) and all(
+        hasattr(number, "__index__") and not isinstance(number, bool) and number >= low
+        for number in items
+    )
+    if not whole:
+        fail(owner, name, f"a list of whole numbers of at least {low}", value)
+    return sorted({int(number) for number in items})
+
+
+def sizes(owner: str, name: str, value: Any) -> float | list[float]:
+    """Check that `value` is a finite number of at least 0, or a list of them."""
+    items = value.tolist() if hasattr(value, "tolist") else value
+    entries = [items] if _is_number(items) else items
+    known = _numbers(entries) and entries
+    if not known or not all(0.0 <= x < math.inf for x in entries):
+        fail(owner, name, "a finite number of at least 0, or a list of them", value)
+    return float(items) if _is_number(items) else [float(x) for x in items]

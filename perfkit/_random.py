@@ -179,6 +179,16 @@ class Sampler:
         """An order of the samples, drawn per batch, as int32."""
         return ops.cast(ops.argsort(self._unit(), axis=0), "int32")
 
+    def partner(self):
+        """Another sample of the batch for each, int32; itself where it is alone.
+
+        Each is the partner of one: they stand in a circle, in an order drawn per batch.
+        """
+        order = self.permutation()
+        place = ops.cast(ops.argsort(order, axis=0), "int32")
+        following = ops.where(place + 1 < self.batch, place + 1, 0)
+        return ops.take(order, following, axis=0)
+
     def of_batch(self, draw):
         """One sample's draw for the whole batch, unless samples are on their own."""
         return draw if self._index is not None else draw[:1] + ops.zeros_like(draw)

@@ -40,6 +40,12 @@ def test_fields_follow_their_distribution(draw, distribution):
         assert stats.kstest(field, distribution).pvalue > 1e-3
 
 
+def test_every_place_of_a_small_field_is_random():
+    bits = ops.convert_to_tensor(np.arange(3000), "int32")
+    for field in np.asarray(noise.uniform(bits, 8)).T:
+        assert stats.kstest(field, "uniform").pvalue > 1e-3
+
+
 def test_neighbours_and_samples_are_unrelated():
     fields = np.asarray(noise.normal(ops.convert_to_tensor(BITS, "int32"), 200, 200))
     flat = fields.reshape(4, -1)

@@ -2,10 +2,22 @@
 
 from perfkit.augment.affine import RandomAffine as RandomAffine
 from perfkit.augment.apply import RandomApply as RandomApply
+from perfkit.augment.audio.audio import AudioAugment as AudioAugment
+from perfkit.augment.audio.audio import SpectrogramAugment as SpectrogramAugment
+from perfkit.augment.audio.audio import WaveformAugment as WaveformAugment
+from perfkit.augment.audio.audio_mix import AudioMix as AudioMix
+from perfkit.augment.audio.audio_mix_up import AudioMixUp as AudioMixUp
+from perfkit.augment.audio.frequency_masking import FrequencyMasking as FrequencyMasking
+from perfkit.augment.audio.gain import RandomGain as RandomGain
+from perfkit.augment.audio.noise import AudioNoise as AudioNoise
+from perfkit.augment.audio.time_masking import TimeMasking as TimeMasking
+from perfkit.augment.audio.time_shift import TimeShift as TimeShift
+from perfkit.augment.audio.time_stretch import TimeStretch as TimeStretch
 from perfkit.augment.aug_mix import AugMix as AugMix
 from perfkit.augment.auto_augment import AutoAugment as AutoAugment
 from perfkit.augment.auto_contrast import AutoContrast as AutoContrast
 from perfkit.augment.base import Augment as Augment
+from perfkit.augment.blend import BlendAugment as BlendAugment
 from perfkit.augment.box_safe_crop import BoxSafeCrop as BoxSafeCrop
 from perfkit.augment.brightness import RandomBrightness as RandomBrightness
 from perfkit.augment.center_crop import CenterCrop as CenterCrop
@@ -23,6 +35,7 @@ from perfkit.augment.contrast import RandomContrast as RandomContrast
 from perfkit.augment.crop import RandomCrop as RandomCrop
 from perfkit.augment.cut_mix import CutMix as CutMix
 from perfkit.augment.d4 import RandomD4 as RandomD4
+from perfkit.augment.dataset import augment_dataset as augment_dataset
 from perfkit.augment.elastic_transform import (
     RandomElasticTransform as RandomElasticTransform,
 )
@@ -53,6 +66,7 @@ from perfkit.augment.pixel import PixelAugment as PixelAugment
 from perfkit.augment.planckian import RandomPlanckian as RandomPlanckian
 from perfkit.augment.policy import PolicyAugment as PolicyAugment
 from perfkit.augment.posterization import RandomPosterization as RandomPosterization
+from perfkit.augment.py_dataset import AugmentedPyDataset as AugmentedPyDataset
 from perfkit.augment.rand_augment import RandAugment as RandAugment
 from perfkit.augment.rescaling import Rescaling as Rescaling
 from perfkit.augment.resized_crop import RandomResizedCrop as RandomResizedCrop
@@ -67,6 +81,22 @@ from perfkit.augment.shear import RandomShear as RandomShear
 from perfkit.augment.shot_noise import ShotNoise as ShotNoise
 from perfkit.augment.solarization import Solarization as Solarization
 from perfkit.augment.some_of import SomeOf as SomeOf
+from perfkit.augment.tabular.feature import FeatureAugment as FeatureAugment
+from perfkit.augment.tabular.feature_corruption import (
+    FeatureCorruption as FeatureCorruption,
+)
+from perfkit.augment.tabular.feature_noise import FeatureNoise as FeatureNoise
+from perfkit.augment.tabular.row_cut_mix import RowCutMix as RowCutMix
+from perfkit.augment.tabular.row_mix_up import RowMixUp as RowMixUp
+from perfkit.augment.test_time import TestTimeAugmentation as TestTimeAugmentation
+from perfkit.augment.text.span_masking import SpanMasking as SpanMasking
+from perfkit.augment.text.token import MoveAugment as MoveAugment
+from perfkit.augment.text.token import ReplaceAugment as ReplaceAugment
+from perfkit.augment.text.token import TokenAugment as TokenAugment
+from perfkit.augment.text.token_deletion import TokenDeletion as TokenDeletion
+from perfkit.augment.text.token_dropout import TokenDropout as TokenDropout
+from perfkit.augment.text.token_replacement import TokenReplacement as TokenReplacement
+from perfkit.augment.text.token_swap import TokenSwap as TokenSwap
 from perfkit.augment.thin_plate_spline import ThinPlateSpline as ThinPlateSpline
 from perfkit.augment.tone_curve import ToneCurve as ToneCurve
 from perfkit.augment.translation import RandomTranslation as RandomTranslation

@@ -5,7 +5,6 @@ import types
 from typing import Any
 
 import keras
-import numpy as np
 
 from perfkit import _check
 from perfkit._backend import dtype_of, engine, ops
@@ -13,10 +12,12 @@ from perfkit.augment._host import HostCanvas
 from perfkit.augment.canvas import Canvas
 from perfkit.augment.modality import (
     Modality,
+    as_dtype,
     check_not_ragged,
     check_numbers,
     check_shape,
 )
+from perfkit.augment.trail import Trail
 from perfkit.ops import boxes
 
 _check_shape = functools.partial(check_shape, beside="images")
@@ -45,6 +46,7 @@ class Images(Modality):
             "bounding_box": "bounding_boxes",
         }
     )
+    one_shape = "Resize or bucket the images, and pad boxes and keypoints to one number"
 
     def __init__(
         self, owner, data_format=None, bounding_box_format=None, min_visible=0.0
@@ -161,6 +163,30 @@ class Images(Modality):
         canvas.min_visible = self.min_visible
         return canvas, layout
 
+    def undo(self, layer, outputs, params, size, fills):
+        canvas, layout = self.to_canvas(outputs)
+        images = ops.shape(canvas.images)[0]
+
+        def followed(size):
+            trail = Trail(images, size, canvas.frames)
+            layer.perform(trail, params, layer.constants())
+            return trail
+
+        height, width = canvas.size
+        if size is None and followed((height + 1, width + 1)).size == canvas.size:
+            raise ValueError(
+                f"{layer.name}: makes images of one size, {canvas.size}, of any. Pass "
+                "`size`, the height and width that they had before."
+            )
+        trail = followed(canvas.size if size is None else tuple(size))
+        if trail.size != canvas.size:
+            raise ValueError(
+                f"{layer.name}: makes images of {trail.size} pixels of those of "
+                f"{trail.before}. Received images of {canvas.size}."
+            )
+        coverage = trail.back(canvas, *fills)
+        return layout.from_canvas(canvas, outputs, "float32"), coverage
+
     def from_canvas(self, canvas, layout, inputs, dtype):
         return layout.from_canvas(canvas, inputs, dtype)
 
@@ -227,11 +253,7 @@ class _Layout:
     def from_canvas(self, canvas, inputs, dtype) -> dict[str, Any]:
         """Lay everything out as `inputs` came, images in `dtype`."""
         outputs = dict(inputs)
-        images = canvas.images
-        if dtype_of(images) != dtype:
-            if "int" in dtype:
-                images = _saturate(images, dtype)
-            images = ops.cast(images, dtype)
+        images = as_dtype(canvas.images, dtype)
         outputs["images"] = self._unfold(self._from_nhwc(images))
         if canvas.masks is not None:
             masks = canvas.masks
@@ -283,8 +305,3 @@ class _Layout:
 
 def _to_float(x):
     return None if x is None else ops.cast(x, "float32")
-
-
-def _saturate(images, dtype):
-    low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
-    return ops.clip(ops.round(ops.cast(images, "float32")), float(low), float(high))

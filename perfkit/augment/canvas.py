@@ -7,7 +7,8 @@ colour map commute. The work is done once, when the picture is asked for.
 
 from typing import Any, NamedTuple
 
-from perfkit._backend import dtype_of, ops, put_rows
+from perfkit._backend import dtype_of, ops
+from perfkit.augment.chosen import change
 from perfkit.augment.motion import Motion, Sampling, compatible, merge
 from perfkit.ops import boxes, color, paths, warp
 
@@ -210,33 +211,30 @@ class Canvas:
         """
         self.settle()
         images = ops.cast(self.images, "float32")
-        shape = ops.shape(images)
-        joined = joined and self.frames is not None
-        samples = limit = self.samples
-        if joined:
-            images = ops.reshape(images, (samples, -1, *shape[2:]))
-        if chosen is not None and self.dealt:
-            limit = chosen.limit(samples)
+        whole = ops.shape(images)
+        shape = whole[1:]
+        rows = seen = shape
+        if self.frames is not None:
+            rows = (self.frames, *shape)
+            images = ops.reshape(images, (self.samples, *rows))
+            seen = (self.frames * shape[0], *shape[1:]) if joined else shape
 
         def spread(x):
             return (x if joined else self.per_image(x))[:, None, None, None]
 
-        def changed(images, params, mask):
-            spread_params = {name: spread(value) for name, value in params.items()}
-            new = function(images, spread_params)
-            return new if mask is None else ops.where(spread(mask), new, images)
+        def changed(parts, params):
+            some = parts["images"]
+            samples = ops.shape(some)[0]
+            if self.frames is not None:
+                some = ops.reshape(some, (-1, *seen))
+            some = function(some, {name: spread(x) for name, x in params.items()})
+            if self.frames is not None:
+                some = ops.reshape(some, (samples, *rows))
+            return {"images": some}
 
-        known = isinstance(samples, int)
-        if limit < 0.75 * samples if known else limit is not samples:
-            rows = chosen.rows(limit)
-            picked = {name: ops.take(x, rows, axis=0) for name, x in params.items()}
-            mask = ops.take(chosen.mask, rows, axis=0)
-            rows = rows if joined else self.images_of(rows)
-            some = changed(ops.take(images, rows, axis=0), picked, mask)
-            images = put_rows(images, rows, some)
-        else:
-            images = changed(images, params, None if chosen is None else chosen.mask)
-        self.images = ops.reshape(images, shape) if joined else images
+        images = change(changed, {"images": images}, params, chosen, self.dealt)
+        images = images["images"]
+        self.images = images if self.frames is None else ops.reshape(images, whole)
 
     def spread(self, x):
         """One number a sample as one an image, `(images, 1, 1, 1)`."""

@@ -3,7 +3,7 @@
 import math
 from typing import Any, NamedTuple
 
-from perfkit._backend import engine, ops
+from perfkit._backend import engine, ops, put_rows
 
 
 class Chosen(NamedTuple):
@@ -38,6 +38,48 @@ def both(first, second):
     if first is None or second is None:
         return second if first is None else first
     return Chosen(first.mask & second.mask, (*first.limits, *second.limits))
+
+
+def change(function, parts, params, chosen, dealt) -> dict[str, Any]:
+    """Parts of a batch, once the samples that are chosen went through a function.
+
+    Where samples were dealt out, only those that may be chosen go through it.
+
+    Args:
+        function: From dicts of parts and of parameters, of as many samples, to a dict
+            of those parts that it changes, in their dtypes.
+        parts: Dict of tensors of one row for each sample.
+        params: Dict of `(batch,)` arrays.
+        chosen: The samples to be changed; `None` stands for all.
+        dealt: Whether choices of samples keep to their limits.
+    """
+    if chosen is None:
+        return {**parts, **function(parts, params)}
+    batch = ops.shape(chosen.mask)[0]
+    limit = chosen.limit(batch) if dealt else batch
+    few = limit < 0.75 * batch if isinstance(batch, int) else limit is not batch
+    if not few:
+        changed = function(parts, params)
+        return {**parts, **_where(chosen.mask, changed, parts)}
+    rows = chosen.rows(limit)
+    some, picked, mask = [
+        {name: ops.take(x, rows, axis=0) for name, x in tensors.items()}
+        for tensors in (parts, params, {"mask": chosen.mask})
+    ]
+    changed = _where(mask["mask"], function(some, picked), some)
+    return {
+        **parts,
+        **{name: put_rows(parts[name], rows, x) for name, x in changed.items()},
+    }
+
+
+def _where(mask, changed, parts):
+    def one(new, old):
+        return ops.where(
+            ops.reshape(mask, (-1,) + (1,) * (len(new.shape) - 1)), new, old
+        )
+
+    return {name: one(x, parts[name]) for name, x in changed.items()}
 
 
 def _dealt(shares, batch):

@@ -64,6 +64,8 @@ class Combination(Augment):
             self.modality = Images(owner, **given, min_visible=min_visible)
         else:
             self.modality = layers[0].modality
+            if any(vars(layer.modality) != vars(self.modality) for layer in layers):
+                _check.fail(owner, "layers", "layers for one order of axes", layers)
             for name, value in given.items():
                 if value is not None:
                     _check.fail(owner, name, "left out: it is for images", value)

@@ -2,6 +2,7 @@
 
 from perfkit import _check
 from perfkit._backend import dtype_of, ops
+from perfkit.augment import _labels
 from perfkit.augment.image import ImageAugment
 from perfkit.ops import boxes
 
@@ -49,19 +50,14 @@ class MixAugment(ImageAugment):
             )
         for key in ("labels",) if self.cuts else ("labels", "segmentation_masks"):
             if self.classes is None and self._given_as_classes(inputs, key):
-                owner = type(self).__name__
-                raise ValueError(
-                    f"{self.name}: integer {key} cannot be mixed. Pass "
-                    f"`{owner}(classes=...)` to make them one-hot. Received: shape="
-                    f"{tuple(inputs[key].shape)}, dtype={dtype_of(inputs[key])}"
-                )
+                _labels.refuse_classes(self, key, inputs[key])
 
     def _given_as_classes(self, inputs, key):
         if key not in inputs:
             return False
         values = inputs[key]
         if key == "labels":
-            return _is_classes(values, key)
+            return _labels.are_classes(values)
         flat = len(values.shape) < len(inputs["images"].shape)
         axis = -1 if self.data_format == "channels_last" else -3
         one_channel = flat or values.shape[axis] == 1
@@ -93,41 +89,17 @@ class MixAugment(ImageAugment):
             canvas.masks = ops.where(per_image > 0.5, canvas.masks, other)
         elif canvas.masks is not None:
             canvas.masks = blend(canvas.masks)
-        if canvas.labels is not None:
-            labels = canvas.labels
-            weight = ops.cast(ops.mean(share, axis=(1, 2, 3)), dtype_of(labels))
-            weight = ops.reshape(weight, (-1,) + (1,) * (len(labels.shape) - 1))
-            other = ops.take(labels, params["partner"], axis=0)
-            canvas.labels = labels * weight + other * (1.0 - weight)
+        _labels.blend(canvas, params["partner"], ops.mean(share, axis=(1, 2, 3)))
         if canvas.boxes is not None:
             window = self.window(params, *canvas.extent)
             _mix_boxes(canvas, partner, window, chosen)
 
     def _encode(self, canvas):
         """Make numbers that can be mixed of labels, and of masks that are blended."""
-        if canvas.labels is not None:
-            if _is_classes(canvas.labels, "labels"):
-                low, high = ops.min(canvas.labels), ops.max(canvas.labels)
-                canvas.rules.append(("classes", (low >= 0) & (high < self.classes)))
-            canvas.labels = self._numbers(canvas.labels, "labels")
+        _labels.encode(canvas, self.classes)
         if canvas.masks is not None and not self.cuts:
             canvas.settle()  # moved as they came, not one by one of the classes
-            canvas.masks = self._numbers(canvas.masks, "segmentation_masks")
-
-    def _numbers(self, values, key):
-        if _is_classes(values, key):
-            if values.shape[-1] == 1 and len(values.shape) > 1:
-                values = values[..., 0]
-            return ops.one_hot(values, self.classes, dtype="float32")
-        wide = dtype_of(values) in ("float32", "float64")
-        return values if wide else ops.cast(values, "float32")
-
-
-def _is_classes(values, key):
-    """Whether values are class indices, not one-hot or other numbers."""
-    if not dtype_of(values).startswith(("int", "uint")):
-        return False
-    return values.shape[-1] == 1 or (key == "labels" and len(values.shape) == 1)
+            canvas.masks = _labels.as_numbers(canvas.masks, self.classes)
 
 
 def _mix_boxes(canvas, partner, window, chosen):

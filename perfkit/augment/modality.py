@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from perfkit._backend import dtype_of
+from perfkit._backend import dtype_of, ops
 
 
 class Modality:
@@ -16,6 +16,7 @@ class Modality:
     main: str  # what an array alone stands for
     handled: tuple[str, ...]  # what a program may read or change, but for labels
     mistaken: Mapping[str, str]  # keys that other libraries use
+    one_shape: str  # how to bring data to few shapes
 
     def check(self, name, inputs, mixes) -> None:
         """Kind: raise an error that names the layer if inputs cannot be augmented."""
@@ -32,6 +33,10 @@ class Modality:
     def samples(self, inputs) -> int:
         """Kind: number of samples of checked inputs of NumPy arrays."""
         raise NotImplementedError
+
+    def undo(self, layer, outputs, params, size, fills) -> tuple[Any, Any]:
+        """Kind: the way back of outputs, and how much of each place was seen."""
+        raise ValueError(f"{layer.name}: of {self.main} there is no way back.")
 
     def check_call(self, name, inputs, training) -> None:
         """Raise an error where a layer is called as if it took `(inputs, labels)`."""
@@ -103,6 +108,16 @@ def check_numbers(name, what, value):
         raise TypeError(
             f"{name}: {what} must be integers or floats. Received: dtype={dtype}"
         )
+
+
+def as_dtype(x, dtype):
+    """Cast a tensor; integers are rounded, and cut off at the ends of their range."""
+    if dtype_of(x) == dtype:
+        return x
+    if "int" in dtype:
+        low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+        x = ops.clip(ops.round(ops.cast(x, "float32")), float(low), float(high))
+    return ops.cast(x, dtype)
 
 
 def check_not_ragged(name, what, values, remedy):

@@ -1,12 +1,11 @@
 """Normalization."""
 
-from typing import Any
-
 import keras
 import numpy as np
 
 from perfkit import _check
 from perfkit._backend import ops
+from perfkit.augment import _moments
 from perfkit.augment.color import ColorAugment
 from perfkit.ops import color
 
@@ -79,34 +78,15 @@ class Normalization(ColorAugment):
         Raises:
             ValueError: If there are no data, or they are not finite.
         """
-        batches = [data] if hasattr(data, "dtype") else _batches(data)
         channel_axis = -1 if self.data_format == "channels_last" else -3
-        count, total, squares = 0, 0.0, 0.0
-        for batch in batches:
-            images = batch[0] if isinstance(batch, (list, tuple)) else batch
-            images = images["images"] if isinstance(images, dict) else images
-            images = np.asarray(keras.ops.convert_to_numpy(images), "float64")
-            columns = np.moveaxis(images, channel_axis, -1)
-            columns = columns.reshape(-1, columns.shape[-1])
-            if self.axis is None:
-                columns = columns.reshape(-1, 1)
-            # Chan, Golub and LeVeque's pairwise update, exact for large means.
-            here, mean = len(columns), columns.mean(axis=0)
-            shift = mean - total
-            both = count + here
-            squares = (
-                squares
-                + ((columns - mean) ** 2).sum(axis=0)
-                + shift**2 * count * here / both
-            )
-            total = total + shift * here / both
-            count = both
-        if count == 0:
-            raise ValueError(f"{self.name}: there are no data to adapt to.")
-        if not np.all(np.isfinite(total)) or not np.all(np.isfinite(squares)):
-            raise ValueError(f"{self.name}: the data hold NaN or infinity.")
-        self.mean = np.asarray(total).tolist()
-        self.variance = np.asarray(squares / count).tolist()
+
+        def columns(images):
+            channels = 1 if self.axis is None else images.shape[channel_axis]
+            return np.moveaxis(images, channel_axis, -1).reshape(-1, channels)
+
+        images = _moments.arrays(data, "images")
+        mean, variance = _moments.mean_and_variance(self.name, map(columns, images))
+        self.mean, self.variance = mean.tolist(), variance.tolist()
 
     def save_own_variables(self, store):
         if self.mean is not None:
@@ -141,10 +121,3 @@ class Normalization(ColorAugment):
         if self.invert:
             return color.ColorMatrix(deviation, mean)
         return color.ColorMatrix(1.0 / deviation, -mean / deviation)
-
-
-def _batches(data: Any):
-    """Go once over an iterable; a `PyDataset` has a length and may repeat."""
-    if hasattr(data, "__getitem__") and hasattr(data, "__len__"):
-        return (data[k] for k in range(len(data)))
-    return data

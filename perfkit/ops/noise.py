@@ -47,6 +47,12 @@ def uniform(bits, *shape):
     return ops.cast(upper, "float32") * 2.0**-24
 
 
+def integers(bits, number, *shape):
+    """Whole numbers in [0, number), int32 `(batch, *shape)`; `number` up to 2**24."""
+    drawn = ops.cast(ops.floor(uniform(bits, *shape) * float(number)), "int32")
+    return ops.minimum(drawn, number - 1)  # a product may be rounded up
+
+
 def normal(bits, *shape):
     """Standard normal floats, `(batch, *shape)`, from int32 `(batch,)`.
 

@@ -1,0 +1,1 @@
+"""Layers that change audio: waveforms and spectrograms."""

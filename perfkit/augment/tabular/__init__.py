@@ -1,0 +1,1 @@
+"""Layers that change tables: rows of features."""

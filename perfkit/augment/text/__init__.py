@@ -1,0 +1,1 @@
+"""Layers that change text: ids of tokens."""

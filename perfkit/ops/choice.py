@@ -1,0 +1,56 @@
+"""Random choices among the entries of each row."""
+
+from perfkit._backend import gather_pixels, ops
+from perfkit.ops import noise
+
+
+def ranks(keys):
+    """Rank of each entry of a row, int32 from 0; of equal ones the first is lower."""
+    order = ops.argsort(keys, axis=-1)
+    return ops.cast(ops.argsort(order, axis=-1), "int32")
+
+
+def rounded(number, rounding):
+    """Numbers rounded up or down, by a uniform draw, so that their mean stays."""
+    # Parts of 1024 add to a few thousand without rounding.
+    rounding = (ops.floor(rounding * 1024.0) + 0.5) / 1024.0
+    return ops.cast(ops.floor(number + rounding), "int32")
+
+
+def pick(bits, size, number):
+    """Booleans `(batch, size)`, `number` of them true in each row, any as likely.
+
+    Args:
+        bits: int32 `(batch,)`, or of as many entries.
+        size: Entries of a row.
+        number: int32 `(batch, 1)`.
+    """
+    return ranks(noise.words(bits, size)) < number
+
+
+def swapped(order, rank, number):
+    """For each place the one that it swaps with; the same, if it is in no pair.
+
+    Args:
+        order: int32 `(batch, size)`, the place of each rank.
+        rank: int32 `(batch, size)`, the rank of each place.
+        number: int32 `(batch, 1)`, even: the ranks below it are in pairs, 0 with 1, 2
+            with 3 and so on.
+    """
+    size = ops.shape(rank)[1]
+    other = ops.minimum(ops.bitwise_xor(rank, 1), size - 1)
+    partner = gather_pixels(order[:, None, :, None], other[:, None, :])[:, 0, :, 0]
+    place = ops.arange(size, dtype="int32")[None, :]
+    return ops.where(rank < number, partner, place)
+
+
+def closed(stays):
+    """For each place the one that moves there, if all that stay move to the left.
+
+    `size` where there is none.
+    """
+    size = ops.shape(stays)[1]
+    place = ops.arange(size, dtype="int32")[None, :]
+    order = ops.argsort(ops.where(stays, place, place + size), axis=-1)
+    number = ops.sum(ops.cast(stays, "int32"), axis=1)[:, None]
+    return ops.where(place < number, ops.cast(order, "int32"), size)
