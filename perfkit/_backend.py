@@ -103,6 +103,7 @@ def _tensorflow_table():
         "shape": shape,
         "sin": tf.sin,
         "slice": tf.slice,
+        "sort": lambda x, axis: tf.sort(x, axis),
         "sqrt": tf.sqrt,
         "stack": tf.stack,
         "sum": lambda x, axis=None: tf.reduce_sum(x, axis),

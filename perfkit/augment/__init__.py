@@ -21,6 +21,8 @@ from perfkit.augment.blend import BlendAugment as BlendAugment
 from perfkit.augment.box_safe_crop import BoxSafeCrop as BoxSafeCrop
 from perfkit.augment.brightness import RandomBrightness as RandomBrightness
 from perfkit.augment.center_crop import CenterCrop as CenterCrop
+from perfkit.augment.channel_dropout import ChannelDropout as ChannelDropout
+from perfkit.augment.channel_shuffle import ChannelShuffle as ChannelShuffle
 from perfkit.augment.choice import RandomChoice as RandomChoice
 from perfkit.augment.clahe import CLAHE as CLAHE
 from perfkit.augment.color import ColorAugment as ColorAugment
@@ -65,6 +67,7 @@ from perfkit.augment.order import RandomOrder as RandomOrder
 from perfkit.augment.perspective import RandomPerspective as RandomPerspective
 from perfkit.augment.pipeline import Pipeline as Pipeline
 from perfkit.augment.pixel import PixelAugment as PixelAugment
+from perfkit.augment.planckian import RandomPlanckian as RandomPlanckian
 from perfkit.augment.policy import PolicyAugment as PolicyAugment
 from perfkit.augment.posterization import RandomPosterization as RandomPosterization
 from perfkit.augment.py_dataset import AugmentedPyDataset as AugmentedPyDataset
@@ -76,6 +79,7 @@ from perfkit.augment.rot90 import RandomRot90 as RandomRot90
 from perfkit.augment.rotation import RandomRotation as RandomRotation
 from perfkit.augment.salt_and_pepper import SaltAndPepper as SaltAndPepper
 from perfkit.augment.saturation import RandomSaturation as RandomSaturation
+from perfkit.augment.sepia import Sepia as Sepia
 from perfkit.augment.sharpness import RandomSharpness as RandomSharpness
 from perfkit.augment.shear import RandomShear as RandomShear
 from perfkit.augment.shot_noise import ShotNoise as ShotNoise
@@ -98,6 +102,7 @@ from perfkit.augment.text.token_dropout import TokenDropout as TokenDropout
 from perfkit.augment.text.token_replacement import TokenReplacement as TokenReplacement
 from perfkit.augment.text.token_swap import TokenSwap as TokenSwap
 from perfkit.augment.thin_plate_spline import ThinPlateSpline as ThinPlateSpline
+from perfkit.augment.tone_curve import ToneCurve as ToneCurve
 from perfkit.augment.translation import RandomTranslation as RandomTranslation
 from perfkit.augment.trivial_augment import TrivialAugmentWide as TrivialAugmentWide
 from perfkit.augment.zoom import RandomZoom as RandomZoom
