@@ -9,7 +9,6 @@ from tests.array_conformance import CHECKS
 from tests.array_conformance.kinds import is_no_mixture, main_of
 from tests.conformance.common import run_uncompiled
 
-
 # What ways to choose layers are asked by default; their layers are asked everything.
 OF_MIXTURES = {
     "check_changes_training_samples",
