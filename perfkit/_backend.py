@@ -82,7 +82,6 @@ def _tensorflow_table():
         "eye": lambda size, dtype: tf.eye(size, dtype=dtype),
         "floor": tf.floor,
         "fori_loop": fori_loop,
-        "irfft": lambda x, size: tf.signal.irfft(tf.complex(*x), [size]),
         "isfinite": tf.math.is_finite,
         "left_shift": _with_constant(tf.bitwise.left_shift),
         "log": tf.math.log,
@@ -280,6 +279,17 @@ def check(flag, message) -> None:
         return
     if not bool(flag):
         raise ValueError(message)
+
+
+def real_signal(real, imaginary, size) -> Any:
+    """Real signals of length `size`, from their spectra along the last axis."""
+    name = engine()
+    if name == "tensorflow":
+        tf = tensorflow()
+        return tf.signal.irfft(tf.complex(real, imaginary), [size])
+    if name == "jax" and not isinstance(size, int):  # only the shape is asked for
+        return _jax().numpy.zeros((*real.shape[:-1], size), real.dtype)
+    return keras.ops.irfft((real, imaginary), size)
 
 
 def put_rows(x, rows, values) -> Any:

@@ -6,7 +6,7 @@ of as many axes: time from there on is padding.
 
 import math
 
-from perfkit._backend import gather_pixels, ops
+from perfkit._backend import gather_pixels, ops, real_signal
 from perfkit.ops import noise
 
 FILL_MODES = ("constant", "mean")  # what bands show
@@ -58,8 +58,8 @@ def colored_noise(bits, slope, time, channels):
     level = ops.power(ops.maximum(frequency, 1.0), exponent)
     level = ops.where(frequency > 0.0, level, 0.0)  # no constant: it makes no sound
     field = noise.normal(bits, 2, channels, bins)
-    spectrum = (field[:, 0] * level, field[:, 1] * level)
-    return ops.transpose(ops.irfft(spectrum, time), (0, 2, 1))
+    signals = real_signal(field[:, 0] * level, field[:, 1] * level, time)
+    return ops.transpose(signals, (0, 2, 1))
 
 
 def read(clips, index):
