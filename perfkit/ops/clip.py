@@ -94,10 +94,10 @@ def bands(bits, number, width, share, length, size):
 
 def mean(clips, length):
     """Mean over time, and over bins if there are any, `(batch, 1, ..., channels)`."""
-    known = ops.cast(inside(length, ops.shape(clips)[1]), "float32")
+    known = inside(length, ops.shape(clips)[1])
     axes = tuple(range(1, len(clips.shape) - 1))
-    total = ops.sum(clips * known, axis=axes)
-    count = ops.sum(known + ops.zeros_like(clips), axis=axes)
+    total = ops.sum(ops.where(known, clips, 0.0), axis=axes)
+    count = ops.sum(ops.where(known, ops.ones_like(clips), 0.0), axis=axes)
     shape = (-1,) + (1,) * len(axes) + (ops.shape(clips)[-1],)
     return ops.reshape(total / ops.maximum(count, 1.0), shape)
 
