@@ -34,7 +34,6 @@ class Images(Modality):
     """
 
     main = "images"
-    handled = ("images", "segmentation_masks", "bounding_boxes", "keypoints")
     mistaken = types.MappingProxyType(
         {
             "label": "labels",
@@ -63,6 +62,10 @@ class Images(Modality):
             )
         self.bounding_box_format = bounding_box_format
         self.min_visible = _check.unit(owner, "min_visible", min_visible)
+
+    @property
+    def handled(self):
+        return ("images", "segmentation_masks", "bounding_boxes", "keypoints")
 
     def check(self, name, inputs, mixes):
         self.check_keys(name, inputs)

@@ -14,9 +14,17 @@ class Modality:
     """Base of the kinds of data: checks, and the way to a canvas and back."""
 
     main: str  # what an array alone stands for
-    handled: tuple[str, ...]  # what a program may read or change, but for labels
     mistaken: Mapping[str, str]  # keys that other libraries use
     one_shape: str  # how to bring data to few shapes
+
+    @property
+    def handled(self) -> tuple[str, ...]:
+        """Kind: the keys that a program may read or change, but for labels."""
+        raise NotImplementedError
+
+    def check_batch(self, name, inputs) -> None:
+        """Kind: raise an error where a batch has no other samples to take from."""
+        raise NotImplementedError
 
     def check(self, name, inputs, mixes) -> None:
         """Kind: raise an error that names the layer if inputs cannot be augmented."""
