@@ -214,6 +214,18 @@ def per_channel(owner: str, name: str, value: Any) -> float | list[float]:
     return float(items) if _is_number(items) else [float(x) for x in items]
 
 
+def filling(owner: str, name: str, value: Any) -> float | list[float] | str:
+    """Check that `value` is a number, a list of them, "mean" or "noise"."""
+    if str(value) in ("mean", "noise"):
+        return str(value)
+    items = value.tolist() if hasattr(value, "tolist") else value
+    entries = [items] if _is_number(items) else items
+    if not _numbers(entries) or not entries or not all(map(math.isfinite, entries)):
+        expected = "a finite number, a list of them, one a channel, 'mean' or 'noise'"
+        fail(owner, name, expected, value)
+    return float(items) if _is_number(items) else [float(x) for x in items]
+
+
 def odds(owner: str, name: str, value: Any, many: int) -> list[float]:
     """Check that `value` is `many` numbers of at least 0, not all of them 0."""
     items = value.tolist() if hasattr(value, "tolist") else value

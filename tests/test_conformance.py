@@ -23,6 +23,7 @@ ABSTRACT = {
     augment.ColorAugment,
     augment.Combination,
     augment.FeatureAugment,
+    augment.DropAugment,
     augment.FieldAugment,
     augment.GeometricAugment,
     augment.ImageAugment,

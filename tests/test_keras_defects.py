@@ -258,6 +258,15 @@ def test_17_the_factor_of_elastic_transform_is_a_probability(factor):
     assert abs(bent.mean() - factor) <= 4 * deviation
 
 
+@pytest.mark.parametrize("factor", [1.0, 0.3])
+def test_17_the_factor_of_erasing_is_a_probability(factor):
+    images = np.ones((4000, 4, 4, 1), "float32")
+    erased = to_numpy(augment.RandomErasing(factor, fill_value=0.0, seed=1)(images))
+    deviation = np.sqrt(factor * (1 - factor) / 4000)
+    changed = (erased == 0).any(axis=(1, 2, 3))
+    assert abs(changed.mean() - factor) <= 4 * deviation
+
+
 def test_21_random_crop_crops_at_inference():
     images = noise(2, 16, 16, 3)
     cropped = to_numpy(augment.RandomCrop(8, 8)(images, training=False))
@@ -353,6 +362,19 @@ def test_29_colour_layers_take_any_number_of_channels(name, channels):
 
 
 @pytest.mark.parametrize("mixer", [augment.MixUp, augment.CutMix, augment.Mosaic])
+def test_30_noise_that_erases_is_not_cut_off():
+    images = np.full((64, 32, 32, 3), 300.0, "float32")
+    erased = to_numpy(augment.RandomErasing(scale=(0.3, 0.3), seed=1)(images))
+    noisy = erased[(erased != 300.0).all(axis=-1)].ravel()
+    assert noisy.size > 30_000
+    assert 0 <= noisy.min() < noisy.max() <= 255
+    for end in (0, 255):
+        assert (noisy == end).mean() < 1e-3
+    counts = np.histogram(noisy, bins=8, range=(0, 255))[0]
+    np.testing.assert_allclose(counts / noisy.size, 1 / 8, atol=0.01)
+
+
+@pytest.mark.parametrize("mixer", [augment.MixUp, augment.CutMix])
 def test_mixing_runs_in_half_precision(mixer, half):
     data = detection()
     data["images"] = noise(4, 8, 8, 3)

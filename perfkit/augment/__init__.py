@@ -25,6 +25,7 @@ from perfkit.augment.channel_dropout import ChannelDropout as ChannelDropout
 from perfkit.augment.channel_shuffle import ChannelShuffle as ChannelShuffle
 from perfkit.augment.choice import RandomChoice as RandomChoice
 from perfkit.augment.clahe import CLAHE as CLAHE
+from perfkit.augment.coarse_dropout import CoarseDropout as CoarseDropout
 from perfkit.augment.color import ColorAugment as ColorAugment
 from perfkit.augment.color_degeneration import (
     RandomColorDegeneration as RandomColorDegeneration,
@@ -38,10 +39,12 @@ from perfkit.augment.cut_mix import CutMix as CutMix
 from perfkit.augment.d4 import RandomD4 as RandomD4
 from perfkit.augment.dataset import augment_dataset as augment_dataset
 from perfkit.augment.downscale import Downscale as Downscale
+from perfkit.augment.drop import DropAugment as DropAugment
 from perfkit.augment.elastic_transform import (
     RandomElasticTransform as RandomElasticTransform,
 )
 from perfkit.augment.equalization import Equalization as Equalization
+from perfkit.augment.erasing import RandomErasing as RandomErasing
 from perfkit.augment.field import FieldAugment as FieldAugment
 from perfkit.augment.flip import RandomFlip as RandomFlip
 from perfkit.augment.gamma import RandomGamma as RandomGamma
@@ -51,6 +54,7 @@ from perfkit.augment.geometric import GeometricAugment as GeometricAugment
 from perfkit.augment.geometric import WarpAugment as WarpAugment
 from perfkit.augment.grayscale import RandomGrayscale as RandomGrayscale
 from perfkit.augment.grid_distortion import GridDistortion as GridDistortion
+from perfkit.augment.grid_mask import GridMask as GridMask
 from perfkit.augment.hue import RandomHue as RandomHue
 from perfkit.augment.image import ImageAugment as ImageAugment
 from perfkit.augment.invert import RandomInvert as RandomInvert

@@ -1,0 +1,76 @@
+"""Which pixels of an image are dropped: booleans `(batch, height, width, 1)`."""
+
+import math
+
+from perfkit._backend import matmul, ops
+from perfkit.ops import noise
+
+
+def rectangle(y, x, tall, wide, height, width):
+    """One rectangle of whole pixels.
+
+    Args:
+        y: Where it lies between top and bottom, in [0, 1), `(batch, 1, 1, 1)`.
+        x: The same between left and right.
+        tall: Its height as a fraction of the image's, `(batch, 1, 1, 1)`.
+        wide: Its width as a fraction of the image's.
+        height: Height of the image, in pixels.
+        width: Width of the image, in pixels.
+    """
+    rows = _interval(y[:, :, 0, 0], tall[:, :, 0, 0], height)
+    columns = _interval(x[:, :, 0, 0], wide[:, :, 0, 0], width)
+    return rows[:, :, None, None] & columns[:, None, :, None]
+
+
+def holes(bits, number, most, tall, wide, height, width):
+    """As many rectangles as `number`, float32 `(batch, 1, 1, 1)`, at most `most`.
+
+    Heights and widths are uniform fractions of the image's from the ranges `tall`
+    and `wide`. Rectangles may overlap.
+    """
+    tall_at, wide_at, y, x = [
+        noise.uniform(bits, 4, most)[:, k, :, None] for k in range(4)
+    ]
+    rows = _interval(y, _between(tall, tall_at), height)
+    columns = _interval(x, _between(wide, wide_at), width)
+    counts = ops.arange(most, dtype="float32")[None, :, None] < number[:, 0]
+    rows = ops.cast(rows & counts, "float32")
+    covered = matmul(ops.transpose(rows, (0, 2, 1)), ops.cast(columns, "float32"))
+    return covered[..., None] > 0.5
+
+
+def grid(unit, kept, y, x, turns, height, width):
+    """A square out of each unit of a square grid that is turned about the middle.
+
+    Args:
+        unit: Side of a unit as a fraction of the shorter side, `(batch, 1, 1, 1)`.
+        kept: Fraction of a unit's side between squares, `(batch, 1, 1, 1)`.
+        y: Shift of the grid down its own columns, in units, `(batch, 1, 1, 1)`.
+        x: Shift of the grid along its own rows, in units, `(batch, 1, 1, 1)`.
+        turns: Angle, as a fraction of a full turn, counter-clockwise.
+        height: Height of the image, in pixels.
+        width: Width of the image, in pixels.
+    """
+    tall, wide = ops.cast(height, "float32"), ops.cast(width, "float32")
+    down = ops.arange(height, dtype="float32")[None, :, None, None] + 0.5 - tall / 2
+    right = ops.arange(width, dtype="float32")[None, None, :, None] + 0.5 - wide / 2
+    angle = turns * (2.0 * math.pi)
+    scale = 1.0 / (unit * ops.minimum(tall, wide))
+    cos, sin = ops.cos(angle) * scale, ops.sin(angle) * scale
+    along, across = right * cos - down * sin + x, right * sin + down * cos + y
+    share = 1.0 - kept
+    return (along - ops.floor(along) < share) & (across - ops.floor(across) < share)
+
+
+def _interval(place, share, size):
+    """What lies in intervals of whole pixels: `(..., 1)` to booleans `(..., size)`."""
+    extent = ops.cast(size, "float32")
+    length = ops.maximum(ops.round(share * extent), 1.0)
+    start = ops.floor(place * (extent - length + 1.0))
+    position = ops.arange(size, dtype="float32")
+    return (position >= start) & (position < start + length)
+
+
+def _between(span, share):
+    low, high = span
+    return low + (high - low) * share
