@@ -111,7 +111,7 @@ def check_shape(name, what, value, wanted, beside):
 
 def check_numbers(name, what, value):
     """Raise an error unless a tensor holds integers or floats."""
-    dtype = dtype_of(value)
+    dtype = getattr(value.dtype, "name", value.dtype)  # Keras has no name for strings
     if not dtype.startswith(("int", "uint", "float", "bfloat")):
         raise TypeError(
             f"{name}: {what} must be integers or floats. Received: dtype={dtype}"
