@@ -82,7 +82,6 @@ def _tensorflow_table():
         "eye": lambda size, dtype: tf.eye(size, dtype=dtype),
         "floor": tf.floor,
         "fori_loop": fori_loop,
-        "irfft": lambda x, size: tf.signal.irfft(tf.complex(*x), [size]),
         "isfinite": tf.math.is_finite,
         "left_shift": _with_constant(tf.bitwise.left_shift),
         "log": tf.math.log,
@@ -103,6 +102,7 @@ def _tensorflow_table():
         "shape": shape,
         "sin": tf.sin,
         "slice": tf.slice,
+        "sort": lambda x, axis: tf.sort(x, axis),
         "sqrt": tf.sqrt,
         "stack": tf.stack,
         "sum": lambda x, axis=None: tf.reduce_sum(x, axis),
@@ -279,6 +279,17 @@ def check(flag, message) -> None:
         return
     if not bool(flag):
         raise ValueError(message)
+
+
+def real_signal(real, imaginary, size) -> Any:
+    """Real signals of length `size`, from their spectra along the last axis."""
+    name = engine()
+    if name == "tensorflow":
+        tf = tensorflow()
+        return tf.signal.irfft(tf.complex(real, imaginary), [size])
+    if name == "jax" and not isinstance(size, int):  # only the shape is asked for
+        return _jax().numpy.zeros((*real.shape[:-1], size), real.dtype)
+    return keras.ops.irfft((real, imaginary), size)
 
 
 def put_rows(x, rows, values) -> Any:

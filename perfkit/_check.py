@@ -253,15 +253,15 @@ def whole_span(
     return int(pair[0]), int(pair[1])
 
 
-def whole_set(owner: str, name: str, value: Any, low: int) -> list[int]:
-    """Check that `value` is a list of whole numbers of at least `low`."""
+def ids(owner: str, name: str, value: Any) -> list[int]:
+    """Check that `value` is a list of whole numbers of at least 0, and sort them."""
     items = value.tolist() if hasattr(value, "tolist") else value
     whole = isinstance(items, (list, tuple, set, frozenset)) and all(
-        hasattr(number, "__index__") and not isinstance(number, bool) and number >= low
+        hasattr(number, "__index__") and not isinstance(number, bool) and number >= 0
         for number in items
     )
     if not whole:
-        fail(owner, name, f"a list of whole numbers of at least {low}", value)
+        fail(owner, name, "a list of whole numbers of at least 0", value)
     return sorted({int(number) for number in items})
 
 

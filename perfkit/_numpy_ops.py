@@ -94,6 +94,7 @@ _TABLE = {
     "round": np.round,
     "segment_sum": _segment_sum,
     "sin": np.sin,
+    "sort": np.sort,
     "sqrt": np.sqrt,
     "stack": lambda xs, axis=0: np.stack(xs, axis),
     "sum": np.sum,

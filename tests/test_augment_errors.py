@@ -31,6 +31,7 @@ WRONG = {
     "brightness_factor": NO_NUMBERS,
     "chroma_subsampling": NO_BOOLEANS,
     "chain_depth": [0, 9, 1.5, "1", None, True],
+    "channel_drop_range": [0, -1, 1.0, "1", (2, 1), (1,), (0, 1), [], True, None],
     "classes": [1, 0, -3, 2.0, "3", True],
     "clip_limit": [*NO_NUMBERS, 0.5, (0.5, 2.0), 300, None],
     "contrast_factor": ["0.1", (0.1,), [], NAN, True, 2.0, -0.1, (0.1, -0.1)],
@@ -52,6 +53,7 @@ WRONG = {
     "interpolation": [*NO_NAMES, "bilinaer", None],
     "invert": NO_BOOLEANS,
     "kernel_size": [0, -3, 2, 4, 3.0, "3", None, True, (3,), (3, 4), (3, 3, 3), 10**9],
+    "kelvin": [*NO_NUMBERS, 1000, (1000, 6500), None],
     "layers": [[], [keras.layers.Dense(1)], [None], augment.RandomFlip()],
     "mask_fill_value": ["0", None, NAN, float("inf"), (0, 0, 0)],
     "mask_interpolation": [*NO_NAMES, "bilinaer", None],
@@ -60,12 +62,13 @@ WRONG = {
     "num_ops": [0, 17, 1.5, "1", None, True],
     "number": [-1, 4, 1.5, "1", None, True, (2, 1), (1,), (0, 1, 2)],
     "odds": [0.5, [1.0], [1.0, -0.1], [0.0, 0.0], ["1", 2.0], (1.0, NAN), (1, 2, 3)],
+    "min_visible": ["0.1", (0.1, 0.2), -0.1, 1.1, NAN, None, True],
+    "object_rate": ["0.1", (0.1, 0.2), -0.1, 1.1, NAN, None, True],
     "offset": ["1", [NAN], [], [[1.0]], True, None, float("inf")],
     "pad_to_aspect_ratio": NO_BOOLEANS,
     "policy": [*NO_NAMES, "ImageNet", None],
     "per_channel": NO_BOOLEANS,
     "quality": [*NO_NUMBERS, None, 0, 101, 50.0, (1.0, 2.0), (0, 5), (90, 101)],
-    "min_visible": ["0.1", (0.1, 0.2), -0.1, 1.1, NAN, None, True],
     "points": [1, 17, 0, 4.0, "4", None, True],
     "rate": ["0.1", (0.1, 0.2), -0.1, 1.1, NAN, None, True],
     "ratio": [*NO_NUMBERS, 1.0, (0.0, 1.0), None],
@@ -411,5 +414,12 @@ def test_an_unknown_number_of_channels_is_asked_for():
         lambda: [IMAGES[0]], output_signature=tf.TensorSpec([None, None, None], "uint8")
     )
     dataset.map(augment.RandomFlip())
-    with pytest.raises(ValueError, match="ensure_shape"):
-        dataset.map(augment.RandomHue(0.1))
+    for layer in (
+        augment.RandomHue(0.1),
+        augment.ChannelShuffle(),
+        augment.CLAHE(),
+        augment.ToneCurve(per_channel=True),
+    ):
+        with pytest.raises(ValueError, match=f"{layer.name}: .*ensure_shape"):
+            dataset.map(layer)
+    dataset.map(augment.ToneCurve())

@@ -74,7 +74,7 @@ def test_02_elastic_transform_keeps_the_images_of_a_batch_apart():
 def test_03_elastic_transform_bends_masks_like_images():
     images = np.zeros((8, 32, 32, 1), "float32")
     images[:, 8:20, 10:26] = 1
-    layer = augment.RandomElasticTransform(interpolation="nearest")
+    layer = augment.RandomElasticTransform(interpolation="nearest", seed=1)
     bent = to_numpy(layer({"images": images, "segmentation_masks": images}))
     assert np.abs(bent["images"] - images).mean() > 0.01
     np.testing.assert_array_equal(bent["segmentation_masks"], bent["images"])
@@ -178,10 +178,20 @@ def test_13_mixed_boxes_have_a_label_each(mixer):
     assert tuple(boxes["labels"].shape) == (4, 4)
 
 
+@pytest.mark.parametrize("mixer", [augment.Mosaic, augment.CopyPaste])
+def test_13_pasted_boxes_have_a_label_each(mixer):
+    data = detection()
+    data["segmentation_masks"] = np.ones((4, 8, 8, 1), "int32")
+    boxes = one_batch(data, mixer(bounding_box_format="xyxy"))["bounding_boxes"]
+    tiles = 4 if mixer is augment.Mosaic else 2
+    assert tuple(boxes["boxes"].shape) == (4, 2 * tiles, 4)
+    assert tuple(boxes["labels"].shape) == (4, 2 * tiles)
+
+
 def test_14_mixed_masks_keep_their_shape():
     masks = noise(4, 8, 8, 1, high=1.0)
     data = {"images": noise(4, 8, 8, 3), "segmentation_masks": masks}
-    for layer in (augment.MixUp(), augment.CutMix()):
+    for layer in (augment.MixUp(), augment.CutMix(), augment.Mosaic()):
         assert tuple(layer(data)["segmentation_masks"].shape) == masks.shape
 
 
@@ -351,6 +361,7 @@ def test_29_colour_layers_take_any_number_of_channels(name, channels):
     )
 
 
+@pytest.mark.parametrize("mixer", [augment.MixUp, augment.CutMix, augment.Mosaic])
 def test_30_noise_that_erases_is_not_cut_off():
     images = np.full((64, 32, 32, 3), 300.0, "float32")
     erased = to_numpy(augment.RandomErasing(scale=(0.3, 0.3), seed=1)(images))
@@ -375,7 +386,7 @@ def test_mixing_runs_in_half_precision(mixer, half):
     assert keras.backend.standardize_dtype(boxes.dtype) == "float32"
 
 
-@pytest.mark.parametrize("mixer", [augment.MixUp, augment.CutMix])
+@pytest.mark.parametrize("mixer", [augment.MixUp, augment.CutMix, augment.Mosaic])
 @pytest.mark.parametrize("shape", [(4,), (4, 1)])
 def test_k1_mixing_class_indices_needs_the_number_of_classes(mixer, shape):
     data = {"images": noise(4, 8, 8, 3), "labels": np.arange(4).reshape(shape)}

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageOps
+from scipy import interpolate
 
 from perfkit import _backend, augment
 from perfkit.ops import histogram
@@ -257,3 +258,54 @@ def test_sharpness_leaves_a_row_of_pixels_finite():
     out = to_numpy(augment.RandomSharpness((0.0, 0.0))(images))
     tall = to_numpy(augment.RandomSharpness((0.0, 0.0))(images.repeat(3, axis=1)))
     np.testing.assert_allclose(out, tall[:, :1], atol=1e-3)
+
+
+def control_points(images, curves):
+    """Heights of the inner control points, fitted to each image and channel."""
+    shares = images.reshape(-1).astype("float64") / 255
+    inner = [3 * (1 - shares) ** 2 * shares, 3 * (1 - shares) * shares**2]
+    pixels = curves.shape[1] * curves.shape[2]
+    bent = curves.reshape(len(curves), pixels, -1) / 255 - (shares**3)[:, None]
+    bent = bent.swapaxes(0, 1).reshape(pixels, -1)
+    heights, residual, *_ = np.linalg.lstsq(np.stack(inner, axis=1), bent)
+    assert residual.max() < 1e-6
+    return heights.reshape(2, len(curves), -1)
+
+
+RAMP = np.arange(256, dtype="float32").reshape(1, 16, 16, 1)
+
+
+@pytest.mark.parametrize("scale", [0.1, 1.0])
+def test_tone_curves_are_rising_bezier_curves(scale):
+    curves = to_numpy(augment.ToneCurve(scale, seed=1)(RAMP.repeat(500, axis=0)))
+    dark, light = control_points(RAMP, curves)[..., 0]
+    assert ((dark > -1e-4) & (dark <= light + 1e-4) & (light < 1 + 1e-4)).all()
+    curves = curves.reshape(500, 256)
+    assert np.diff(curves, axis=1).min() > -1e-3
+    points = np.stack([0 * dark, dark, light, 0 * light + 1])[:, None]
+    expected = interpolate.BPoly(points, [0, 1])(np.linspace(0, 1, 256)).T
+    np.testing.assert_allclose(curves, 255 * expected, atol=0.01)
+
+
+def test_the_scale_of_tone_curves_is_a_deviation_about_thirds():
+    curves = to_numpy(augment.ToneCurve(0.05, seed=1)(RAMP.repeat(2000, axis=0)))
+    for heights, mean in zip(control_points(RAMP, curves), (1 / 3, 2 / 3), strict=True):
+        assert abs(heights.mean() - mean) < 4 * 0.05 / np.sqrt(2000)
+        assert abs(heights.std() - 0.05) < 4 * 0.05 / np.sqrt(2 * 2000)
+
+
+@every_range
+def test_tone_curves_of_no_scale_only_cut_off(value_range):
+    low, high = value_range
+    images = noise(2, 5, 6, 3, low=low - 0.1, high=high + 0.1)
+    out = to_numpy(augment.ToneCurve(0.0, value_range)(images))
+    np.testing.assert_allclose(out, np.clip(images, low, high), atol=1e-4)
+
+
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_channels_share_a_tone_curve_or_not(per_channel):
+    images = RAMP.repeat(3, axis=0).repeat(4, axis=-1)
+    layer = augment.ToneCurve(0.1, per_channel=per_channel, seed=1)
+    curves = to_numpy(layer(images)).reshape(3, 256, 4)
+    apart = np.abs(curves[..., :-1] - curves[..., 1:]).max(axis=1)
+    assert (apart > 0.5).all() if per_channel else (apart == 0).all()

@@ -260,6 +260,15 @@ def test_an_image_without_a_box_is_cut_like_a_random_resized_crop():
     close(windows_of(without, 16, 24), windows, 1e-3)
 
 
+def test_the_window_stays_within_the_image_where_boxes_do_not():
+    data = boxed(64)
+    data["bounding_boxes"]["boxes"][:, 0] = [-9, -5, WIDTH + 7, HEIGHT / 2]
+    layer = augment.BoxSafeCrop(16, 24, bounding_box_format="xyxy", seed=1)
+    windows = windows_of(layer(data), 16, 24)
+    close(windows[:, [0, 1, 2]], [[0, 0, WIDTH]] * 64, 1e-3)
+    assert (windows[:, 3] < HEIGHT + 1e-3).all()
+
+
 def test_boxes_are_seen_where_the_motion_before_has_put_them():
     data = boxed(64)
     turn = augment.RandomFlip(seed=2, bounding_box_format="xyxy")

@@ -21,6 +21,8 @@ from perfkit.augment.blend import BlendAugment as BlendAugment
 from perfkit.augment.box_safe_crop import BoxSafeCrop as BoxSafeCrop
 from perfkit.augment.brightness import RandomBrightness as RandomBrightness
 from perfkit.augment.center_crop import CenterCrop as CenterCrop
+from perfkit.augment.channel_dropout import ChannelDropout as ChannelDropout
+from perfkit.augment.channel_shuffle import ChannelShuffle as ChannelShuffle
 from perfkit.augment.choice import RandomChoice as RandomChoice
 from perfkit.augment.clahe import CLAHE as CLAHE
 from perfkit.augment.coarse_dropout import CoarseDropout as CoarseDropout
@@ -31,9 +33,11 @@ from perfkit.augment.color_degeneration import (
 from perfkit.augment.color_jitter import RandomColorJitter as RandomColorJitter
 from perfkit.augment.combination import Combination as Combination
 from perfkit.augment.contrast import RandomContrast as RandomContrast
+from perfkit.augment.copy_paste import CopyPaste as CopyPaste
 from perfkit.augment.crop import RandomCrop as RandomCrop
 from perfkit.augment.cut_mix import CutMix as CutMix
 from perfkit.augment.d4 import RandomD4 as RandomD4
+from perfkit.augment.dataset import augment_dataset as augment_dataset
 from perfkit.augment.downscale import Downscale as Downscale
 from perfkit.augment.drop import DropAugment as DropAugment
 from perfkit.augment.elastic_transform import (
@@ -59,6 +63,7 @@ from perfkit.augment.letter_box import LetterBox as LetterBox
 from perfkit.augment.median_blur import MedianBlur as MedianBlur
 from perfkit.augment.mix import MixAugment as MixAugment
 from perfkit.augment.mix_up import MixUp as MixUp
+from perfkit.augment.mosaic import Mosaic as Mosaic
 from perfkit.augment.motion_blur import MotionBlur as MotionBlur
 from perfkit.augment.normalization import Normalization as Normalization
 from perfkit.augment.operation import Operation as Operation
@@ -66,8 +71,10 @@ from perfkit.augment.order import RandomOrder as RandomOrder
 from perfkit.augment.perspective import RandomPerspective as RandomPerspective
 from perfkit.augment.pipeline import Pipeline as Pipeline
 from perfkit.augment.pixel import PixelAugment as PixelAugment
+from perfkit.augment.planckian import RandomPlanckian as RandomPlanckian
 from perfkit.augment.policy import PolicyAugment as PolicyAugment
 from perfkit.augment.posterization import RandomPosterization as RandomPosterization
+from perfkit.augment.py_dataset import AugmentedPyDataset as AugmentedPyDataset
 from perfkit.augment.rand_augment import RandAugment as RandAugment
 from perfkit.augment.rescaling import Rescaling as Rescaling
 from perfkit.augment.resized_crop import RandomResizedCrop as RandomResizedCrop
@@ -76,6 +83,7 @@ from perfkit.augment.rot90 import RandomRot90 as RandomRot90
 from perfkit.augment.rotation import RandomRotation as RandomRotation
 from perfkit.augment.salt_and_pepper import SaltAndPepper as SaltAndPepper
 from perfkit.augment.saturation import RandomSaturation as RandomSaturation
+from perfkit.augment.sepia import Sepia as Sepia
 from perfkit.augment.sharpness import RandomSharpness as RandomSharpness
 from perfkit.augment.shear import RandomShear as RandomShear
 from perfkit.augment.shot_noise import ShotNoise as ShotNoise
@@ -88,6 +96,7 @@ from perfkit.augment.tabular.feature_corruption import (
 from perfkit.augment.tabular.feature_noise import FeatureNoise as FeatureNoise
 from perfkit.augment.tabular.row_cut_mix import RowCutMix as RowCutMix
 from perfkit.augment.tabular.row_mix_up import RowMixUp as RowMixUp
+from perfkit.augment.test_time import TestTimeAugmentation as TestTimeAugmentation
 from perfkit.augment.text.span_masking import SpanMasking as SpanMasking
 from perfkit.augment.text.token import MoveAugment as MoveAugment
 from perfkit.augment.text.token import ReplaceAugment as ReplaceAugment
@@ -97,6 +106,7 @@ from perfkit.augment.text.token_dropout import TokenDropout as TokenDropout
 from perfkit.augment.text.token_replacement import TokenReplacement as TokenReplacement
 from perfkit.augment.text.token_swap import TokenSwap as TokenSwap
 from perfkit.augment.thin_plate_spline import ThinPlateSpline as ThinPlateSpline
+from perfkit.augment.tone_curve import ToneCurve as ToneCurve
 from perfkit.augment.translation import RandomTranslation as RandomTranslation
 from perfkit.augment.trivial_augment import TrivialAugmentWide as TrivialAugmentWide
 from perfkit.augment.zoom import RandomZoom as RandomZoom

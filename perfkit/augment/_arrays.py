@@ -56,12 +56,7 @@ class Arrays(Modality):
                 f"{shape[-1]} channels, or a batch of almost nothing. Add an axis of "
                 f"samples in front."
             )
-        check_numbers(name, self.main, values)
-        if self.whole and "float" in dtype_of(values):
-            raise TypeError(
-                f"{name}: {self.main} must be integers. Received: "
-                f"dtype={dtype_of(values)}"
-            )
+        (_check_integers if self.whole else check_numbers)(name, self.main, values)
         if mixes:
             self.check_batch(name, inputs)
         samples = () if self._is_one(values) else shape[:1]
@@ -69,11 +64,7 @@ class Arrays(Modality):
             if key in inputs:
                 wanted = shape[: len(samples) + axes]
                 check_shape(name, key, inputs[key], wanted, self.main)
-                if not dtype_of(inputs[key]).startswith(("int", "uint", "bool")):
-                    raise TypeError(
-                        f"{name}: {key} must be integers. Received: "
-                        f"dtype={dtype_of(inputs[key])}"
-                    )
+                _check_integers(name, key, inputs[key])
         if mixes and "labels" in inputs:
             labels = inputs["labels"]
             wanted = (*samples, *[None] * (len(labels.shape) - 1))
@@ -131,3 +122,9 @@ class Arrays(Modality):
         if canvas.labels is not None:
             outputs["labels"] = canvas.labels
         return outputs
+
+
+def _check_integers(name, what, value):
+    dtype = getattr(value.dtype, "name", value.dtype)  # Keras has no name for strings
+    if not dtype.startswith(("int", "uint", "bool")):
+        raise TypeError(f"{name}: {what} must be integers. Received: dtype={dtype}")

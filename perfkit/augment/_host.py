@@ -5,6 +5,7 @@ they are warped and mixed in OpenCV's fast integer code and mapped by tables.
 """
 
 import functools
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ _BYTES = (0.0, 255.0)
 
 
 @functools.cache
-def _cv2():
+def _cv2() -> Any:
     import cv2
 
     return cv2
@@ -106,32 +107,39 @@ def warped(images, path, size, interpolation, fill_mode, fill_value):
     dtype = images.dtype
     if dtype.name not in ("uint8", "int16", "uint16", "float32"):
         images = images.astype("float32")
-    if path.bends:
-        x, y = paths.sources(path, height, width)
-        # OpenCV counts from the middle of the first pixel.
-        places = np.stack([x, y], axis=-1) - np.float32(0.5)
-
-        def move(k, image):
-            return cv2.remap(image, places[k], None, flags, **how)
-    else:
-        shift = affine.translation(-0.5, -0.5), affine.translation(0.5, 0.5)
-        matrices = affine.compose(affine.compose(shift[0], path.matrix), shift[1])
-        matrices = matrices.astype("float64")
-        rows = 2 if path.affine else 3
-        function = cv2.warpAffine if path.affine else cv2.warpPerspective
-
-        def move(k, image):
-            matrix = matrices[k, :rows]
-            return function(image, matrix, (width, height), flags=flags, **how)
-
+    move = _bender(path, size) if path.bends else _mover(path, size)
     out = np.empty((len(images), height, width, images.shape[-1]), images.dtype)
     for k, image in enumerate(images):
         for first in range(0, image.shape[-1], 4):  # the most that OpenCV fills
             part = image[..., first : first + 4]
             part = part if part.shape == image.shape else np.ascontiguousarray(part)
-            moved = move(k, part).reshape(height, width, -1)
+            moved = move(part, k, flags=flags, **how).reshape(height, width, -1)
             out[k, ..., first : first + 4] = moved
     return out.astype(dtype, copy=False)
+
+
+def _mover(path, size):
+    """A function that moves one image through its homography."""
+    # OpenCV counts from the middle of the first pixel.
+    shift = affine.translation(-0.5, -0.5), affine.translation(0.5, 0.5)
+    matrices = affine.compose(affine.compose(shift[0], path.matrix), shift[1])
+    matrices = matrices.astype("float64")
+    height, width = size
+    rows = 2 if path.affine else 3
+    function = _cv2().warpAffine if path.affine else _cv2().warpPerspective
+    return lambda image, k, **how: function(
+        image, matrices[k, :rows], (width, height), **how
+    )
+
+
+def _bender(path, size):
+    """A function that reads one image from where its fields say."""
+    x, y = paths.sources(path, *size)
+    places = np.stack([x, y], axis=-1) - np.float32(0.5)
+    cv2 = _cv2()
+    return lambda image, k, flags, **how: cv2.remap(
+        image, places[k], None, flags, **how
+    )
 
 
 def _colored(images, stages):

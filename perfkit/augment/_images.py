@@ -17,6 +17,7 @@ from perfkit.augment.modality import (
     check_numbers,
     check_shape,
 )
+from perfkit.augment.trail import Trail
 from perfkit.ops import boxes
 
 _check_shape = functools.partial(check_shape, beside="images")
@@ -33,7 +34,6 @@ class Images(Modality):
     """
 
     main = "images"
-    handled = ("images", "segmentation_masks", "bounding_boxes", "keypoints")
     mistaken = types.MappingProxyType(
         {
             "label": "labels",
@@ -62,6 +62,10 @@ class Images(Modality):
             )
         self.bounding_box_format = bounding_box_format
         self.min_visible = _check.unit(owner, "min_visible", min_visible)
+
+    @property
+    def handled(self):
+        return ("images", "segmentation_masks", "bounding_boxes", "keypoints")
 
     def check(self, name, inputs, mixes):
         self.check_keys(name, inputs)
@@ -161,6 +165,30 @@ class Images(Modality):
         canvas = layout.to_canvas(inputs)
         canvas.min_visible = self.min_visible
         return canvas, layout
+
+    def undo(self, layer, outputs, params, size, fills):
+        canvas, layout = self.to_canvas(outputs)
+        images = ops.shape(canvas.images)[0]
+
+        def followed(size):
+            trail = Trail(images, size, canvas.frames)
+            layer.perform(trail, params, layer.constants())
+            return trail
+
+        height, width = canvas.size
+        if size is None and followed((height + 1, width + 1)).size == canvas.size:
+            raise ValueError(
+                f"{layer.name}: makes images of one size, {canvas.size}, of any. Pass "
+                "`size`, the height and width that they had before."
+            )
+        trail = followed(canvas.size if size is None else tuple(size))
+        if trail.size != canvas.size:
+            raise ValueError(
+                f"{layer.name}: makes images of {trail.size} pixels of those of "
+                f"{trail.before}. Received images of {canvas.size}."
+            )
+        coverage = trail.back(canvas, *fills)
+        return layout.from_canvas(canvas, outputs, "float32"), coverage
 
     def from_canvas(self, canvas, layout, inputs, dtype):
         return layout.from_canvas(canvas, inputs, dtype)

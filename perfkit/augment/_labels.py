@@ -38,6 +38,21 @@ def encode(canvas, classes) -> None:
     canvas.labels = as_numbers(canvas.labels, classes)
 
 
+def add_up(canvas, parts) -> None:
+    """Add labels up, by pairs of whose they are and how much they weigh.
+
+    Both are `(batch,)`: int32 numbers of samples, and floats.
+    """
+    if canvas.labels is None:
+        return
+    labels, mixed = canvas.labels, 0.0
+    for partner, weight in parts:
+        weight = ops.cast(weight, dtype_of(labels))
+        spread = ops.reshape(weight, (-1,) + (1,) * (len(labels.shape) - 1))
+        mixed = mixed + ops.take(labels, partner, axis=0) * spread
+    canvas.labels = mixed
+
+
 def blend(canvas, partner, share) -> None:
     """Blend a canvas's labels with their partners'; `share`, `(batch,)`, is kept."""
     if canvas.labels is None:

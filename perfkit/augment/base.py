@@ -129,10 +129,10 @@ class Augment(Configured, keras.layers.Layer):
         elif seed is None:
             key = self._stream.next_key()
         else:
-            key = ops.convert_to_tensor(replay.key(owner, seed), dtype="int32")
+            key = ops.convert_to_tensor(replay.key(owner, seed), "int32")
         if index is not None:
             index = replay.numbers(owner, index, batch_size)
-            index = ops.convert_to_tensor(index, dtype="int32")
+            index = ops.convert_to_tensor(index, "int32")
         return replay.to_numpy(self.draw(Sampler(batch_size, key, index), True))
 
     def apply(self, inputs, params) -> Any:
@@ -150,7 +150,42 @@ class Augment(Configured, keras.layers.Layer):
         """
         return self._checked_call(inputs, {}, replay.from_user(self.name, params))
 
-    def on_host(self, inputs, params=None) -> Any:
+    def inverse(
+        self, outputs, params, *, size=None, fill_value=0.0, mask_fill_value=0.0
+    ) -> Any:
+        """Move images, masks, boxes and keypoints back to where they came from.
+
+        What `apply` did with the same `params` to places; colours stay as they are.
+        For the predictions of test-time augmentation, say.
+
+        Args:
+            outputs: Images, or a dict of images and what belongs to them, as they come
+                out of `apply`.
+            params: What `sample` returned.
+            size: Height and width that the images had before, in pixels, where it is
+                another one.
+            fill_value: What images have where nothing was seen.
+            mask_fill_value: What masks have there.
+
+        Returns:
+            The same as a call, images in float32.
+
+        Raises:
+            ValueError: If samples were mixed, if where pixels went depended on boxes,
+                or if `size` is missing.
+        """
+        params = replay.from_user(self.name, params)
+        inputs, hand_back = self._prepared(outputs, None)
+        if self.mixes:
+            raise ValueError(f"{self.name}: what was mixed cannot be taken apart.")
+        inputs = keras.tree.map_structure(keras.ops.convert_to_tensor, inputs)
+        params = keras.tree.map_structure(
+            lambda x: None if x is None else keras.ops.convert_to_tensor(x), params
+        )
+        fills = fill_value, mask_fill_value
+        return hand_back(self.modality.undo(self, inputs, params, size, fills)[0])
+
+    def on_host(self, inputs, params=None, *, seed=None, index=None) -> Any:
         """Augment NumPy arrays by OpenCV and NumPy: no device, no compiling.
 
         For input workers and plain loops, with images of any size. The same
@@ -159,7 +194,9 @@ class Augment(Configured, keras.layers.Layer):
 
         Args:
             inputs: As in a call, but NumPy arrays.
-            params: What `sample` returned; `None` takes the next draws.
+            params: What `sample` returned; `None` draws.
+            seed: As in `sample`; `None` takes the next draws.
+            index: As in `sample`.
 
         Returns:
             The same as a call, in NumPy arrays.
@@ -172,9 +209,11 @@ class Augment(Configured, keras.layers.Layer):
         inputs, hand_back = self._prepared(inputs, None)
         with _backend.scope("numpy"):
             inputs = keras.tree.map_structure(np.asarray, inputs)
-            if params is None:
-                samples = self.modality.samples(inputs)
+            samples = self.modality.samples(inputs)
+            if params is None and seed is None and index is None:
                 params = self._host_draws.next(self, samples)
+            elif params is None:
+                params = self.sample(samples, seed=seed or 0, index=index)
             outputs, kept = self._run(inputs, None, self.constants(), True, params)
             self._check_rules(kept)
         return hand_back(outputs)
@@ -183,7 +222,20 @@ class Augment(Configured, keras.layers.Layer):
         kwargs = {"training": training, **kwargs}
         return _backend.as_written(self._checked_call, inputs, kwargs)
 
-    def _checked_call(self, inputs, kwargs, params=None):
+    def with_key(self, inputs, key) -> Any:
+        """Augment with the draws of a key; see `perfkit.augment.augment_dataset`.
+
+        Args:
+            inputs: As in a call.
+            key: Two whole numbers, an int32 tensor of shape `(2,)`. The same key draws
+                the same for a batch of the same size.
+
+        Returns:
+            The same as a call.
+        """
+        return _backend.as_written(self._checked_call, inputs, {}, None, key)
+
+    def _checked_call(self, inputs, kwargs, params=None, key=None):
         """Check the inputs, and route what cannot go through `Layer.__call__`.
 
         Keras takes an explicit `training=None` literally and infers only what is
@@ -195,10 +247,10 @@ class Augment(Configured, keras.layers.Layer):
         if _backend.is_foreign(inputs):
             training = kwargs.get("training", True)
             with _backend.scope("tensorflow"):
-                outputs = self._augment(inputs, training, params)
-        elif params is not None:
+                outputs = self._augment(inputs, training, params, key)
+        elif params is not None or key is not None:
             inputs = keras.tree.map_structure(keras.ops.convert_to_tensor, inputs)
-            outputs = self._augment(inputs, True, params)
+            outputs = self._augment(inputs, True, params, key)
         else:
             outputs = super().__call__(inputs, **kwargs)
         return hand_back(outputs)
@@ -250,10 +302,10 @@ class Augment(Configured, keras.layers.Layer):
         outputs = self.compute_output_spec(inputs[main] if bare else inputs)
         return keras.tree.map_structure(lambda x: x.shape, outputs)
 
-    def _augment(self, inputs, training, params=None):
-        if self.random and training and params is None:
+    def _augment(self, inputs, training, params=None, key=None):
+        if key is None and self.random and training and params is None:
             key = self._stream.next_key()
-        else:
+        elif key is None:
             key = ops.zeros((2,), "int32")
         program = self._program(inputs, bool(training), params)
         outputs, kept = program(inputs, key, self.constants(), params)

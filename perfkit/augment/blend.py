@@ -3,9 +3,10 @@
 from typing import Any
 
 from perfkit import _check
-from perfkit._backend import dtype_of, ops
+from perfkit._backend import ops
 from perfkit.augment import _labels
 from perfkit.augment.operation import Operation
+from perfkit.ops import clip
 
 
 class BlendAugment(Operation):
@@ -58,16 +59,26 @@ class BlendAugment(Operation):
         if chosen is not None:
             mask = ops.reshape(chosen.mask, (-1,) + (1,) * len(axes))
             share = ops.where(mask, share, 1.0)
-        values = canvas.parts[canvas.main]
-        other = ops.take(values, partner, axis=0)
-        mixed = values * share + other * (1.0 - share)
-        # Not by a product with 0, which leaves NaN.
-        mixed = ops.where(share > 0.0, mixed, other)
-        mixed = ops.where(share < 1.0, mixed, values)
-        canvas.parts = {**canvas.parts, canvas.main: ops.cast(mixed, dtype_of(values))}
         kept = ops.mean(share, axis=axes)
-        if "lengths" in canvas.parts:
-            own = canvas.parts["lengths"]
-            longer = ops.maximum(own, ops.take(own, partner, axis=0))
-            canvas.parts["lengths"] = ops.where(kept < 1.0, longer, own)
+        values = own = canvas.parts[canvas.main]
+        other = ops.take(values, partner, axis=0)
+        changed = share < 1.0
+        parts = dict(canvas.parts)
+        if "lengths" in parts:
+            lengths = parts["lengths"]
+            theirs = ops.take(lengths, partner, axis=0)
+            longer = ops.maximum(lengths, theirs)
+            parts["lengths"] = ops.where(kept < 1.0, longer, lengths)
+
+            def inside(length):
+                length = ops.reshape(length, (-1,) + (1,) * len(axes))
+                return clip.inside(length, canvas.size[0])
+
+            own = ops.where(inside(lengths), own, 0.0)
+            other = ops.where(inside(theirs), other, 0.0)
+            changed = changed & inside(longer)
+        # Not by a product with 0, which leaves NaN.
+        mixed = ops.where(share > 0.0, own * share + other * (1.0 - share), other)
+        parts[canvas.main] = ops.where(changed, mixed, values)
+        canvas.parts = parts
         _labels.blend(canvas, partner, kept)

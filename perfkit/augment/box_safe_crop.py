@@ -85,6 +85,8 @@ class BoxSafeCrop(GeometricAugment):
         corners, labels = canvas.seen_boxes()
         if corners is None:
             return {}
+        height, width = canvas.extent
+        corners = boxes.clip(corners, 0.0, 0.0, width, height)
         there = boxes.area(corners) > 0.0
         if labels is not None:
             there = there & (labels != -1)

@@ -57,6 +57,8 @@ def change(function, parts, params, chosen, dealt) -> dict[str, Any]:
         return {**parts, **function(parts, params)}
     batch = ops.shape(chosen.mask)[0]
     limit = chosen.limit(batch) if dealt else batch
+    if isinstance(limit, int) and limit == 0:  # of nothing there is no maximum
+        return parts
     few = limit < 0.75 * batch if isinstance(batch, int) else limit is not batch
     if not few:
         changed = function(parts, params)

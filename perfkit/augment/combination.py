@@ -1,5 +1,7 @@
 """What all ways of putting layers together have in common."""
 
+from typing import Any
+
 import keras
 
 from perfkit import _check
@@ -73,7 +75,7 @@ class Combination(Augment):
         for name in _LAYOUT:
             own = getattr(self.modality, name, None)
             setattr(self, name, own)
-            said = {getattr(layer, name, None) for layer in layers} - {None}
+            said: set[Any] = {getattr(layer, name, None) for layer in layers} - {None}
             if said - {own}:
                 expected = f"that of each of its layers, which have {sorted(said)}"
                 _check.fail(owner, name, expected, own)

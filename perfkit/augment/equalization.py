@@ -35,8 +35,8 @@ class Equalization(PixelAugment):
 
     Reference: Cubuk et al., AutoAugment, 2019, arXiv:1805.09501; PIL's
         `equalize`, which 256 bins equal bit for bit: a channel of which fewer than
-        `bins - 1` pixels lie below its top level stays. Keras equalizes a batch by
-        one histogram.
+        `bins - 1` pixels lie below its top level keeps its levels. Keras equalizes a
+        batch by one histogram.
     """
 
     joins_frames = True

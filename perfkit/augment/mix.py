@@ -71,6 +71,13 @@ class MixAugment(ImageAugment):
         if not params:
             return
         canvas.settle()
+        self.mix(canvas, params, chosen)
+
+    def mix(self, canvas, params, chosen):
+        """Operation: mix the samples of a settled canvas; as a rule by `share`.
+
+        `chosen` says which samples; `None` stands for all.
+        """
         height, width = canvas.size
         share = self.share(params, height, width)
         if chosen is not None:

@@ -14,9 +14,17 @@ class Modality:
     """Base of the kinds of data: checks, and the way to a canvas and back."""
 
     main: str  # what an array alone stands for
-    handled: tuple[str, ...]  # what a program may read or change, but for labels
     mistaken: Mapping[str, str]  # keys that other libraries use
     one_shape: str  # how to bring data to few shapes
+
+    @property
+    def handled(self) -> tuple[str, ...]:
+        """Kind: the keys that a program may read or change, but for labels."""
+        raise NotImplementedError
+
+    def check_batch(self, name, inputs) -> None:
+        """Kind: raise an error where a batch has no other samples to take from."""
+        raise NotImplementedError
 
     def check(self, name, inputs, mixes) -> None:
         """Kind: raise an error that names the layer if inputs cannot be augmented."""
@@ -33,6 +41,10 @@ class Modality:
     def samples(self, inputs) -> int:
         """Kind: number of samples of checked inputs of NumPy arrays."""
         raise NotImplementedError
+
+    def undo(self, layer, outputs, params, size, fills) -> tuple[Any, Any]:
+        """Kind: the way back of outputs, and how much of each place was seen."""
+        raise ValueError(f"{layer.name}: of {self.main} there is no way back.")
 
     def check_call(self, name, inputs, training) -> None:
         """Raise an error where a layer is called as if it took `(inputs, labels)`."""
@@ -99,7 +111,7 @@ def check_shape(name, what, value, wanted, beside):
 
 def check_numbers(name, what, value):
     """Raise an error unless a tensor holds integers or floats."""
-    dtype = dtype_of(value)
+    dtype = getattr(value.dtype, "name", value.dtype)  # Keras has no name for strings
     if not dtype.startswith(("int", "uint", "float", "bfloat")):
         raise TypeError(
             f"{name}: {what} must be integers or floats. Received: dtype={dtype}"

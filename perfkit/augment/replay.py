@@ -40,6 +40,8 @@ def to_numpy(params) -> Any:
         return {name: to_numpy(value) for name, value in params.items()}
     if isinstance(params, (list, tuple)):
         return [to_numpy(value) for value in params]
+    if isinstance(params, np.ndarray):
+        return params
     return np.asarray(keras.ops.convert_to_numpy(params))
 
 

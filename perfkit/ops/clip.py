@@ -6,7 +6,7 @@ of as many axes: time from there on is padding.
 
 import math
 
-from perfkit._backend import gather_pixels, ops
+from perfkit._backend import gather_pixels, ops, real_signal
 from perfkit.ops import noise
 
 FILL_MODES = ("constant", "mean")  # what bands show
@@ -58,8 +58,8 @@ def colored_noise(bits, slope, time, channels):
     level = ops.power(ops.maximum(frequency, 1.0), exponent)
     level = ops.where(frequency > 0.0, level, 0.0)  # no constant: it makes no sound
     field = noise.normal(bits, 2, channels, bins)
-    spectrum = (field[:, 0] * level, field[:, 1] * level)
-    return ops.transpose(ops.irfft(spectrum, time), (0, 2, 1))
+    signals = real_signal(field[:, 0] * level, field[:, 1] * level, time)
+    return ops.transpose(signals, (0, 2, 1))
 
 
 def read(clips, index):
@@ -94,10 +94,10 @@ def bands(bits, number, width, share, length, size):
 
 def mean(clips, length):
     """Mean over time, and over bins if there are any, `(batch, 1, ..., channels)`."""
-    known = ops.cast(inside(length, ops.shape(clips)[1]), "float32")
+    known = inside(length, ops.shape(clips)[1])
     axes = tuple(range(1, len(clips.shape) - 1))
-    total = ops.sum(clips * known, axis=axes)
-    count = ops.sum(known + ops.zeros_like(clips), axis=axes)
+    total = ops.sum(ops.where(known, clips, 0.0), axis=axes)
+    count = ops.sum(ops.where(known, ops.ones_like(clips), 0.0), axis=axes)
     shape = (-1,) + (1,) * len(axes) + (ops.shape(clips)[-1],)
     return ops.reshape(total / ops.maximum(count, 1.0), shape)
 

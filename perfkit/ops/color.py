@@ -19,6 +19,7 @@ _TO_YIQ = np.array(
     [LUMA, (0.595716, -0.274453, -0.321263), (0.211456, -0.522591, 0.311135)]
 )
 _FROM_YIQ = np.linalg.inv(_TO_YIQ)
+_SEPIA = np.array([(0.393, 0.769, 0.189), (0.349, 0.686, 0.168), (0.272, 0.534, 0.131)])
 
 
 class ColorMatrix(NamedTuple):
@@ -56,6 +57,38 @@ def saturation(factor):
     """Scale the distance from the grey of the same luma by `factor`."""
     grey = np.outer(np.ones(3), LUMA)
     return _rgb(grey, (factor, np.eye(3) - grey))
+
+
+def sepia(strength):
+    """Tone colours brown: 0 changes nothing, 1 leaves shades of sepia.
+
+    Reference: W3C, Filter Effects Module Level 1, `sepia()`.
+    """
+    return _rgb(np.eye(3), (strength, _SEPIA - np.eye(3)))
+
+
+def gains(rgb):
+    """Scale red, green and blue each by itself; `(batch, 3)`."""
+    mix = rgb[:, :, None] * ops.eye(3, dtype="float32")
+    return ColorMatrix(mix, ops.zeros_like(rgb))
+
+
+def permutation(order):
+    """Take channel `order[k]` for channel k; int32 `(batch, channels)`."""
+    mix = ops.one_hot(order, order.shape[1], dtype="float32")
+    return ColorMatrix(mix, ops.zeros_like(mix[:, :, 0]))
+
+
+def replacement(replaced, value):
+    """Set channels to a value where `replaced`, `(batch, channels)`, is true."""
+    return ColorMatrix(
+        ops.where(replaced, 0.0, 1.0), ops.where(replaced, float(value), 0.0)
+    )
+
+
+def from_black(m, black):
+    """Let a map of values that count from 0 act on values that count from `black`."""
+    return m._replace(offset=m.offset + black * (1.0 - ops.sum(m.mix, axis=2)))
 
 
 def strength(factor):
@@ -113,7 +146,7 @@ def spread(m, channels):
     if not m.mixes:
         zeros = ops.zeros((1, channels), "float32")
         return ColorMatrix(m.mix + zeros, m.offset + zeros)
-    if channels == 3:
+    if channels == m.mix.shape[-1]:
         return m
     if channels < 3:
         return spread(identity(ops.shape(m.mix)[0]), channels)

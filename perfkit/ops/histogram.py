@@ -11,8 +11,8 @@ _TOP = 255
 def autocontrast(images, value_range=(0.0, 255.0)):
     """Stretch each channel of each image over the range; a flat one stays."""
     low, high = value_range
-    least = ops.min(images, axis=(1, 2))[:, None, None, :]
-    spread = ops.max(images, axis=(1, 2))[:, None, None, :] - least
+    least = _over_pixels(ops.min, images)
+    spread = _over_pixels(ops.max, images) - least
     varied = spread > 0.0
     share = (images - least) / ops.where(varied, spread, 1.0)
     return ops.where(varied, low + (high - low) * share, images)
@@ -22,7 +22,7 @@ def equalize(images, value_range=(0.0, 255.0), bins=256):
     """Spread the levels of each channel of each image evenly over the range.
 
     In whole numbers, as PIL does it. A channel with too few pixels for that many
-    levels stays as it is.
+    levels keeps them.
     """
     low, high = value_range
     top = bins - 1
@@ -35,10 +35,12 @@ def equalize(images, value_range=(0.0, 255.0), bins=256):
     rest = ops.max(ops.where(found > 0, below, 0), axis=1)  # all but the top level
     step = (rest // top)[:, None]
     table = (below + step // 2) // ops.maximum(step, 1)
-    table = ops.cast(ops.minimum(table, top), "float32")
-    equalized = _look_up(low + table * ((high - low) / top), place)
-    enough = ops.reshape(step > 0, (batch, 1, 1, channels))
-    return ops.where(enough, equalized, images)
+    same = ops.arange(bins, dtype="int32")
+    table = ops.where(step > 0, ops.minimum(table, top), same)
+    table = low + ops.cast(table, "float32") * ((high - low) / top)
+    # It rises anyway, but XLA writes down what it sorts. The rest it would fuse into
+    # the look-up, and work out anew for each pixel.
+    return _look_up(ops.sort(table, axis=1), place)
 
 
 def clahe(images, clip_limit, tiles=(8, 8), value_range=(0.0, 255.0)):
@@ -130,6 +132,14 @@ def _between_tiles(size, tile):
     position = ops.arange(size, dtype="float32") / ops.cast(tile, "float32") - 0.5
     before = ops.floor(position)
     return ops.cast(before, "int32") + 1, position - before
+
+
+def _over_pixels(reduce, images):
+    """Reduce each channel; row by row first, which lie together in memory."""
+    batch, height, width, channels = ops.shape(images)
+    rows = ops.reshape(images, (batch, height, width * channels))
+    columns = ops.reshape(reduce(rows, axis=1), (batch, width, channels))
+    return reduce(columns, axis=1)[:, None, None, :]
 
 
 def _levels(images, value_range, bins):

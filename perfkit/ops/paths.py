@@ -98,11 +98,51 @@ def move(path, points):
     return points if path.matrix is None else affine.apply(path.matrix, points)
 
 
+def destinations(path, height, width):
+    """Where each pixel's centre goes: x and y, `(batch, height, width)`."""
+    x = ops.arange(width, dtype="float32")[None, :] + 0.5
+    y = ops.arange(height, dtype="float32")[:, None] + 0.5
+    zeros = ops.zeros_like(x + y)
+    points = ops.reshape(ops.stack([x + zeros, y + zeros], axis=-1), (1, -1, 2))
+    moved = move(path, points + ops.zeros_like(_first(path)[:, :1, :1]))
+    moved = ops.reshape(moved, (-1, height, width, 2))
+    return moved[..., 0], moved[..., 1]
+
+
+def back(path, points):
+    """Where points `(batch, n, 2)` of the end of the path come from."""
+    if path.matrix is not None:
+        points = affine.apply(affine.inverse(path.matrix), points)
+    for bend in reversed(path.bends):
+        x, y = points[:, None, :, 0], points[:, None, :, 1]
+        dx, dy = fields.at(bend.grid, x, y, *bend.size)
+        points = ops.stack([(x + dx)[:, 0], (y + dy)[:, 0]], axis=-1)
+        if bend.matrix is not None:
+            points = affine.apply(affine.inverse(bend.matrix), points)
+    return points
+
+
+def _first(path):
+    """Some `(batch, n, m)` tensor of the path's batch."""
+    return path.matrix if path.matrix is not None else path.bends[0].grid[..., 0]
+
+
 def move_boxes(path, corners):
     """Axis-aligned hull of each moved box, `(batch, n, 4)`."""
     if not path.bends:
         return boxes.transform(corners, path.matrix)
+    return _hull(lambda points: move(path, points), corners)
+
+
+def boxes_back(path, corners):
+    """Axis-aligned hull of each box sent the way back, `(batch, n, 4)`."""
+    if not path.bends:
+        return boxes.transform(corners, affine.inverse(path.matrix))
+    return _hull(lambda points: back(path, points), corners)
+
+
+def _hull(function, corners):
     batch, n, _ = ops.shape(corners)
     outline = boxes.outline(corners, _EDGE)
-    moved = move(path, ops.reshape(outline, (batch, n * 4 * _EDGE, 2)))
+    moved = function(ops.reshape(outline, (batch, n * 4 * _EDGE, 2)))
     return boxes.around(ops.reshape(moved, (batch, n, 4 * _EDGE, 2)))

@@ -23,3 +23,16 @@ def solarize(images, threshold, addition=0.0, value_range=(0.0, 255.0)):
     low, high = value_range
     images = ops.clip(images + addition, low, high)
     return ops.where(images < threshold, images, (low + high) - images)
+
+
+def tone_curve(images, dark, light, value_range=(0.0, 255.0)):
+    """Bend values along a cubic Bezier curve from end to end of the range.
+
+    `dark` and `light` within [0, 1] are the heights of the control points; 1/3 and
+    2/3 change nothing, and `dark <= light` keeps the order of values.
+    """
+    low, high = value_range
+    x = ops.clip((images - low) / (high - low), 0.0, 1.0)
+    rest = 1.0 - x
+    bent = 3.0 * rest * (rest * dark + x * light) + x * x
+    return low + (high - low) * (x * bent)

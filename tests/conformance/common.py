@@ -114,7 +114,20 @@ def full_inputs(**others):
 
 def with_labels(images):
     """Images as a dict that operations which mix accept too."""
-    return {"images": images, "labels": np.arange(len(images), dtype="int32") % 3}
+    *samples, height, width, _ = images.shape
+    masks = np.arange(height * width).reshape(height, width, 1) // 5 % 3
+    boxes = np.broadcast_to(BOXES[0], (*samples, 2, 4)).astype("float32")
+    return {
+        "images": images,
+        "labels": np.arange(len(images), dtype="int32") % 3,
+        "segmentation_masks": np.broadcast_to(masks, (*samples, *masks.shape)).astype(
+            "int32"
+        ),
+        "bounding_boxes": {
+            "boxes": boxes,
+            "labels": np.ones(boxes.shape[:-1], "int32"),
+        },
+    }
 
 
 def images_of(layer, images=None, **kwargs):

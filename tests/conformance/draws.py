@@ -14,6 +14,7 @@ from tests.conformance.common import (
     of_the_base,
     same_shape_and_close,
     to_numpy,
+    with_labels,
 )
 
 
@@ -25,6 +26,7 @@ def check_changes_training_images(make):
     assert not same_shape_and_close(images_of(make()), IMAGES)
 
 
+@of_the_base
 def check_values_are_finite(make):
     assert np.isfinite(images_of(make())).all()
 
@@ -34,6 +36,7 @@ def check_training_none_means_unsaid(make):
     assert np.array_equal(images_of(make(), training=None), images_of(make()))
 
 
+@of_the_base
 @applies_to(_rests_at_inference)
 def check_inference_is_identity(make):
     assert np.array_equal(images_of(make(), training=False), IMAGES)
@@ -77,6 +80,7 @@ def check_rate_picks_samples(make):
     assert not equal(never).all()
 
 
+@of_the_base
 @applies_to(draws)
 def check_same_seed_same_draws(make):
     assert np.array_equal(images_of(make()), images_of(make()))
@@ -108,12 +112,13 @@ def check_samples_differ_within_batch(make):
 def check_shares_differ_within_batch(make):
     images = np.concatenate([IMAGES] * 4)
     labels = np.arange(16, dtype="int32")
-    out = make(classes=16)({"images": images, "labels": labels})
+    out = make(classes=16)({**with_labels(images), "labels": labels})
     own = np.diag(to_numpy(out["labels"]))
     assert np.allclose(to_numpy(out["labels"]).sum(axis=1), 1.0, atol=1e-5)
     assert np.ptp(own[own < 0.999]) > 1e-3  # 1 where a sample met itself
 
 
+@of_the_base
 @applies_to(lambda op: not op.mixes and not op.deals)
 def check_draw_does_not_depend_on_batch_size(make):
     assert same_shape_and_close(images_of(make())[:1], images_of(make(), IMAGES[:1]))

@@ -25,6 +25,7 @@ def _images_as(dtype, make):
     return make(dtype=dtype)(full_inputs())["images"]
 
 
+@of_the_base
 def check_input_dtypes_agree(make):
     expected = images_of(make(), IMAGES.astype("float32"))
     for dtype in ("uint8", "int32", "float16", ml_dtypes.bfloat16):

@@ -20,8 +20,12 @@ PHOTOGRAPHS = _photographs()
 
 def _inputs():
     corners = np.array([[12.0, 10.0, 30.0, 28.0], [20.0, 4.0, 36.0, 20.0]], "float32")
+    masks = np.zeros((*PHOTOGRAPHS.shape[:3], 1), "int32")
+    for number, (left, top, right, bottom) in enumerate(corners.astype(int), 1):
+        masks[:, top:bottom, left:right] = number
     return {
         "images": PHOTOGRAPHS,
+        "segmentation_masks": masks,
         "labels": np.arange(6, dtype="int32") % 3,
         "bounding_boxes": {
             "boxes": np.repeat(corners[None], 6, axis=0),
@@ -45,6 +49,10 @@ def check_host_equals_device(make):
     difference = np.abs(ours.astype("float32") - images)[inner] / level
     assert difference.mean() < 1.0
     assert np.quantile(difference, 0.999) < 3.0
+    ours = host.pop("segmentation_masks")
+    masks = to_numpy(device.pop("segmentation_masks"))
+    assert (ours.shape, ours.dtype) == (masks.shape, masks.dtype)
+    assert np.isclose(ours, masks, atol=0.01).mean() > 0.98
     for our, their in zip(
         keras.tree.flatten(host), keras.tree.flatten(device), strict=True
     ):

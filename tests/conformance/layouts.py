@@ -25,6 +25,7 @@ def _video():
     return np.stack(frames, axis=1)
 
 
+@of_the_base
 @applies_to(keeps_samples_apart)
 def check_single_equals_batch_of_one(make):
     batch = keras.tree.map_structure(lambda x: x[:1], full_inputs())
@@ -41,6 +42,7 @@ def check_array_equals_dict(make):
     assert_same(make()(IMAGES), make()(inputs)["images"])
 
 
+@of_the_base
 def check_video_frames_change_alike(make):
     samples = np.stack([np.roll(IMAGES[0], k, axis=1) for k in range(4)])
     out = images_of(make(), np.stack([samples] * 3, axis=1))
@@ -69,6 +71,7 @@ def check_video_equals_its_frames(make):
         assert_same({**ours, "labels": out["labels"]}, make()(frame), atol=0.05)
 
 
+@of_the_base
 def check_channels_first_equals_transposed(make):
     axes = (0, 3, 1, 2)
     inputs = full_inputs()
@@ -87,6 +90,7 @@ def check_masks_without_channels_agree(make):
     assert np.array_equal(ours if theirs.shape[-1] > 1 else ours[..., None], theirs)
 
 
+@of_the_base
 @applies_to(draws)
 def check_one_and_four_channels_work(make):
     for channels in (1, 4):

@@ -10,6 +10,7 @@ from tests.conformance.common import (
     assert_same,
     compiled,
     full_inputs,
+    of_the_base,
     pinned,
     stands_for_its_family,
     with_labels,
@@ -38,6 +39,7 @@ def check_compiles_in_a_step(make):
     assert_same(out, uncompiled(layer, inputs), atol=0.05, strays=STRAYS)
 
 
+@of_the_base
 def check_leaves_jit_on(make):
     """Keras turns it off for a model if a layer does not support it."""
     layer = make()
@@ -52,7 +54,8 @@ def check_keeps_jit_in_fit(make):
     feed = {"images": IMAGES.astype("float32")}
     if layer.mixes:
         inputs["labels"] = keras.Input((), dtype="int32", name="labels")
-        feed = with_labels(feed["images"])
+        labelled = with_labels(feed["images"])
+        feed = {key: labelled[key] for key in inputs}
         images = layer(inputs)["images"]
     else:
         images = layer(inputs["images"])

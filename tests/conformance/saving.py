@@ -19,11 +19,18 @@ from tests.conformance.common import (
 
 
 def _model(layer, height=None, width=None):
-    inputs = {"images": keras.Input((height, width, 3), name="images")}
-    if layer.mixes:
-        inputs["labels"] = keras.Input((), dtype="int32", name="labels")
-        return keras.Model(inputs, layer(inputs)["images"])
-    return keras.Model(inputs, layer(inputs["images"]))
+    def symbol(x, name=None):
+        grid = x.ndim == 4
+        shape = (height, width, x.shape[-1]) if grid else x.shape[1:]
+        return keras.Input(shape, dtype=x.dtype, name=name)
+
+    feed = _feed(layer, IMAGES)
+    boxes = feed.pop("bounding_boxes", None)
+    inputs = {key: symbol(value, key) for key, value in feed.items()}
+    if boxes:
+        inputs["bounding_boxes"] = keras.tree.map_structure(symbol, boxes)
+    outputs = layer(inputs)["images"] if layer.mixes else layer(inputs["images"])
+    return keras.Model(inputs, outputs)
 
 
 def _feed(layer, images):
@@ -81,7 +88,9 @@ def check_output_shape_is_known_without_a_call(make):
     layer = make()
     shape = (None, *IMAGES.shape[1:])
     if layer.mixes:
-        shape = {"images": shape, "labels": (None, 3)}
+        shape = keras.tree.map_structure(
+            lambda x: (None, *x.shape[1:]), with_labels(IMAGES)
+        )
     computed = layer.compute_output_shape(shape)
     computed = computed["images"] if layer.mixes else computed
     assert computed == (None, *images_of(layer).shape[1:])

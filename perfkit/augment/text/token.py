@@ -52,7 +52,7 @@ class TokenAugment(Operation):
     def __init__(self, *, special_ids=(), **kwargs):
         super().__init__(**kwargs)
         owner = type(self).__name__
-        self.special_ids = _check.whole_set(owner, "special_ids", special_ids, 0)
+        self.special_ids = _check.ids(owner, "special_ids", special_ids)
 
     def free(self, parts) -> Any:
         """Booleans `(batch, length)`: the tokens that may be changed."""
