@@ -32,10 +32,12 @@ class DropAugment(PixelAugment):
         raise NotImplementedError
 
     def draw(self, rng, training):
-        if not training or self.fill_value != "noise":
-            return super().draw(rng, training)
-        bits = rng.bits()  # first, so that it does not depend on `rate`
-        return {**super().draw(rng, training), "noise": bits}
+        # Drawn first, so that it does not depend on `rate`.
+        bits = rng.bits() if training and self.fill_value == "noise" else None
+        params = super().draw(rng, training)
+        if params is None or bits is None:
+            return params
+        return {**params, "noise": bits}
 
     def transform(self, canvas, params, chosen):
         if isinstance(self.fill_value, list):
