@@ -6,27 +6,39 @@ import inspect
 import pytest
 
 from perfkit import augment
+from tests.array_cases import ARRAY_CASES
 from tests.cases import CASES, build
 from tests.conformance import CHECKS
 from tests.conformance.common import run_uncompiled, stands_for_its_family
 
 # The families, which have the same methods for all their operations.
 ABSTRACT = {
+    augment.AudioAugment,
     augment.Augment,
+    augment.BlendAugment,
     augment.ColorAugment,
     augment.Combination,
+    augment.FeatureAugment,
     augment.GeometricAugment,
     augment.ImageAugment,
     augment.MixAugment,
+    augment.MoveAugment,
     augment.Operation,
     augment.PixelAugment,
     augment.PolicyAugment,
+    augment.ReplaceAugment,
+    augment.SpectrogramAugment,
+    augment.TokenAugment,
     augment.WarpAugment,
+    augment.WaveformAugment,
 }
 # What an operation overrides although its family does not ask for it.
 OVERRIDES = {
     "AugMix.parameters": "it draws weights too",
     "AugMix.transform": "it mixes the images with chains of operations",
+    "FeatureNoise.check_inputs": "it may be built before `adapt` was called",
+    "FeatureNoise.load_own_variables": "its scale counts as a weight",
+    "FeatureNoise.save_own_variables": "its scale counts as a weight",
     "Normalization.check_inputs": "it may be built before `adapt` was called",
     "Normalization.load_own_variables": "its statistics count as weights",
     "Normalization.save_own_variables": "its statistics count as weights",
@@ -73,7 +85,7 @@ def _public():
 
 
 def test_every_public_op_has_a_case():
-    assert _public() - ABSTRACT == {op for op, _ in CASES}
+    assert _public() - ABSTRACT == {op for op, _ in CASES + ARRAY_CASES}
 
 
 def test_families_are_abstract():
