@@ -274,10 +274,8 @@ def test_spans_are_laid_one_after_the_other_until_the_budget_is_spent():
     free = data["attention_mask"] & ~np.isin(data["token_ids"], SPECIAL)
     layer = augment.SpanMasking(MASK, (0.1, 0.9), 4.0, 9, special_ids=SPECIAL, seed=1)
     params = drawn(layer, 16)
-    turns, draws = [
-        to_numpy(noise.uniform(ops.convert_to_tensor(params[name]), 40))
-        for name in ("starts", "lengths")
-    ]
+    starts, draws = [ops.convert_to_tensor(params[k]) for k in ("starts", "lengths")]
+    turns, draws = to_numpy(choice.keys(starts, 40)), noise.uniform(draws, 40)
     lengths = to_numpy(spans.geometric(draws, spans.ratio(4.0, 9), 9))
     number = to_numpy(
         choice.rounded(

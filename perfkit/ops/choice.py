@@ -3,11 +3,38 @@
 from perfkit._backend import gather_pixels, ops
 from perfkit.ops import noise
 
+_BITS = 30  # of a key: room for a threshold above all of them
 
-def ranks(keys):
-    """Rank of each entry of a row, int32 from 0; of equal ones the first is lower."""
-    order = ops.argsort(keys, axis=-1)
-    return ops.cast(ops.argsort(order, axis=-1), "int32")
+
+def keys(bits, size):
+    """Random int32 keys `(batch, size)` with room for the number of the place.
+
+    They are in random order, but equal where the upper bits are: adding the place makes
+    all different.
+    """
+    known = isinstance(size, int)
+    lower = 2 ** (max(size - 1, 1).bit_length() if known else 16) - 1
+    return ops.bitwise_and(noise.words(bits, size), (2**_BITS - 1) - lower)
+
+
+def lowest(keys, number):
+    """Booleans: the `number` lowest keys of each row.
+
+    By bisection, which is several times faster than to sort.
+
+    Args:
+        keys: int32 `(batch, size)` in [0, 2**30), all different, but for those that
+            are higher than `number` others.
+        number: int32 `(batch, 1)`.
+    """
+
+    def halve(step, threshold):
+        higher = threshold + ops.left_shift(ops.ones_like(threshold), _BITS - step)
+        below = ops.sum(ops.cast(keys < higher, "int32"), axis=-1)[:, None]
+        return ops.where(below <= number, higher, threshold)
+
+    start = ops.zeros_like(keys[:, :1])
+    return keys < ops.fori_loop(0, _BITS + 1, halve, start)
 
 
 def rounded(number, rounding):
@@ -25,7 +52,8 @@ def pick(bits, size, number):
         size: Entries of a row.
         number: int32 `(batch, 1)`.
     """
-    return ranks(noise.words(bits, size)) < number
+    place = ops.arange(size, dtype="int32")[None, :]
+    return lowest(keys(bits, size) + place, number)
 
 
 def swapped(order, rank, number):

@@ -3,7 +3,7 @@
 import math
 
 from perfkit._backend import ops
-from perfkit.ops import noise
+from perfkit.ops import choice, noise
 
 
 def turns(starts, lengths, free, mean, longest):
@@ -20,23 +20,24 @@ def turns(starts, lengths, free, mean, longest):
         longest: Length at which spans are cut off.
 
     Returns:
-        Floats `(batch, length)`, the same for places of one span; those that are not
-        free are last.
+        int32 `(batch, length)` keys for `choice.lowest`, all different: a span is
+        covered from its start on, and places that are not free are last.
     """
-    never = 2.0
+    never = 2**30 - 1
     size = ops.shape(free)[1]
-    turn = ops.where(free, noise.uniform(starts, size), never)
+    turn = ops.where(free, choice.keys(starts, size), never)
     length = geometric(noise.uniform(lengths, size), ratio(mean, longest), longest)
-    before = ops.zeros_like(turn[:, :1]) + ops.zeros((1, longest - 1), "float32")
+    before = ops.zeros_like(turn[:, :1]) + ops.zeros((1, longest - 1), "int32")
     turn = ops.concatenate([before + never, turn], axis=1)
-    length = ops.concatenate([before, length], axis=1)
+    length = ops.concatenate([ops.cast(before, "float32"), length], axis=1)
     first = ops.zeros_like(turn[:, :1]) + never
     for step in range(longest):
         start = longest - 1 - step
         reaches = length[:, start : start + size] > step
         begun = ops.where(reaches, turn[:, start : start + size], never)
         first = ops.minimum(first, begun)
-    return ops.where(free, first, never)
+    place = ops.arange(size, dtype="int32")[None, :]
+    return ops.where(free, first + place, never)
 
 
 def geometric(draw, ratio, longest):

@@ -68,5 +68,5 @@ class SpanMasking(ReplaceAugment):
         turn = spans.turns(
             params["starts"], params["lengths"], free, self.mean_length, self.max_length
         )
-        hidden = choice.ranks(turn) < number
+        hidden = choice.lowest(turn, number)
         return ops.where(hidden, ops.zeros_like(ids) + self.mask_id, ids)
