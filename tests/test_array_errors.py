@@ -149,15 +149,9 @@ def test_ragged_tensors_name_the_layer(make, key):
 )
 def test_what_mixes_wants_a_batch(op, one):
     layer = op(name="my_layer")
-<<<<<<< HEAD
-    for one_or_more in (layer, augment.Pipeline([layer])):
-        with pytest.raises(ValueError, match=r"mixes the samples.*batch the data"):
-            one_or_more(one)
-=======
     for made in (layer, augment.Pipeline([layer])):
         with pytest.raises(ValueError, match=r"mixes the samples.*batch the data"):
             made(one)
->>>>>>> modalities
 
 
 @pytest.mark.parametrize("op", [augment.RowMixUp, augment.RowCutMix], ids=name)

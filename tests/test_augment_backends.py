@@ -4,6 +4,7 @@ A process of the other backend writes what every operation makes of the same
 inputs. The run on JAX compares; once is enough, and TensorFlow starts faster.
 """
 
+import functools
 import os
 import pathlib
 import subprocess
@@ -15,7 +16,8 @@ import pytest
 
 from perfkit import augment
 from perfkit.ops.warp import FILL_MODES
-<<<<<<< HEAD
+from tests import array_cases
+from tests.array_conformance import kinds
 from tests.cases import CASES, build, wants_squares
 from tests.conformance.common import (
     full_inputs,
@@ -23,12 +25,6 @@ from tests.conformance.common import (
     to_numpy,
     use_squares,
 )
-=======
-from tests import array_cases
-from tests.array_conformance import kinds
-from tests.cases import CASES, build
-from tests.conformance.common import full_inputs, run_uncompiled, to_numpy
->>>>>>> modalities
 
 ROOT = pathlib.Path(__file__).parents[1]
 FILLED = [op for op, _ in CASES if issubclass(op, augment.WarpAugment)]
@@ -53,23 +49,16 @@ ROWS = list(rows())
 
 def outputs(op, arguments):
     """What the second call of a layer makes, as flat arrays by path."""
-<<<<<<< HEAD
-    layer = build(op, arguments, bounding_box_format="xyxy")
     with pytest.MonkeyPatch.context() as monkeypatch:
-        if wants_squares(op, arguments):
-            use_squares(monkeypatch)
-        layer(full_inputs())
-        flat = keras.tree.flatten_with_path(layer(full_inputs()))
-=======
-    if (op, arguments) in array_cases.ARRAY_CASES:
-        layer = array_cases.build(op, arguments)
-        inputs = kinds.full_inputs(layer)
-    else:
-        layer = build(op, arguments, bounding_box_format="xyxy")
-        inputs = full_inputs()
-    layer(inputs)
-    flat = keras.tree.flatten_with_path(layer(inputs))
->>>>>>> modalities
+        if (op, arguments) in array_cases.ARRAY_CASES:
+            layer = array_cases.build(op, arguments)
+            make = functools.partial(kinds.full_inputs, layer)
+        else:
+            layer, make = build(op, arguments, bounding_box_format="xyxy"), full_inputs
+            if wants_squares(op, arguments):
+                use_squares(monkeypatch)
+        layer(make())
+        flat = keras.tree.flatten_with_path(layer(make()))
     return {"/".join(map(str, path)): to_numpy(x) for path, x in flat}
 
 

@@ -8,7 +8,6 @@ from perfkit import _backend
 from tests.array_conformance.kinds import (
     full_inputs,
     has_rate,
-    is_no_mixture,
     is_typical,
     main_of,
     parts,
@@ -24,7 +23,7 @@ def _step(layer, inputs):
     return keras.tree.map_structure(keras.ops.convert_to_numpy, out)
 
 
-@slow_unless(is_no_mixture)
+@slow_unless(is_typical)
 @compiled
 def check_compiles_in_a_step(make):
     layer = pinned(make())

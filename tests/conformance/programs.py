@@ -27,6 +27,7 @@ def uncompiled(layer, inputs):
         layer._uncompiled = False
 
 
+@of_the_base
 @compiled
 def check_compiles_in_a_step(make):
     layer = pinned(make())
