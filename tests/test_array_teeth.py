@@ -239,7 +239,7 @@ class ReturnsDoublesInTensorFlow(Gain):
     def __call__(self, inputs, **kwargs):
         out = super().__call__(inputs, **kwargs)
         if "tensorflow.python" in type(inputs["waveforms"]).__module__:
-            with _backend.tensorflow_scope():
+            with _backend.scope("tensorflow"):
                 out["waveforms"] = ops.cast(out["waveforms"], "float64")
         return out
 
