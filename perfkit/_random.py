@@ -43,6 +43,11 @@ def _units(words):
     return ops.cast(upper, "float32") * 2.0**-24
 
 
+def _picked(words, here, axis):
+    """The one of each row or column of `words` that is `here`."""
+    return ops.sum(ops.where(here, words, ops.zeros_like(words)), axis=axis)
+
+
 def threefry(key, counter):
     """Return two int32 words from two words of key and two of counter.
 
@@ -51,17 +56,22 @@ def threefry(key, counter):
     """
     first, second = key
     parity = ops.bitwise_xor(ops.bitwise_xor(first, second), _PARITY)
-    words = ops.stack([first, second, parity, ops.zeros_like(first)])
+    words = ops.stack([first, second, parity, ops.zeros_like(first)])[None, :]
     columns = [ops.convert_to_tensor(c, dtype="int32") for c in _rounds()]
     *columns, to_x, to_y, group = columns
-    columns += [ops.take(words, to_x, axis=0), ops.take(words, to_y, axis=0) + group]
+    # Picked by sums, not by gathers: there is too little to gather.
+    which = ops.arange(4, dtype="int32")[None, :]
+    to_x, to_y = [_picked(words, which == to[:, None], 1) for to in (to_x, to_y)]
+    columns += [to_x, to_y + group]
     table = ops.stack(columns, axis=1)
     zeros = ops.zeros_like(counter[0] + counter[1])
     x, y = counter[0] + first + zeros, counter[1] + second + zeros
 
+    rounds = ops.arange(_ROUNDS, dtype="int32")
+
     def one_round(number, state):
         x, y = state
-        row = ops.take(table, number, axis=0)
+        row = _picked(table, (rounds == number)[:, None], 0)
         left, right, mask, to_x, to_y = [row[k] + zeros for k in range(5)]
         x = x + y
         low = ops.bitwise_and(ops.right_shift(y, right), mask)
