@@ -287,6 +287,8 @@ def real_signal(real, imaginary, size) -> Any:
     if name == "tensorflow":
         tf = tensorflow()
         return tf.signal.irfft(tf.complex(real, imaginary), [size])
+    if name == "numpy":
+        return np.fft.irfft(real + 1j * imaginary, size).astype(real.dtype)
     if name == "jax" and not isinstance(size, int):  # only the shape is asked for
         return _jax().numpy.zeros((*real.shape[:-1], size), real.dtype)
     return keras.ops.irfft((real, imaginary), size)

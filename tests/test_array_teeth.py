@@ -223,6 +223,12 @@ class DrawsOnTheHost(Gain):
         return {"decibels": rng.uniform() * 0.0 + np.random.default_rng().random()}
 
 
+@breaks(GAIN, "host_equals_device")
+class IsLouderOnTheHost(Gain):
+    def clips(self, clips, params):
+        return clips * (2.0 if _backend.engine() == "numpy" else 1.5)
+
+
 @breaks(GAIN, "keeps_jit_in_fit", "leaves_jit_on")
 class RefusesJit(Gain):
     def __init__(self, decibels=12.0, **kwargs):

@@ -31,6 +31,17 @@ def check_compiles_in_a_step(make):
     assert_same(_step(layer, inputs), uncompiled(layer, inputs), atol=1e-4)
 
 
+def check_host_equals_device(make):
+    layer = make()
+    inputs = full_inputs(layer)
+    params = layer.sample(4, seed=3)
+    host = layer.on_host(inputs, params)
+    assert all(isinstance(x, np.ndarray) for x in keras.tree.flatten(host))
+    device = layer.apply(inputs, params)
+    device = keras.tree.map_structure(keras.ops.convert_to_numpy, device)
+    assert_same(host, device, atol=1e-4)
+
+
 def check_leaves_jit_on(make):
     """Keras turns it off for a model if a layer does not support it."""
     assert all(part.supports_jit for part in parts(make()))
