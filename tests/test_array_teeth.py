@@ -24,7 +24,7 @@ def breaks(arguments, *checks):
     """Name the checks that must reject the layer, and the layer's arguments."""
 
     def note(broken):
-        keras.saving.register_keras_serializable(package="tests")(broken)
+        keras.saving.register_keras_serializable(package=broken.__module__)(broken)
         for check in checks:
             BROKEN[check] = broken, arguments
         return broken

@@ -6,13 +6,13 @@ import pytest
 from scipy import stats
 
 from perfkit import augment
-from tests.conformance.common import run_uncompiled
+from tests.conformance.common import run_cheaply
 from tests.oracles import drawn, to_numpy
 
 
 @pytest.fixture(autouse=True)
-def _uncompiled(monkeypatch):
-    run_uncompiled(monkeypatch)
+def _cheaply(monkeypatch):
+    run_cheaply(monkeypatch)
 
 
 def rows(samples, features, seed=0):

@@ -22,7 +22,7 @@ def breaks(check, arguments, *more):
     """Name the checks that must reject the layer, and the layer's arguments."""
 
     def note(broken):
-        keras.saving.register_keras_serializable(package="tests")(broken)
+        keras.saving.register_keras_serializable(package=broken.__module__)(broken)
         for name in (check, *more):
             BROKEN[name] = broken, arguments
         return broken

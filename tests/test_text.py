@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
 from perfkit import augment
 from perfkit._backend import ops
 from perfkit.ops import choice, noise, spans
-from tests.conformance.common import run_uncompiled
+from tests.conformance.common import run_cheaply, run_uncompiled
 from tests.oracles import drawn, to_numpy
 
 SPECIAL = [0, 1, 2, 3]
@@ -24,8 +24,14 @@ OPERATIONS = {
 each = pytest.mark.parametrize("operation", OPERATIONS)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _uncompiled():
+@pytest.fixture(autouse=True)
+def _cheaply(monkeypatch):
+    run_cheaply(monkeypatch)
+
+
+@pytest.fixture
+def uncompiled():
+    """For layers of many arguments."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         run_uncompiled(monkeypatch)
         yield
@@ -52,7 +58,13 @@ def run(layer, inputs):
 
 
 @each
-@settings(max_examples=25, deadline=None, derandomize=True)
+@pytest.mark.usefixtures("uncompiled")
+@settings(
+    max_examples=25,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(
     ids=st.lists(st.integers(0, 9), min_size=12, max_size=12),
     kept=st.integers(0, 12),
@@ -105,6 +117,7 @@ def test_without_a_mask_every_token_may_change_but_special_ones(operation):
 
 
 @each
+@pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize("dtype", ["int32", "uint16", "int16"])
 def test_ids_and_masks_keep_their_dtypes(operation, dtype):
     layer = OPERATIONS[operation](fraction=0.5, dtype="mixed_float16")

@@ -165,6 +165,12 @@ def run_uncompiled(monkeypatch):
     monkeypatch.setattr(_random, "threefry", threefry)
 
 
+def run_cheaply(monkeypatch):
+    """The same for tests of many shapes, where JAX would compile each operation."""
+    if keras.backend.backend() == "tensorflow":
+        run_uncompiled(monkeypatch)
+
+
 def pinned(layer):
     """Let every call of a layer draw the same, on every engine."""
     if layer.random:
