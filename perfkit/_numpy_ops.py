@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-_NARROW = {"float64": "float32", "int64": "int32"}
+_NARROW = {"d": "float32", "l": "int32", "q": "int32"}  # by the code of a dtype
 # Giles, Approximating the erfinv function, 2010: single precision.
 _ERFINV_CENTER = (
     2.81022636e-08,
@@ -121,7 +121,7 @@ def _narrowed(function):
     @functools.wraps(function)
     def call(*args, **kwargs):
         result = function(*args, **kwargs)
-        narrow = _NARROW.get(result.dtype.name)
+        narrow = _NARROW.get(result.dtype.char)
         return result if narrow is None else result.astype(narrow)
 
     return call

@@ -48,12 +48,33 @@ def _picked(words, here, axis):
     return ops.sum(ops.where(here, words, ops.zeros_like(words)), axis=axis)
 
 
+def _threefry_on_host(key, counter):
+    """The same as `threefry`, round after round on NumPy words without a sign."""
+    first, second = [np.uint32(int(word) & 0xFFFFFFFF) for word in key]
+    words = (first, second, first ^ second ^ np.uint32(_PARITY))
+    x, y = np.broadcast_arrays(*counter)
+    x, y = [(c.astype("uint32") + word) for c, word in zip((x, y), words, strict=False)]
+    for number in range(_ROUNDS):
+        bits = _ROTATIONS[number % 8]
+        x += y
+        y = (y << np.uint32(bits)) | (y >> np.uint32(32 - bits))
+        y ^= x
+        group, last = number // 4 + 1, number % 4 == 3
+        if last:
+            x += words[group % 3]
+            y += words[(group + 1) % 3]
+            y += np.uint32(group)
+    return x.view("int32"), y.view("int32")
+
+
 def threefry(key, counter):
     """Return two int32 words from two words of key and two of counter.
 
-    The rounds are a loop, not a chain: XLA would fuse a chain into whatever uses
-    the draw, and run it again for every pixel.
+    On devices the rounds are a loop, not a chain: XLA would fuse a chain into whatever
+    uses the draw, and run it again for every pixel.
     """
+    if _backend.engine() == "numpy":
+        return _threefry_on_host(key, counter)
     first, second = key
     parity = ops.bitwise_xor(ops.bitwise_xor(first, second), _PARITY)
     words = ops.stack([first, second, parity, ops.zeros_like(first)])[None, :]

@@ -125,38 +125,50 @@ def test_a_random_crop_of_a_small_image_shows_any_part_of_the_enlarged_one():
 
 
 def windows_of(layer, batch, height, width):
-    """Left, top, width and height of each window, told by two keypoints."""
-    corners = np.tile(np.array([[[0, 0], [width, height]]], "float32"), (batch, 1, 1))
-    images = noise(1, height, width, 1).repeat(batch, axis=0)
-    points = to_numpy(layer({"images": images, "keypoints": corners}))["keypoints"]
-    scale = (points[:, 1] - points[:, 0]) / [width, height]
-    left, top = (-points[:, 0] / scale).T
+    """Left, top, width and height of each window of images of so many pixels."""
+    params = layer.sample(batch, seed=1)
+    params = {k: keras.ops.convert_to_tensor(x) for k, x in params.items()}
+    matrix = to_numpy(layer.matrix(params, float(height), float(width)))
+    scale, shift = matrix[:, [0, 1], [0, 1]], matrix[:, :2, 2]
+    left, top = (-shift / scale).T
     return left, top, layer.width / scale[:, 0], layer.height / scale[:, 1]
 
 
 def test_windows_have_the_area_and_the_aspect_asked_for_and_lie_within():
-    layer = augment.RandomResizedCrop(4, 4, (0.1, 0.5), (3 / 4, 4 / 3), seed=1)
-    left, top, width, height = windows_of(layer, 4000, 20, 24)
-    area, aspect = width * height / 480, width / height
+    layer = augment.RandomResizedCrop(4, 4, (0.1, 0.5), (3 / 4, 4 / 3))
+    left, top, width, height = windows_of(layer, 4000, 2000, 2400)
+    area, aspect = width * height / (2000 * 2400), width / height
     for values, low, high in [
         (area, 0.1, 0.5),
         (np.log(aspect), np.log(3 / 4), np.log(4 / 3)),
-        (left / (24 - width), 0.0, 1.0),
-        (top / (20 - height), 0.0, 1.0),
+        (left / (2400 - width), 0.0, 1.0),
+        (top / (2000 - height), 0.0, 1.0),
     ]:
-        assert low - 1e-3 < values.min() < values.max() < high + 1e-3
+        assert low - 2e-3 < values.min() < values.max() < high + 2e-3
         uniform = stats.uniform(low, high - low)
         assert stats.kstest(values, uniform.cdf).pvalue > 1e-3  # seed 1
 
 
+def test_windows_are_whole_pixels_and_none_is_beyond_the_image():
+    layer = augment.RandomResizedCrop(4, 4, (0.01, 1.0))
+    left, top, width, height = windows_of(layer, 4000, 5, 7)
+    for values in (left, top, width, height):
+        close(values, np.round(values), 1e-3)
+    assert min(width.min(), height.min()) > 0.99
+    assert min(left.min(), top.min()) > -1e-3
+    assert (left + width).max() < 7.001
+    assert (top + height).max() < 5.001
+    assert len(set(np.round(left))) == 7
+
+
 def test_a_window_too_wide_takes_an_aspect_that_fits_its_area():
-    layer = augment.RandomResizedCrop(4, 4, (0.9, 1.0), (0.1, 10.0), seed=1)
-    left, top, width, height = windows_of(layer, 1000, 20, 24)
-    area = width * height / 480
+    layer = augment.RandomResizedCrop(4, 4, (0.9, 1.0), (0.1, 10.0))
+    left, top, width, height = windows_of(layer, 1000, 2000, 2400)
+    area = width * height / (2000 * 2400)
     assert area.min() > 0.9 - 1e-3
     assert stats.kstest(area, stats.uniform(0.9, 0.1).cdf).pvalue > 1e-3  # seed 1
-    assert width.max() < 24.01
-    assert height.max() < 20.01
+    assert width.max() < 2400.01
+    assert height.max() < 2000.01
     assert min(left.min(), top.min()) > -0.01
     # The aspect is not stuck at one end of what fits, 0.9 * 1.2 to 1.2 / 0.9.
     assert np.ptp(np.log(width / height)) > 0.1
@@ -165,23 +177,20 @@ def test_a_window_too_wide_takes_an_aspect_that_fits_its_area():
 @pytest.mark.parametrize("how", ["bilinear", "nearest"])
 def test_a_window_is_resized_as_scipy_resamples_it(how):
     images = noise(4, 9, 12, 2)
-    layer = augment.RandomResizedCrop(7, 5, interpolation=how, seed=3)
-    params = oracles.drawn(layer, 4)
-    twin = augment.RandomResizedCrop(7, 5, interpolation=how, seed=3)
-    left, top, width, height = windows_of(twin, 4, 9, 12)
-    assert np.abs(width * height / 108 - params["area"]).max() < 1e-3
+    layer = augment.RandomResizedCrop(7, 5, interpolation=how)
+    left, top, width, height = windows_of(layer, 4, 9, 12)
     matrices = [
         np.diag([5 / w, 7 / h, 1.0]) @ oracles.translation(-x, -y)
         for x, y, w, h in zip(left, top, width, height, strict=True)
     ]
     expected = warped(images, matrices, (7, 5), how, "nearest")
-    close(layer(images), expected, 0.1)
+    close(layer.apply(images, layer.sample(4, seed=1)), expected, 0.1)
 
 
 def test_at_inference_the_window_is_the_largest_in_the_middle():
     images = noise(2, 9, 12, 2)
     outputs = augment.RandomResizedCrop(6, 6, seed=3)(images, training=False)
-    matrix = np.diag([6 / 9, 6 / 9, 1.0]) @ oracles.translation(-1.5, 0.0)
+    matrix = np.diag([6 / 9, 6 / 9, 1.0]) @ oracles.translation(-2.0, 0.0)
     close(outputs, warped(images, [matrix] * 2, (6, 6), "bilinear", "nearest"))
 
 

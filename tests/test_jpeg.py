@@ -35,11 +35,10 @@ def test_the_tables_are_those_in_the_file(quality):
 
 
 def assert_close(ours, theirs, image):
-    """Far closer to each other than to the image; alike but for rare steps."""
-    error, loss = np.abs(ours - theirs), np.abs(theirs - image)
-    assert error.mean() < 0.75
-    assert error.mean() < 0.15 * loss.mean() or loss.mean() < 2
-    assert (error**2).mean() < 255**2 / 10**4.3  # 43 decibels
+    """The same, but for a step that a rounding error may decide; image is not."""
+    assert (ours != theirs).mean() < 0.02
+    assert np.abs(ours - theirs).mean() < 0.02
+    assert np.abs(image - theirs).mean() > 0.3
 
 
 @pytest.mark.parametrize("quality", QUALITIES)

@@ -1,36 +1,16 @@
 """A canvas on the host: NumPy arrays, and OpenCV for what every pixel takes part in.
 
 Images of bytes stay bytes as long as results are cut off to their range, so that
-they are warped and mixed in OpenCV's fast integer code and mapped by tables.
+they are warped, filtered and mixed in fast integer code and mapped by tables. One
+image is worked on after the other, as they fit into the processor's cache.
 """
-
-import functools
-from typing import Any
 
 import numpy as np
 
+from perfkit.augment._host_colors import BYTES, Tones, colored
 from perfkit.augment.canvas import Canvas
-from perfkit.ops import affine, paths
-
-_BYTES = (0.0, 255.0)
-
-
-@functools.cache
-def _cv2() -> Any:
-    import cv2
-
-    return cv2
-
-
-@functools.cache
-def _borders():
-    cv2 = _cv2()
-    return {
-        "constant": cv2.BORDER_CONSTANT,
-        "nearest": cv2.BORDER_REPLICATE,
-        "reflect": cv2.BORDER_REFLECT,
-        "wrap": cv2.BORDER_WRAP,
-    }
+from perfkit.ops.host import colors, cv2, flat
+from perfkit.ops.host.warp import warped
 
 
 class HostCanvas(Canvas):
@@ -42,12 +22,37 @@ class HostCanvas(Canvas):
         super()._go(motion, size)
 
     def picture(self):
+        return self._painted(self._keeps_bytes())
+
+    def finish(self, dtype):
+        self._settle(dtype == "uint8")
+
+    def settle(self):
+        self._settle(self._keeps_bytes())
+
+    def _settle(self, whole):
+        self.images = self._painted(whole)
+        motion, self._motion = self._motion, None
+        self._stages, self._fill = [], None
+        if motion is not None:
+            self._move_annotations(motion)
+
+    def _keeps_bytes(self):
+        return (
+            self.images.dtype == np.uint8
+            and bool(self._stages)
+            and self._stages[-1].value_range == BYTES
+        )
+
+    def _painted(self, whole):
         images = self.images
         if self._motion is not None:
             images = self._warped(images, self._motion)
-        return _colored(images, self._stages)
+        return colored(images, self._stages, whole)
 
     def mean(self):
+        if any(isinstance(stage, Tones) for stage in self._stages):
+            self.settle()
         motion, self._motion = self._motion, None
         if motion is not None:  # colours are still to come
             self.images = self._warped(self.images, motion)
@@ -58,6 +63,33 @@ class HostCanvas(Canvas):
         if self.frames is not None:
             mean = mean.reshape(self.samples, self.frames, -1).mean(axis=1)
         return mean.astype("float32")
+
+    def change(self, filter, params, chosen=None):
+        if filter.pointwise:
+            params = {name: self.spread(x) for name, x in params.items()}
+            mask = None if chosen is None else self.per_image(chosen.mask)
+            tones = Tones(filter.pixels, params, mask, filter.value_range)
+            self._stages.append(tones)
+            return
+        self.settle()
+        frames = self.frames or 1
+        bytes_in = self.images.dtype == np.uint8
+        whole = bytes_in and filter.value_range in (None, BYTES)
+        out = np.empty(self.images.shape, "uint8" if whole else "float32")
+        more = {}
+        if whole and filter.prepare is not None:
+            more = filter.prepare(params, *self.size)
+        for sample in range(self.samples):
+            rows = slice(sample * frames, (sample + 1) * frames)
+            if chosen is not None and not chosen.mask[sample]:
+                out[rows] = self.images[rows]
+                continue
+            own, beside = [
+                {name: x[sample] for name, x in numbers.items()}
+                for numbers in (params, more)
+            ]
+            _filter(filter, self.images[rows], own, beside, out[rows])
+        self.images = out
 
     def _warped(self, images, motion):
         how = motion.sampling
@@ -82,117 +114,29 @@ class HostCanvas(Canvas):
         )
 
 
-def _through_map(m, colors):
+def _filter(filter, images, params, more, out):
+    """Put the frames of one sample through a filter."""
+    if filter.joined:  # frames below each other
+        images = images.reshape(1, -1, *images.shape[2:])
+        out = out.reshape(images.shape)
+    if filter.of_bytes is not None and out.dtype == np.uint8:
+        for image, into in zip(images, out, strict=True):
+            changed = filter.of_bytes(image, {**params, **more})
+            into[...] = changed.reshape(image.shape)
+        return
+    numbers = {name: np.reshape(x, (1, 1, 1, 1)) for name, x in params.items()}
+    for image, into in zip(images, out, strict=True):
+        result = filter.pixels(image[None].astype("float32", copy=False), numbers)[0]
+        into[...] = colors.whole(result) if out.dtype == np.uint8 else result
+
+
+def _through_map(m, values):
     if m.mixes:
-        return np.sum(m.mix * colors[:, None, :], axis=2) + m.offset
-    return m.mix * colors + m.offset
+        return np.sum(m.mix * values[:, None, :], axis=2) + m.offset
+    return m.mix * values + m.offset
 
 
 def _mean(image):
     if image.shape[-1] <= 4:
-        return np.array(_cv2().mean(image)[: image.shape[-1]])
+        return np.array(cv2().mean(flat(image))[: image.shape[-1]])
     return image.mean(axis=(0, 1), dtype="float64")
-
-
-def warped(images, path, size, interpolation, fill_mode, fill_value):
-    """Images moved along a path, in their dtype."""
-    cv2 = _cv2()
-    height, width = size
-    how = {
-        "borderMode": _borders()[fill_mode or "nearest"],
-        "borderValue": [fill_value] * 4,
-    }
-    nearest = (interpolation or "nearest") == "nearest"
-    flags = cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR
-    dtype = images.dtype
-    if dtype.name not in ("uint8", "int16", "uint16", "float32"):
-        images = images.astype("float32")
-    move = _bender(path, size) if path.bends else _mover(path, size)
-    out = np.empty((len(images), height, width, images.shape[-1]), images.dtype)
-    for k, image in enumerate(images):
-        for first in range(0, image.shape[-1], 4):  # the most that OpenCV fills
-            part = image[..., first : first + 4]
-            part = part if part.shape == image.shape else np.ascontiguousarray(part)
-            moved = move(part, k, flags=flags, **how).reshape(height, width, -1)
-            out[k, ..., first : first + 4] = moved
-    return out.astype(dtype, copy=False)
-
-
-def _mover(path, size):
-    """A function that moves one image through its homography."""
-    # OpenCV counts from the middle of the first pixel.
-    shift = affine.translation(-0.5, -0.5), affine.translation(0.5, 0.5)
-    matrices = affine.compose(affine.compose(shift[0], path.matrix), shift[1])
-    matrices = matrices.astype("float64")
-    height, width = size
-    rows = 2 if path.affine else 3
-    function = _cv2().warpAffine if path.affine else _cv2().warpPerspective
-    return lambda image, k, **how: function(
-        image, matrices[k, :rows], (width, height), **how
-    )
-
-
-def _bender(path, size):
-    """A function that reads one image from where its fields say."""
-    x, y = paths.sources(path, *size)
-    places = np.stack([x, y], axis=-1) - np.float32(0.5)
-    cv2 = _cv2()
-    return lambda image, k, flags, **how: cv2.remap(
-        image, places[k], None, flags, **how
-    )
-
-
-def _colored(images, stages):
-    """Images sent through colour stages; as they are, if there are none."""
-    if not stages:
-        return images
-    out = None
-    for k, image in enumerate(images):
-        result = _one_colored(image, stages, k)
-        if out is None:
-            out = np.empty((len(images), *result.shape), "float32")
-        out[k] = result
-    return out
-
-
-def _one_colored(image, stages, k):
-    levels = np.arange(256, dtype="float32")[:, None]
-    table = None  # what bytes are to become
-    for stage in stages:
-        mix, offset = [values[min(k, len(values) - 1)] for values in stage.map]
-        bounds = None
-        if stage.bounds is not None:
-            edges = [edge[min(k, len(edge) - 1), 0] for edge in stage.bounds]
-            bounds = float(edges[0]), float(edges[1])
-        if mix.ndim == 1 and image.dtype == np.uint8:
-            table = (levels if table is None else table) * mix + offset
-            if bounds is not None:
-                table = np.clip(table, *bounds)
-            continue
-        if table is not None:
-            image, table = _looked_up(image, table), None
-        cut_off = image.dtype == np.uint8 and bounds == _BYTES
-        if not cut_off:
-            image = image.astype("float32", copy=False)
-        if mix.ndim == 1:
-            image = image * mix + offset
-        else:
-            image = _mixed(image, np.column_stack([mix, offset]))
-        if bounds is not None and not cut_off:
-            image = np.clip(image, *bounds, out=image)
-    return image if table is None else _looked_up(image, table)
-
-
-def _looked_up(image, table):
-    table = table.astype("float32", copy=False)
-    table = table[None] if table.shape[1] > 1 else table[:, 0]
-    return _cv2().LUT(image, np.ascontiguousarray(table)).reshape(image.shape)
-
-
-def _mixed(image, matrix):
-    if image.shape[-1] <= 4:
-        return _cv2().transform(image, matrix.astype("float64")).reshape(image.shape)
-    mixed = image.astype("float32") @ matrix[:, :-1].T + matrix[:, -1]
-    if image.dtype == np.uint8:
-        mixed = np.clip(np.round(mixed), *_BYTES)
-    return mixed.astype(image.dtype)

@@ -6,7 +6,6 @@ from perfkit import _check
 from perfkit._backend import ops
 from perfkit.augment import bank
 from perfkit.augment.bank import Reach
-from perfkit.augment.canvas import Canvas
 from perfkit.augment.policy import PolicyAugment, evenly, numbers
 
 _NAMES = (
@@ -119,17 +118,19 @@ class AugMix(PolicyAugment):
     def transform(self, canvas, params, chosen):
         canvas.check_channels(self.name)
         canvas.settle()
-        images = ops.cast(canvas.images, "float32")
+        images = canvas.images
         share = params["share"]
         if chosen is not None:
             share = ops.where(chosen.mask, share, 0.0)
-        canvas.images = images * canvas.spread(1.0 - share)
+        canvas.images = ops.cast(images, "float32") * canvas.spread(1.0 - share)
         for chain in range(self.num_chains):
-            inner = Canvas(images, canvas.frames)
+            inner = type(canvas)(images, canvas.frames)
             inner.dealt = canvas.dealt
             for step, limits in enumerate(self.slots):
                 slot = chain * self.chain_depth + step
                 operation, value = params[f"operation_{slot}"], params[f"value_{slot}"]
                 bank.perform(inner, operation, value, self.settings(), limits)
             weight = canvas.spread(share * params[f"weight_{chain}"])
-            canvas.images = canvas.images + weight * inner.picture()
+            canvas.images = canvas.images + weight * ops.cast(
+                inner.picture(), "float32"
+            )

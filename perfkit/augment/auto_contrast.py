@@ -5,6 +5,7 @@ import keras
 from perfkit import _check
 from perfkit.augment.pixel import PixelAugment
 from perfkit.ops import histogram
+from perfkit.ops.host import tones
 
 
 @keras.saving.register_keras_serializable(package="perfkit")
@@ -48,3 +49,6 @@ class AutoContrast(PixelAugment):
 
     def pixels(self, images, params):
         return histogram.autocontrast(images, self.value_range)
+
+    def of_bytes(self, image, params):
+        return tones.autocontrast(image)

@@ -11,8 +11,11 @@ from typing import NamedTuple
 
 from perfkit._backend import ops
 from perfkit.augment.chosen import Chosen
+from perfkit.augment.filter import Filter
 from perfkit.augment.motion import Sampling
 from perfkit.ops import affine, color, filters, histogram, points
+from perfkit.ops.host import filters as host_filters
+from perfkit.ops.host import tones
 
 OPERATIONS = (
     "identity",
@@ -136,13 +139,14 @@ def _recolor(canvas, operation, value, settings, limits):
         canvas.paint(_colors(canvas, operation, value, *within), within, chosen)
     if {"posterize", "solarize"} & set(limits):
         params = {"operation": operation, "value": value}
-        canvas.change(functools.partial(_points, value_range=within), params)
-    dealt = {"sharpness": _sharpen, "auto_contrast": _stretch, "equalize": _equalize}
-    for name, function in dealt.items():
+        function = functools.partial(_points, value_range=within)
+        canvas.change(Filter(function, False, True, within), params)
+    for name, (function, of_bytes, joined) in _FILTERS.items():
         if name in limits:
             chosen = Chosen(operation == NUMBER[name], (limits[name],))
             function = functools.partial(function, value_range=within)
-            canvas.change(function, {"value": value}, chosen, name != "sharpness")
+            filter = Filter(function, joined, False, within, of_bytes)
+            canvas.change(filter, {"value": value}, chosen)
 
 
 def _colors(canvas, operation, value, low, high):
@@ -187,3 +191,23 @@ def _stretch(images, params, value_range):
 
 def _equalize(images, params, value_range):
     return histogram.equalize(images, value_range)
+
+
+def _sharpen_bytes(image, params):
+    return host_filters.sharpen(image, 1.0 + params["value"])
+
+
+def _stretch_bytes(image, params):
+    return tones.autocontrast(image)
+
+
+def _equalize_bytes(image, params):
+    return tones.equalize(image)
+
+
+# The function, the same of bytes on the host, and whether a video is one image to it.
+_FILTERS = {
+    "sharpness": (_sharpen, _sharpen_bytes, False),
+    "auto_contrast": (_stretch, _stretch_bytes, True),
+    "equalize": (_equalize, _equalize_bytes, True),
+}

@@ -352,7 +352,7 @@ class Augment(Configured, keras.layers.Layer):
             canvas.dealt = False  # who was chosen for what may be anybody's choice
         if params is not None:
             self.perform(canvas, params, constants)
-            canvas.settle()
+            canvas.finish(self.compute_dtype)
         outputs = self.modality.from_canvas(canvas, layout, inputs, self.compute_dtype)
         kept = {}
         for rule, flag in canvas.rules:

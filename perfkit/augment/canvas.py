@@ -23,6 +23,19 @@ class _Stage(NamedTuple):
     value_range: tuple[float, float] | None
     bounds: tuple[Any, Any] | None
 
+    @property
+    def mixes(self):
+        """Whether channels are mixed with each other."""
+        return self.map.mixes
+
+    def joins(self, value_range):
+        """Whether a map that is cut off at `value_range` can be one with it."""
+        return self.value_range in (None, value_range)
+
+    def apply(self, values):
+        """New values of NHWC images."""
+        return _through([self], values, color.apply)
+
 
 class Canvas:
     """Images `(samples * frames, height, width, channels)` and their annotations.
@@ -145,7 +158,7 @@ class Canvas:
         stage = _Stage(m, value_range, bounds)
         if self._fill is not None:
             self._fill = _through([stage], self._fill, color.apply_to_colors)
-        if self._stages and self._stages[-1].value_range in (None, value_range):
+        if self._stages and self._stages[-1].joins(value_range):
             stage = _then(self._stages.pop(), stage)
         self._stages.append(stage)
 
@@ -197,18 +210,17 @@ class Canvas:
         """Whether there is anything to be done before pixels can be read."""
         return self._motion is not None or bool(self._stages)
 
-    def change(self, function, params, chosen=None, joined=False) -> None:
-        """Replace the images by `function(images, params)`.
+    def change(self, filter, params, chosen=None) -> None:
+        """Replace the images by what a filter makes of them.
 
         Where samples were dealt out, only those that may be chosen go through it.
 
         Args:
-            function: From float32 NHWC images, and `params` of the shape
-                `(images, 1, 1, 1)`, to new images of the same shape.
+            filter: `Filter`.
             params: Dict of `(samples,)` arrays.
             chosen: The samples to be changed; `None` stands for all.
-            joined: Whether a video is one image, its frames below each other.
         """
+        joined = filter.joined
         self.settle()
         images = ops.cast(self.images, "float32")
         whole = ops.shape(images)
@@ -227,7 +239,7 @@ class Canvas:
             samples = ops.shape(some)[0]
             if self.frames is not None:
                 some = ops.reshape(some, (-1, *seen))
-            some = function(some, {name: spread(x) for name, x in params.items()})
+            some = filter.pixels(some, {name: spread(x) for name, x in params.items()})
             if self.frames is not None:
                 some = ops.reshape(some, (samples, *rows))
             return {"images": some}
@@ -239,6 +251,10 @@ class Canvas:
     def spread(self, x):
         """One number a sample as one an image, `(images, 1, 1, 1)`."""
         return self.per_image(x)[:, None, None, None]
+
+    def finish(self, dtype) -> None:
+        """Do all that was asked for; `dtype` is what images are cast to next."""
+        self.settle()
 
     def settle(self) -> None:
         """Do all that was asked for, so that pixels themselves can be changed."""

@@ -5,6 +5,7 @@ import keras
 from perfkit import _check
 from perfkit.augment.pixel import PixelAugment
 from perfkit.ops import color, histogram
+from perfkit.ops.host import tones
 
 
 @keras.saving.register_keras_serializable(package="perfkit")
@@ -80,3 +81,7 @@ class CLAHE(PixelAugment):
         if self.per_channel or images.shape[-1] < 3:
             return equalize(images)
         return color.map_luma(images, equalize, self.value_range)
+
+    def of_bytes(self, image, params):
+        limit, tiles = params["clip_limit"], self.tile_grid_size
+        return tones.clahe(image, limit, tiles, self.per_channel)

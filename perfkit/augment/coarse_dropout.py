@@ -1,6 +1,7 @@
 """Coarse dropout."""
 
 import keras
+import numpy as np
 
 from perfkit import _check
 from perfkit._backend import ops
@@ -80,3 +81,9 @@ class CoarseDropout(DropAugment):
             height,
             width,
         )
+
+    def rectangles(self, params, height, width):
+        spans = self.holes[1], self.height_fraction, self.width_fraction
+        ends = dropping.hole_ends(params["bits"], *spans, height, width)
+        ends = np.concatenate([*ends[0], *ends[1]], axis=-1).astype("int64")
+        return ends, params["number"].astype("int64")

@@ -6,6 +6,7 @@ from perfkit import _check
 from perfkit._backend import ops
 from perfkit.augment.pixel import PixelAugment
 from perfkit.ops import downscale
+from perfkit.ops.host import filters as host
 from perfkit.ops.resize import KERNELS
 
 
@@ -55,6 +56,8 @@ class Downscale(PixelAugment):
         self.interpolation = _check.one_of(
             "Downscale", "interpolation", interpolation, ["nearest", *KERNELS]
         )
+        if interpolation != "nearest":
+            self.of_bytes = None
         self.value_range = _check.value_range("Downscale", value_range)
 
     def parameters(self, rng):
@@ -66,3 +69,12 @@ class Downscale(PixelAugment):
         else:
             coarse = downscale.filtered(images, params["scale"], self.interpolation)
         return ops.clip(coarse, *self.value_range)
+
+    def prepare(self, params, height, width):
+        return {
+            "height": downscale.reduced(params["scale"], height),
+            "width": downscale.reduced(params["scale"], width),
+        }
+
+    def of_bytes(self, image, params):
+        return host.nearest(image, params["height"], params["width"])

@@ -2,10 +2,14 @@
 
 from typing import Any
 
+import numpy as np
+
 from perfkit import _check
 from perfkit._backend import ops
 from perfkit.augment.pixel import PixelAugment
 from perfkit.ops import noise
+from perfkit.ops.host import colors
+from perfkit.ops.host import noise as host
 
 
 class DropAugment(PixelAugment):
@@ -56,8 +60,46 @@ class DropAugment(PixelAugment):
             fill = ops.mean(images, axis=(1, 2))[:, None, None, :]
         elif fill == "noise":
             low, high = self.value_range
-            field = noise.uniform(params["noise"], height, width, channels)
-            fill = low + (high - low) * field
+            field = noise.levels(params["noise"], height, width, channels)
+            fill = low + ((high - low) / 255.0) * field
         else:
             fill = ops.convert_to_tensor(fill, "float32")
         return ops.where(self.dropped(params, height, width), fill, images)
+
+    def rectangles(self, params, height, width):
+        """Operation: on the host, all that is dropped, if it is rectangles.
+
+        Where they start and stop from top to bottom, and from left to right, int
+        `(batch, n, 4)`, and how many there are in each image, `(batch,)`.
+        """
+        return None, None
+
+    def prepare(self, params, height, width):
+        ends, number = self.rectangles(params, height, width)
+        return {} if ends is None else {"ends": ends, "number_of_ends": number}
+
+    def of_bytes(self, image, params):
+        height, width, channels = image.shape
+        out = image.copy()
+        fill = self._filling(image, params)
+        if "ends" not in params:
+            params = {name: np.reshape(x, (1, 1, 1, 1)) for name, x in params.items()}
+            places = np.flatnonzero(self.dropped(params, height, width))
+            out.reshape(height * width, channels)[places] = fill(places)
+            return out
+        rows = np.arange(0, height * width, width, dtype="uint32")[:, None]
+        ends = params["ends"][: params["number_of_ends"]]
+        for top, bottom, left, right in ends.tolist():
+            places = rows[top:bottom] + np.arange(left, right, dtype="uint32")
+            out[top:bottom, left:right] = fill(places)
+        return out
+
+    def _filling(self, image, params):
+        """What pixels of one image of bytes become, a function of their places."""
+        fill, channels = self.fill_value, image.shape[-1]
+        if fill == "noise":
+            return lambda places: host.levels(params["noise"], places, channels)
+        if fill == "mean":
+            fill = image.mean(axis=(0, 1), dtype="float32")
+        plain = colors.whole(np.asarray(fill, "float32"))
+        return lambda _: plain

@@ -5,6 +5,7 @@ import keras
 from perfkit import _check
 from perfkit.augment.pixel import PixelAugment
 from perfkit.ops import histogram
+from perfkit.ops.host import tones
 
 
 @keras.saving.register_keras_serializable(package="perfkit")
@@ -53,3 +54,6 @@ class Equalization(PixelAugment):
 
     def pixels(self, images, params):
         return histogram.equalize(images, self.value_range, self.bins)
+
+    def of_bytes(self, image, params):
+        return tones.equalize(image, self.bins)

@@ -1,6 +1,7 @@
 """Random erasing."""
 
 import keras
+import numpy as np
 
 from perfkit import _check
 from perfkit._backend import ops
@@ -75,7 +76,11 @@ class RandomErasing(DropAugment):
         }
 
     def dropped(self, params, height, width):
-        inside = dropping.rectangle(
-            params["y"], params["x"], params["tall"], params["wide"], height, width
-        )
-        return params["erased"] & inside
+        place = [params[name][:, :, 0, 0] for name in ("y", "x", "tall", "wide")]
+        return params["erased"] & dropping.rectangle(*place, height, width)
+
+    def rectangles(self, params, height, width):
+        place = [params[name][:, None] for name in ("y", "x", "tall", "wide")]
+        ends = dropping.rectangle_ends(*place, height, width)
+        ends = np.stack([*ends[0], *ends[1]], axis=-1)
+        return ends.astype("int64"), params["erased"].astype("int64")

@@ -36,6 +36,8 @@ class RandomGamma(PixelAugment):
     Reference: none (standard).
     """
 
+    pointwise = True
+
     def __init__(self, factor, value_range=(0, 255), seed=None, **kwargs):
         super().__init__(seed=seed, **kwargs)
         self.factor = _check.span("RandomGamma", "factor", factor, 0.1, 10.0, 1.0)

@@ -6,6 +6,7 @@ from perfkit import _check
 from perfkit._backend import ops
 from perfkit.augment.pixel import PixelAugment
 from perfkit.ops import blur
+from perfkit.ops.host import filters as host
 
 
 @keras.saving.register_keras_serializable(package="perfkit")
@@ -72,3 +73,8 @@ class RandomGaussianBlur(PixelAugment):
         return ops.where(
             params["blurred"], ops.clip(blurred, *self.value_range), images
         )
+
+    def of_bytes(self, image, params):
+        if not params["blurred"]:
+            return image
+        return host.gaussian(image, params["sigma"], self.kernel_size)

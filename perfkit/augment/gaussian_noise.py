@@ -6,6 +6,7 @@ from perfkit import _check
 from perfkit._backend import ops
 from perfkit.augment.pixel import PixelAugment
 from perfkit.ops import noise
+from perfkit.ops.host import noise as host
 
 
 @keras.saving.register_keras_serializable(package="perfkit")
@@ -64,3 +65,11 @@ class GaussianNoise(PixelAugment):
         shape = (height, width, channels if self.per_channel else 1)
         field = noise.normal(params["bits"], *shape)
         return ops.clip(images + (high - low) * params["stddev"] * field, low, high)
+
+    def of_bytes(self, image, params):
+        height, width, channels = image.shape
+        own = channels if self.per_channel else 1
+        field = host.normal(params["bits"], height * width * own)
+        deviation = self.value_range[1] - self.value_range[0]
+        field *= deviation * params["stddev"]
+        return host.added(image, field.reshape(height, width, own))

@@ -6,6 +6,7 @@ from perfkit import _check
 from perfkit._backend import ops
 from perfkit.augment.pixel import PixelAugment
 from perfkit.ops import jpeg
+from perfkit.ops.host import filters as host
 
 
 @keras.saving.register_keras_serializable(package="perfkit")
@@ -79,3 +80,6 @@ class JPEGCompression(PixelAugment):
         rgb = jpeg.compress_rgb(rgb, quality, self.chroma_subsampling)
         rgb = rgb * ((high - low) / 255.0) + low
         return ops.concatenate([rgb, rest], axis=-1)
+
+    def of_bytes(self, image, params):
+        return host.jpeg(image, params["quality"], self.chroma_subsampling)

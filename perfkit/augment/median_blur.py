@@ -4,6 +4,7 @@ import keras
 
 from perfkit import _check
 from perfkit.augment.pixel import PixelAugment
+from perfkit.ops.host import filters as host
 from perfkit.ops.median import median
 
 
@@ -11,8 +12,8 @@ from perfkit.ops.median import median
 class MedianBlur(PixelAugment):
     """Replace each pixel by the median of its square neighbourhood.
 
-    Channels are filtered one by one, and the border is mirrored in the outermost
-    pixels. Every image that `rate` picks is filtered alike.
+    Channels are filtered one by one, and beyond the border the outermost pixels go
+    on. Every image that `rate` picks is filtered alike.
 
     Args:
         kernel_size: Height and width of the neighbourhood, in pixels: 3 or 5.
@@ -43,3 +44,6 @@ class MedianBlur(PixelAugment):
 
     def pixels(self, images, params):
         return median(images, self.kernel_size)
+
+    def of_bytes(self, image, params):
+        return host.median(image, self.kernel_size)

@@ -5,6 +5,7 @@ import keras
 from perfkit import _check
 from perfkit.augment.pixel import PixelAugment
 from perfkit.ops import blur
+from perfkit.ops.host import filters as host
 
 
 @keras.saving.register_keras_serializable(package="perfkit")
@@ -63,3 +64,7 @@ class MotionBlur(PixelAugment):
             params["length"],
             self.kernel_size,
         )
+
+    def of_bytes(self, image, params):
+        numbers = params["turns"], params["direction"], params["length"]
+        return host.motion(image, *numbers, self.kernel_size)

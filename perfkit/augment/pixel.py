@@ -1,5 +1,8 @@
 """The family of operations that change pixel values in any other way."""
 
+from typing import Any
+
+from perfkit.augment.filter import Filter
 from perfkit.augment.image import ImageAugment
 
 
@@ -12,6 +15,10 @@ class PixelAugment(ImageAugment):
 
     counts_channels = False  # whether the number of channels must be known
     joins_frames = False  # whether a video is one image, its frames below each other
+    pointwise = False  # whether a new value depends on the old one alone
+    value_range: Any = None  # (low, high) of the results, or as that of the input
+    of_bytes: Any = None  # see `Filter`, as for `prepare`
+    prepare: Any = None
 
     def pixels(self, images, params):
         """Operation: return new images, from float32 NHWC.
@@ -23,4 +30,15 @@ class PixelAugment(ImageAugment):
     def transform(self, canvas, params, chosen):
         if self.counts_channels:
             canvas.check_channels(self.name)
-        canvas.change(self.pixels, params, chosen, self.joins_frames)
+        canvas.change(
+            Filter(
+                self.pixels,
+                self.joins_frames,
+                self.pointwise,
+                self.value_range,
+                self.of_bytes,
+                self.prepare,
+            ),
+            params,
+            chosen,
+        )

@@ -35,6 +35,8 @@ class RandomPosterization(PixelAugment):
     Reference: Cubuk et al., AutoAugment, 2019, arXiv:1805.09501; PIL's `posterize`.
     """
 
+    pointwise = True
+
     def __init__(
         self, factor, value_range=(0, 255), data_format=None, seed=None, **kwargs
     ):

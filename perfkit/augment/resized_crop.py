@@ -13,8 +13,8 @@ from perfkit.ops.warp import INTERPOLATIONS
 class RandomResizedCrop(GeometricAugment):
     """Cut a window of random area and aspect out of each image, and resize it.
 
-    Area, aspect and place are drawn per sample. At inference it is the largest
-    window in the middle that has the aspect of the output.
+    Area, aspect and place are drawn per sample, in whole pixels. At inference it is
+    the largest window in the middle that has the aspect of the output.
 
     Args:
         height: Height of the output, in pixels. At least 1.
@@ -85,12 +85,12 @@ class RandomResizedCrop(GeometricAugment):
             )
         else:
             window = windows.largest(self.width / self.height, height, width)
-        window_height, window_width = window
-        left = params["x"] * (width - window_width)
-        top = params["y"] * (height - window_height)
-        return windows.show(
-            left, top, window_width, window_height, self.width, self.height
-        )
+        tall, wide = [ops.maximum(ops.round(side), 1.0) for side in window]
+        left, top = [
+            ops.floor(params[name] * (room + 1.0))
+            for name, room in (("x", width - wide), ("y", height - tall))
+        ]
+        return windows.show(left, top, wide, tall, self.width, self.height)
 
     def output_size(self, height, width):
         return self.height, self.width

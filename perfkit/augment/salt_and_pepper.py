@@ -1,11 +1,13 @@
 """Salt and pepper noise."""
 
 import keras
+import numpy as np
 
 from perfkit import _check
 from perfkit._backend import ops
 from perfkit.augment.pixel import PixelAugment
 from perfkit.ops import noise
+from perfkit.ops.host import noise as host
 
 
 @keras.saving.register_keras_serializable(package="perfkit")
@@ -64,3 +66,13 @@ class SaltAndPepper(PixelAugment):
         chance = noise.uniform(params["bits"], height, width, 1)
         grain = ops.where(chance < params["white"], white, black)
         return ops.where(chance < params["changed"], grain, images)
+
+    def of_bytes(self, image, params):
+        height, width, _ = image.shape
+        chance = host.uniform(params["bits"], np.arange(height * width))
+        grain = np.flatnonzero(chance < params["changed"])
+        black, white = self.value_range
+        out = image.copy()
+        pixels = out.reshape(height * width, -1)
+        pixels[grain] = np.where(chance[grain] < params["white"], white, black)[:, None]
+        return out

@@ -33,6 +33,9 @@ class Samples:
     def settle(self) -> None:
         """Do all that was asked for: it is done already."""
 
+    def finish(self, dtype) -> None:
+        """The same; see `Canvas`."""
+
     def change(self, function, params, chosen=None) -> None:
         """Replace parts by what `function(parts, params)` makes of them.
 

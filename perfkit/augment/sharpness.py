@@ -5,6 +5,7 @@ import keras
 from perfkit import _check
 from perfkit.augment.pixel import PixelAugment
 from perfkit.ops import filters
+from perfkit.ops.host import filters as host
 
 
 @keras.saving.register_keras_serializable(package="perfkit")
@@ -49,3 +50,6 @@ class RandomSharpness(PixelAugment):
 
     def pixels(self, images, params):
         return filters.sharpen(images, params["factor"], self.value_range)
+
+    def of_bytes(self, image, params):
+        return host.sharpen(image, params["factor"])

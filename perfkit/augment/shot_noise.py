@@ -1,11 +1,14 @@
 """Shot noise."""
 
 import keras
+import numpy as np
 
 from perfkit import _check
 from perfkit._backend import ops
 from perfkit.augment.pixel import PixelAugment
 from perfkit.ops import noise
+from perfkit.ops.host import colors
+from perfkit.ops.host import noise as host
 
 
 @keras.saving.register_keras_serializable(package="perfkit")
@@ -54,3 +57,9 @@ class ShotNoise(PixelAugment):
         scale = params["scale"] * (high - low)
         photons = ops.maximum(images - low, 0.0) * (1.0 / scale)
         return ops.minimum(low + noise.poisson(params["bits"], photons) * scale, high)
+
+    def of_bytes(self, image, params):
+        low, high = self.value_range
+        scale = params["scale"] * (high - low)
+        photons = host.poisson(params["bits"], image, np.arange(256) * (1.0 / scale))
+        return colors.whole(np.minimum(photons * scale, high))

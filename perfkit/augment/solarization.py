@@ -41,6 +41,8 @@ class Solarization(PixelAugment):
         as a pixel value.
     """
 
+    pointwise = True
+
     def __init__(
         self,
         addition_factor=0.0,

@@ -43,6 +43,8 @@ class ToneCurve(PixelAugment):
         places, by which values change their order.
     """
 
+    pointwise = True
+
     def __init__(
         self,
         scale=0.1,

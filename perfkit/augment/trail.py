@@ -31,7 +31,7 @@ class Trail(Canvas):
     def mean(self):
         return ops.zeros((self.samples, 3), "float32")
 
-    def change(self, function, params, chosen=None, joined=False):
+    def change(self, filter, params, chosen=None):
         """Nor do other changes of pixels."""
 
     def redraw(self, resample, matrix, size, fill_mode=None):

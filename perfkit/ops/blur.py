@@ -63,6 +63,30 @@ def _weighted(weights, window):
     return total
 
 
+def line(turns, direction, length, kernel_size):
+    """Where a line passes, step by step along the axis that it is closer to.
+
+    Arguments as in `motion`, but `(batch, 1)`.
+
+    Returns:
+        Whether that axis is the horizontal one, `(batch, 1)`; the pixel of the other
+        axis before the line and how far the line is past it, at each step, both
+        `(batch, kernel_size)`; and the weights of the steps.
+    """
+    reach = kernel_size // 2
+    x, y = ops.cos(turns * (2.0 * math.pi)), -ops.sin(turns * (2.0 * math.pi))
+    lies = ops.abs(x) >= ops.abs(y)
+    major, minor = ops.where(lies, x, y), ops.where(lies, y, x)
+    step = ops.arange(kernel_size, dtype="float32") - reach
+    covered = 0.5 * length * ops.abs(major) + 0.5 - ops.abs(step)
+    slant = 1.0 + direction * step / (0.5 * length * major)
+    weights = ops.clip(covered, 0.0, 1.0) * ops.maximum(slant, 0.0)
+    weights = weights / ops.sum(weights, axis=1)[:, None]
+    across = minor / major * step
+    low = ops.floor(across)
+    return lies, low, across - low, weights
+
+
 def motion(images, turns, direction, length, kernel_size):
     """Blur along a straight line through each pixel.
 
@@ -80,18 +104,8 @@ def motion(images, turns, direction, length, kernel_size):
     """
     _, height, width, _ = ops.shape(images)
     reach = kernel_size // 2
-    turns, direction, length = [x[:, 0, 0] for x in (turns, direction, length)]
-    x, y = ops.cos(turns * (2.0 * math.pi)), -ops.sin(turns * (2.0 * math.pi))
-    lies = ops.abs(x) >= ops.abs(y)
-    major, minor = ops.where(lies, x, y), ops.where(lies, y, x)
-    step = ops.arange(kernel_size, dtype="float32") - reach
-    covered = 0.5 * length * ops.abs(major) + 0.5 - ops.abs(step)
-    slant = 1.0 + direction * step / (0.5 * length * major)
-    weights = ops.clip(covered, 0.0, 1.0) * ops.maximum(slant, 0.0)
-    weights = weights / ops.sum(weights, axis=1)[:, None]
-    across = minor / major * step
-    low = ops.floor(across)
-    part = across - low
+    numbers = [x[:, 0, 0] for x in (turns, direction, length)]
+    lies, low, part, weights = line(*numbers, kernel_size)
     taps = [
         (k, x[:, k, None, None], weight[:, k, None, None])
         for x, weight in (

@@ -17,9 +17,14 @@ def rectangle(y, x, tall, wide, height, width):
         height: Height of the image, in pixels.
         width: Width of the image, in pixels.
     """
-    rows = _interval(y[:, :, 0, 0], tall[:, :, 0, 0], height)
-    columns = _interval(x[:, :, 0, 0], wide[:, :, 0, 0], width)
+    rows, columns = rectangle_ends(y, x, tall, wide, height, width)
+    rows, columns = _within(rows, height), _within(columns, width)
     return rows[:, :, None, None] & columns[:, None, :, None]
+
+
+def rectangle_ends(y, x, tall, wide, height, width):
+    """Where the rows and the columns of `rectangle` start and stop, `(batch, 1)`."""
+    return _ends(y, tall, height), _ends(x, wide, width)
 
 
 def holes(bits, number, most, tall, wide, height, width):
@@ -28,15 +33,20 @@ def holes(bits, number, most, tall, wide, height, width):
     Heights and widths are uniform fractions of the image's from the ranges `tall`
     and `wide`. Rectangles may overlap.
     """
-    tall_at, wide_at, y, x = [
-        noise.uniform(bits, 4, most)[:, k, :, None] for k in range(4)
-    ]
-    rows = _interval(y, _between(tall, tall_at), height)
-    columns = _interval(x, _between(wide, wide_at), width)
+    rows, columns = hole_ends(bits, most, tall, wide, height, width)
+    rows, columns = _within(rows, height), _within(columns, width)
     counts = ops.arange(most, dtype="float32")[None, :, None] < number[:, 0]
     rows = ops.cast(rows & counts, "float32")
     covered = matmul(ops.transpose(rows, (0, 2, 1)), ops.cast(columns, "float32"))
     return covered[..., None] > 0.5
+
+
+def hole_ends(bits, most, tall, wide, height, width):
+    """The same of the first `most` rectangles of `holes`, `(batch, most, 1)`."""
+    places = noise.uniform(bits, 4, most)[..., None]
+    tall_at, wide_at, y, x = [places[:, k] for k in range(4)]
+    rows = _ends(y, _between(tall, tall_at), height)
+    return rows, _ends(x, _between(wide, wide_at), width)
 
 
 def grid(unit, kept, y, x, turns, height, width):
@@ -62,13 +72,18 @@ def grid(unit, kept, y, x, turns, height, width):
     return (along - ops.floor(along) < share) & (across - ops.floor(across) < share)
 
 
-def _interval(place, share, size):
-    """What lies in intervals of whole pixels: `(..., 1)` to booleans `(..., size)`."""
+def _ends(place, share, size):
+    """Where intervals of whole pixels start and stop."""
     extent = ops.cast(size, "float32")
     length = ops.maximum(ops.round(share * extent), 1.0)
     start = ops.floor(place * (extent - length + 1.0))
+    return start, start + length
+
+
+def _within(ends, size):
+    """What lies in intervals: ends `(..., 1)` to booleans `(..., size)`."""
     position = ops.arange(size, dtype="float32")
-    return (position >= start) & (position < start + length)
+    return (position >= ends[0]) & (position < ends[1])
 
 
 def _between(span, share):

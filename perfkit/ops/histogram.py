@@ -31,16 +31,22 @@ def equalize(images, value_range=(0.0, 255.0), bins=256):
     row = row + ops.arange(channels, dtype="int32")
     place = _levels(images, value_range, bins) + row * bins
     found = ops.reshape(_count(place, batch * channels * bins), (-1, bins))
-    below = ops.cumsum(found, axis=1) - found
-    rest = ops.max(ops.where(found > 0, below, 0), axis=1)  # all but the top level
-    step = (rest // top)[:, None]
-    table = (below + step // 2) // ops.maximum(step, 1)
-    same = ops.arange(bins, dtype="int32")
-    table = ops.where(step > 0, ops.minimum(table, top), same)
+    table = equalizing(found)
     table = low + ops.cast(table, "float32") * ((high - low) / top)
     # It rises anyway, but XLA writes down what it sorts. The rest it would fuse into
     # the look-up, and work out anew for each pixel.
     return _look_up(ops.sort(table, axis=1), place)
+
+
+def equalizing(found):
+    """New levels by old ones, from how often each was found, int32 `(n, levels)`."""
+    levels = found.shape[1]
+    below = ops.cumsum(found, axis=1) - found
+    rest = ops.max(ops.where(found > 0, below, 0), axis=1)  # all but the top level
+    step = (rest // (levels - 1))[:, None]
+    table = (below + step // 2) // ops.maximum(step, 1)
+    same = ops.arange(levels, dtype="int32")
+    return ops.where(step > 0, ops.minimum(table, levels - 1), same)
 
 
 def clahe(images, clip_limit, tiles=(8, 8), value_range=(0.0, 255.0)):

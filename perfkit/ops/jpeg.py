@@ -1,15 +1,13 @@
 """JPEG's loss: what encoding and decoding by libjpeg does to images, without files.
 
-Reference: ITU-T T.81, 1992, whose annex K has the tables, and the sources of libjpeg
-for the scale of a quality, for the two filters of chroma, and for what is rounded.
+Reference: ITU-T T.81, 1992, whose annex K has the tables; Loeffler et al., Practical
+Fast 1-D DCT Algorithms with 11 Multiplications, 1989; and the sources of libjpeg for
+the scale of a quality, for the two filters of chroma, and for what is rounded.
 """
-
-import math
 
 import numpy as np
 
 from perfkit._backend import matmul, ops
-from perfkit.ops.color import LUMA
 
 _LUMA_TABLE = (
     (16, 11, 10, 16, 24, 40, 51, 61),
@@ -28,13 +26,47 @@ _CHROMA_TABLE = (
     (47, 66, 99, 99, 99, 99, 99, 99),
     *[(99,) * 8] * 4,
 )
-_COSINES = np.array(
-    [[math.cos(math.pi * (2 * x + 1) * u / 16) / 2 for x in range(8)] for u in range(8)]
-)
-_COSINES[0] /= math.sqrt(2.0)
+
+
+def _cosines():
+    """The transform of 8 values as libjpeg has it, sqrt(8) times the usual one.
+
+    Its constants are rounded to 13 bits, which decides what is rounded to where.
+    """
+
+    def times(factor, values):
+        return round(factor * 2**13) / 2**13 * values
+
+    x = np.eye(8)
+    even, odd = x[:4] + x[:3:-1], x[:4] - x[:3:-1]
+    outer, inner = even[:2] + even[:1:-1], even[:2] - even[:1:-1]
+    turned = times(0.541196100, inner[0] + inner[1])
+    a, b, c, d = odd[::-1]
+    both = times(1.175875602, a + b + c + d)
+    ac = both - times(1.961570560, a + c)
+    bd = both - times(0.390180644, b + d)
+    ad, bc = -times(0.899976223, a + d), -times(2.562915447, b + c)
+    return np.array(
+        [
+            outer[0] + outer[1],
+            times(1.501321110, d) + ad + bd,
+            turned + times(0.765366865, inner[0]),
+            times(3.072711026, c) + bc + ac,
+            outer[0] - outer[1],
+            times(2.053119869, b) + bc + bd,
+            turned - times(1.847759065, inner[1]),
+            times(0.298631336, a) + ad + ac,
+        ]
+    )
+
+
 # Of a block of 64 pixels at once: one large product is faster than many small ones.
-_TRANSFORM = np.kron(_COSINES, _COSINES).astype("float32")
-_TO_CHROMA = ((-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
+_ALONG = np.kron(np.eye(8), _cosines()).astype("float32")
+_DOWN = np.kron(_cosines(), np.eye(8)).astype("float32")
+# Of red, green and blue, in parts of 2**16.
+_ONE = 2.0**16
+_TO_LUMA = (19595.0, 38470.0, 7471.0)
+_TO_CHROMA = ((-11059.0, -21709.0, 32768.0), (32768.0, -27439.0, -5329.0))
 
 
 def table(base, quality):
@@ -57,18 +89,21 @@ def compress_rgb(images, quality, subsample):
         subsample: Whether chroma is kept at half the height and width (4:2:0).
     """
     colors = [_whole(images[..., k]) for k in range(3)]
-    y = ops.round(_mixed(LUMA, colors))
-    chroma = [ops.round(_mixed(row, colors) + 128.0) for row in _TO_CHROMA]
+    y = _scaled(_mixed(_TO_LUMA, colors))
+    chroma = [128.0 + _scaled(_mixed(row, colors) - 1.0) for row in _TO_CHROMA]
     y = _compress_plane(y, table(_LUMA_TABLE, quality))
     steps = table(_CHROMA_TABLE, quality)
     if subsample:
         _, height, width = ops.shape(y)
         chroma = [_compress_plane(_halved(plane), steps) for plane in chroma]
-        blue, red = [_doubled(plane, height, width) - 128.0 for plane in chroma]
+        seen = (width + 1) // 2
+        chroma = [_doubled(plane[:, :, :seen], height, width) for plane in chroma]
+        blue, red = [plane - 128.0 for plane in chroma]
     else:
         blue, red = [_compress_plane(plane, steps) - 128.0 for plane in chroma]
-    colors = [y + 1.402 * red, y - 0.344136 * blue - 0.714136 * red, y + 1.772 * blue]
-    return _whole(ops.stack(colors, axis=-1))
+    green = -22554.0 * blue - 46802.0 * red
+    changes = [_scaled(x) for x in (91881.0 * red, green, 116130.0 * blue)]
+    return _whole(ops.stack([y + change for change in changes], axis=-1))
 
 
 def compress_gray(images, quality):
@@ -84,6 +119,11 @@ def _whole(x):
     return ops.clip(ops.round(x), 0.0, 255.0)
 
 
+def _scaled(x):
+    """Parts of 2**16 as whole numbers, halves up; all is exact in float32."""
+    return ops.floor((x + 0.5 * _ONE) * (1.0 / _ONE))
+
+
 def _mixed(weights, colors):
     red, green, blue = [w * color for w, color in zip(weights, colors, strict=True)]
     return red + green + blue
@@ -97,15 +137,28 @@ def _compress_plane(plane, steps):
     blocks = ops.reshape(plane, (batch, down, 8, across, 8))
     blocks = ops.transpose(blocks, (0, 1, 3, 2, 4))
     blocks = ops.reshape(blocks, (batch, down * across, 64)) - 128.0
-    transform = ops.convert_to_tensor(_TRANSFORM, dtype="float32")
-    coefficients = matmul(blocks, ops.transpose(transform, (1, 0)))
+    # Rounded where libjpeg rounds: rows in quarters, coefficients in eighths.
+    rows = _nearest(_product(blocks, _ALONG.T) * 4.0)
+    coefficients = _nearest(_product(rows, _DOWN.T) * 0.25)
     steps = steps[:, None, :]
-    size = ops.floor(ops.abs(coefficients) / steps + 0.5001) * steps  # halves too
-    blocks = matmul(ops.where(coefficients < 0.0, -size, size), transform)
-    blocks = ops.reshape(_whole(blocks + 128.0), (batch, down, across, 8, 8))
+    size = ops.floor(ops.abs(coefficients) / (8.0 * steps) + 0.50001) * steps
+    kept = ops.where(coefficients < 0.0, -size, size)
+    columns = _nearest(_product(kept, _DOWN) * 4.0)
+    blocks = _nearest(_product(columns, _ALONG) * (1.0 / 32.0))
+    blocks = ops.clip(blocks + 128.0, 0.0, 255.0)
+    blocks = ops.reshape(blocks, (batch, down, across, 8, 8))
     blocks = ops.transpose(blocks, (0, 1, 3, 2, 4))
     plane = ops.reshape(blocks, (batch, 8 * down, 8 * across))
     return plane[:, :height, :width]
+
+
+def _product(x, matrix):
+    return matmul(x, ops.convert_to_tensor(matrix, dtype="float32"))
+
+
+def _nearest(x):
+    """Round to whole numbers, halves up."""
+    return ops.floor(x + 0.5)
 
 
 def _extended(plane, axis, size):
@@ -124,7 +177,8 @@ def _read(plane, axis, places):
 def _halved(plane):
     """Mean of each 2 x 2 pixels, rounded down and up in turn where it is between."""
     _, height, width = ops.shape(plane)
-    rows, columns = (height + 1) // 2, (width + 1) // 2
+    # To the right whole blocks are filled with the last pixels, not with their mean.
+    rows, columns = (height + 1) // 2, 8 * ((width + 15) // 16)
     plane = _extended(_extended(plane, 1, 2 * rows), 2, 2 * columns)
     plane = plane[:, 0::2] + plane[:, 1::2]
     bias = ops.cast(ops.arange(columns, dtype="int32") % 2, "float32") + 1.0
@@ -137,7 +191,9 @@ def _doubled(plane, height, width):
         batch, rows, columns = ops.shape(plane)
         places = ops.arange((rows, columns)[axis - 1], dtype="int32")
         sides = [_read(plane, axis, places + step) for step in (-1, 1)]
-        pairs = [0.75 * plane + 0.25 * side for side in sides]
+        pairs = [3.0 * plane + side for side in sides]
         larger = (batch, 2 * rows, columns) if axis == 1 else (batch, rows, 2 * columns)
         plane = ops.reshape(ops.stack(pairs, axis=axis + 1), larger)
-    return ops.round(plane[:, :height, :width])
+    # Halves are rounded up in one column and down in the next.
+    bias = 8.0 - ops.cast(ops.arange(width, dtype="int32") % 2, "float32")
+    return ops.floor((plane[:, :height, :width] + bias) * (1.0 / 16.0))

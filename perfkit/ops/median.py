@@ -14,7 +14,7 @@ def median(images, size):
     of 3.
     """
     _, height, width, _ = ops.shape(images)
-    padded = borders.pad(images, size // 2, size // 2)
+    padded = borders.pad(images, size // 2, size // 2, borders.nearest)
     columns = [
         _sorted([padded[:, y : y + height, x : x + width] for y in range(size)])
         for x in range(size)

@@ -11,17 +11,22 @@ constants and shifts found by Wellons, Prospecting for Hash Functions, 2018.
 
 import math
 
-from perfkit._backend import ops
+import numpy as np
 
-_LEVELS = 2**16
-_OTHER = 0x2545F491
-_FEW, _FEW_AT_MOST = 8.0, 27  # more than 27 of 8 are as rare as one of the words
+from perfkit._backend import engine, ops
+
+LEVELS = 2**16
+_BLOCK = 2**14  # words that fit into the first cache
+OTHER = 0x2545F491
+STEPS, LAST = ((16, 0x7FEB352D), (15, 0x846CA68B - 2**32)), 16
+FEW, _FEW_AT_MOST = 8.0, 27  # more than 27 of 8 are as rare as one of the words
 
 
-def _mixed(x):
-    for bits, factor in ((16, 0x7FEB352D), (15, 0x846CA68B - 2**32)):
+def mixed(x):
+    """Mix the bits of int32 words, each by itself, so that none is lost."""
+    for bits, factor in STEPS:
         x = _shifted(x, bits) * factor
-    return _shifted(x, 16)
+    return _shifted(x, LAST)
 
 
 def _shifted(x, bits):
@@ -32,13 +37,71 @@ def _shifted(x, bits):
 
 def words(bits, *shape):
     """Random 32-bit words, int32 `(batch, *shape)`, from int32 `(batch,)`."""
-    places = ops.arange(math.prod(shape), dtype="int32")
-    places = ops.reshape(places, (1, *shape))
-    bits = ops.reshape(bits, (-1,) + (1,) * len(shape))
+    return _words(bits, _places(shape))
+
+
+def _places(shape):
+    """The number of each place of a field, int32 `(1, *shape)`."""
+    return ops.reshape(ops.arange(math.prod(shape), dtype="int32"), (1, *shape))
+
+
+def _words(bits, places):
+    if engine() == "numpy":
+        return words_on_host(bits, places).view("int32")
+    bits = ops.reshape(bits, (-1,) + (1,) * (len(places.shape) - 1))
     # Shifting the places alone would give two samples parts of one sequence. Both
     # mix the same number, which makes a zero, at a place that differs by the sample.
-    other = ops.bitwise_xor(bits, _OTHER)
-    return _mixed(ops.bitwise_xor(_mixed(places + bits), _mixed(other)))
+    other = ops.bitwise_xor(bits, OTHER)
+    return mixed(ops.bitwise_xor(mixed(places + bits), mixed(other)))
+
+
+def words_on_host(bits, places):
+    """Random 32-bit words in NumPy without a sign, `(batch, *places.shape[1:])`.
+
+    `bits` are int32 `(batch,)`, `places` whole numbers `(1, ...)` or `(batch, ...)`.
+    """
+    first = np.reshape(bits, (-1,) + (1,) * (places.ndim - 1)).astype("int32")
+    second = (first ^ np.int32(OTHER)).view("uint32")
+    _mix(second, np.empty_like(second))
+    words = places.astype("uint32", copy=False) + first.view("uint32")
+    rows = words.reshape(words.size) if len(first) == 1 else words
+    if len(first) > 1:
+        _mix_twice(rows, second)
+        return words
+    for start in range(0, len(rows), _BLOCK):
+        _mix_twice(rows[start : start + _BLOCK], second.ravel())
+    return words
+
+
+def _mix_twice(words, between):
+    spare = np.empty_like(words)
+    _mix(words, spare)
+    words ^= between
+    _mix(words, spare)
+
+
+def _mix(words, spare):
+    """The same as `mixed`, in place."""
+    for bits, factor in STEPS:
+        np.right_shift(words, np.uint32(bits), out=spare)
+        words ^= spare
+        words *= np.uint32(factor % 2**32)
+    np.right_shift(words, np.uint32(LAST), out=spare)
+    words ^= spare
+
+
+def levels(bits, height, width, channels):
+    """Whole floats of 0 to 255, `(batch, height, width, channels)`.
+
+    The bytes of a word, from the last one on, are those of four channels.
+    """
+    groups = (channels + 3) // 4
+    word = words(bits, height, width, groups)
+    parts = [
+        ops.bitwise_and(ops.right_shift(word[..., k // 4], 8 * (k % 4)), 255)
+        for k in range(channels)
+    ]
+    return ops.cast(ops.stack(parts, axis=-1), "float32")
 
 
 def uniform(bits, *shape):
@@ -56,10 +119,17 @@ def integers(bits, number, *shape):
 def normal(bits, *shape):
     """Standard normal floats, `(batch, *shape)`, from int32 `(batch,)`.
 
-    They have 65,536 levels and end at 4.3 deviations.
+    They have 65,536 levels and end at 4.3 deviations. Two share a word.
     """
-    upper = ops.bitwise_and(ops.right_shift(words(bits, *shape), 16), _LEVELS - 1)
-    centered = (ops.cast(upper, "float32") + 0.5) * (2.0 / _LEVELS) - 1.0
+    places = _places(shape)
+    half = ops.bitwise_and(places, 1) * 16
+    word = ops.right_shift(_words(bits, ops.right_shift(places, 1)), half)
+    return quantile(ops.bitwise_and(word, LEVELS - 1))
+
+
+def quantile(level):
+    """The normal quantile of the middle of one of 65,536 levels, int32."""
+    centered = (ops.cast(level, "float32") + 0.5) * (2.0 / LEVELS) - 1.0
     return math.sqrt(2.0) * ops.erfinv(centered)
 
 
@@ -73,22 +143,33 @@ def poisson(bits, mean):
     Inverse Poisson Cumulative Distribution Function, 2016.
     """
     chance = uniform(bits, *ops.shape(mean)[1:])
-    low = ops.minimum(mean, _FEW)
-    share = ops.exp(-low)
-    below, few = share, 0.0
-    for k in range(1, _FEW_AT_MOST + 1):
+    few = 0.0
+    for k, below in enumerate(below_each(mean), 1):
         few = ops.where(below <= chance, float(k), few)
+    return ops.where(mean > FEW, many(chance, mean), few)
+
+
+def below_each(mean):
+    """For 0 and following numbers the chance of no more than that, up to a mean."""
+    low = ops.minimum(mean, FEW)
+    share = ops.exp(-low)
+    below = share
+    for k in range(1, _FEW_AT_MOST + 1):
+        yield below
         share = share * (low * (1.0 / k))
         below = below + share
-    high = ops.maximum(mean, _FEW)
+
+
+def many(chance, mean):
+    """The quantile of a Poisson distribution of a large mean, nearly."""
+    high = ops.maximum(mean, FEW)
     root = ops.sqrt(high)
     w = _normal_quantile(2.0 * chance - (1.0 - 2.0**-24))
     square = w * w
-    many = high + root * w + (1 / 3 + square * (1 / 6))
-    many = many - w * (1 / 36 + square * (1 / 72)) / root
+    number = high + root * w + (1 / 3 + square * (1 / 6))
+    number = number - w * (1 / 36 + square * (1 / 72)) / root
     last = -8 / 405 + square * (7 / 810 + square * (1 / 270))
-    many = ops.floor(many + last / high)
-    return ops.where(mean > _FEW, many, few)
+    return ops.floor(number + last / high)
 
 
 def _normal_quantile(x):

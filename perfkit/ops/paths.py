@@ -53,6 +53,19 @@ def join(first, second):
     return Path((*before.bends, bend, *others), second.matrix, second.affine)
 
 
+def part(path, k):
+    """The path of one image of a batch, in a batch of its own."""
+
+    def only(x):
+        return None if x is None else x[k : k + 1]
+
+    bends = [
+        bend._replace(matrix=only(bend.matrix), grid=only(bend.grid))
+        for bend in path.bends
+    ]
+    return path._replace(bends=tuple(bends), matrix=only(path.matrix))
+
+
 def sources(path, height, width):
     """Where each pixel's centre comes from: x and y, `(batch, height, width)`."""
     x = ops.arange(width, dtype="float32")[None, None, :] + 0.5

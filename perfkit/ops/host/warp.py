@@ -1,0 +1,181 @@
+"""Resampling NumPy images along a path; images `(batch, height, width, channels)`."""
+
+import functools
+
+import numpy as np
+
+from perfkit.ops import affine, paths
+from perfkit.ops.host import cv2, flat
+
+_NEAR = 1e-3  # of a pixel: what counts as a whole one
+_FILLED = 4  # channels: the most that OpenCV fills at once
+_KEPT = ("uint8", "int16", "uint16", "float32")  # what OpenCV resamples
+
+
+@functools.cache
+def _borders():
+    return {
+        "constant": cv2().BORDER_CONSTANT,
+        "nearest": cv2().BORDER_REPLICATE,
+        "reflect": cv2().BORDER_REFLECT,
+        "wrap": cv2().BORDER_WRAP,
+    }
+
+
+def warped(images, path, size, interpolation, fill_mode, fill_value):
+    """Images moved along a path into a frame of `size`, in their dtype."""
+    nearest = (interpolation or "nearest") == "nearest"
+    how = {
+        "flags": cv2().INTER_NEAREST if nearest else cv2().INTER_LINEAR,
+        "borderMode": _borders()[fill_mode or "nearest"],
+        "borderValue": [fill_value] * _FILLED,
+    }
+    dtype = images.dtype
+    if dtype.name not in _KEPT:
+        images = images.astype("float32")
+    out = np.empty((len(images), *size, images.shape[-1]), images.dtype)
+    if path.bends:
+        move = _bender(path, size, how)
+        shortcuts = [None] * len(images)
+    else:
+        move = _mover(path, size, how)
+        shortcuts = _shortcuts(path, images.shape[1:3], size, nearest)
+    for k, image in enumerate(images):
+        shortcut = shortcuts[k]
+        if shortcut is not None:
+            shortcut(image, out[k])
+            continue
+        for first in range(0, image.shape[-1], _FILLED):
+            part = image[..., first : first + _FILLED]
+            if part.shape == image.shape:
+                into = flat(out[k])
+                moved = move(part, k, into)
+                if moved is not into:
+                    into[...] = moved
+            else:
+                moved = move(np.ascontiguousarray(part), k, None)
+                out[k, ..., first : first + _FILLED] = moved.reshape(*size, -1)
+    return out.astype(dtype, copy=False)
+
+
+def _mover(path, size, how):
+    """A function that moves one image through its homography."""
+    # OpenCV counts from the middle of the first pixel.
+    shift = affine.translation(-0.5, -0.5), affine.translation(0.5, 0.5)
+    matrices = affine.compose(affine.compose(shift[0], path.matrix), shift[1])
+    matrices = matrices.astype("float64")
+    height, width = size
+    rows = 2 if path.affine else 3
+    function = cv2().warpAffine if path.affine else cv2().warpPerspective
+
+    def move(image, k, out):
+        return function(image, matrices[k, :rows], (width, height), dst=out, **how)
+
+    return move
+
+
+def _bender(path, size, how):
+    """A function that reads one image from where its fields say."""
+    border = how["borderMode"], how["borderValue"]
+
+    def move(image, k, out):
+        x, y = paths.sources(paths.part(path, k), *size)
+        places = [place[0] - np.float32(0.5) for place in (x, y)]
+        return cv2().remap(image, *places, how["flags"], out, *border)
+
+    return move
+
+
+def _shortcuts(path, before, size, nearest):
+    """For each image a function that moves it without a matrix, or `None`.
+
+    Flips, quarter turns and windows of whole pixels are copied, and windows that are
+    only stretched are resized.
+    """
+    matrices = path.matrix
+    if not path.affine:
+        return [None] * len(matrices)
+    tall, wide = before
+    height, width = size
+    linear, shift = matrices[:, :2, :2], matrices[:, :2, 2]
+    signs = np.round(linear)
+    turned = np.abs(signs[:, 0, 1]) == 1.0
+    whole = np.abs(linear - signs).max(axis=(1, 2)) * max(tall, wide) < _NEAR
+    whole &= np.abs(shift - np.round(shift)).max(axis=1) < _NEAR
+    whole &= (np.abs(signs).sum(axis=2) == 1.0).all(axis=1)
+    whole &= (np.abs(signs).sum(axis=1) == 1.0).all(axis=1)
+    # Where the window begins in the image before, once it is turned and flipped.
+    across, down = signs.sum(axis=2).T
+    image_wide = np.where(turned, tall, wide)
+    image_tall = np.where(turned, wide, tall)
+    left = np.where(across > 0, -shift[:, 0], image_wide - shift[:, 0])
+    top = np.where(down > 0, -shift[:, 1], image_tall - shift[:, 1])
+    left, top = np.round(left).astype("int64"), np.round(top).astype("int64")
+    inside = (left >= 0) & (top >= 0)
+    inside &= (left + width <= image_wide) & (top + height <= image_tall)
+    codes = _codes(across, down)
+    found = [
+        functools.partial(_copied, turned[k], codes[k], left[k], top[k], size)
+        if whole[k] and inside[k]
+        else None
+        for k in range(len(matrices))
+    ]
+    scale = linear[:, [0, 1], [0, 1]]
+    upright = (linear[:, 0, 1] == 0.0) & (linear[:, 1, 0] == 0.0)
+    upright &= (scale > 0.0).all(axis=1)
+    if not upright.any():
+        return found
+    with np.errstate(divide="ignore", invalid="ignore"):
+        start = -shift / scale
+        end = start + np.array([width, height]) / scale
+        edges = np.concatenate([start, end], axis=1)
+        corners = np.round(edges)
+        upright &= np.abs(edges - corners).max(axis=1) < 0.05
+    corners = np.where(upright[:, None], corners, 0.0).astype("int64")
+    upright &= (corners[:, :2] >= 0).all(axis=1)
+    upright &= (corners[:, 2] <= wide) & (corners[:, 3] <= tall)
+    upright &= (corners[:, 2:] > corners[:, :2]).all(axis=1)
+    flags = cv2().INTER_NEAREST_EXACT if nearest else cv2().INTER_LINEAR
+    for k in np.flatnonzero(upright):
+        if found[k] is None:
+            found[k] = functools.partial(_stretched, corners[k].tolist(), size, flags)
+    return found
+
+
+def _codes(across, down):
+    """What `cv2.flip` takes for each image, or `None`; a turned one is transposed."""
+    flips = np.where(across < 0, 1, 0) + np.where(down < 0, 2, 0)
+    return [(None, 1, 0, -1)[flip] for flip in flips]
+
+
+def _copied(turned, code, left, top, size, image, out):
+    height, width = size
+    if turned:
+        image = cv2().transpose(image)
+        image = image.reshape(*image.shape[:2], -1)
+    if code is None:
+        out[...] = image[top : top + height, left : left + width]
+        return
+    if image.shape[:2] == size:
+        if code == 0 and out.shape[-1] > 1:
+            cv2().flip(image, code, dst=out)
+        else:  # into the cache first, as it is not written line by line
+            out[...] = cv2().flip(image, code).reshape(out.shape)
+        return
+    # Only what is to be seen is flipped.
+    rows, columns = image.shape[:2]
+    if code in (0, -1):
+        top = rows - top - height
+    if code in (1, -1):
+        left = columns - left - width
+    part = image[top : top + height, left : left + width]
+    out[...] = cv2().flip(part, code).reshape(out.shape)
+
+
+def _stretched(corners, size, flags, image, out):
+    left, top, right, bottom = corners
+    window = image[top:bottom, left:right]
+    into = flat(out)
+    resized = cv2().resize(window, size[::-1], dst=into, interpolation=flags)
+    if resized is not into:
+        into[...] = resized.reshape(into.shape)
