@@ -7,6 +7,7 @@ from perfkit.augment.combination import Combination
 from perfkit.augment.policy import PolicyAugment
 
 _WORD = 2**16  # integers from here on are bits that noise is made from
+_WITHOUT_AMOUNT = ("invert", "auto_contrast", "equalize")
 _SHARES = 3
 
 
@@ -25,7 +26,7 @@ def caption(layer, params, sample) -> str:
             name = OPERATIONS[own.pop(f"operation_{slot}")]
             value = own.pop(f"value_{slot}")
             if name != "identity":
-                told.append(name if value == 0.0 else _named(name, value))
+                told.append(_named(name, name in _WITHOUT_AMOUNT or value))
     told += [
         _named(name, value)
         for name, value in own.items()
@@ -35,9 +36,10 @@ def caption(layer, params, sample) -> str:
 
 
 def _named(name, value):
+    name = name.replace("_", " ")
     if isinstance(value, bool):
         return name if value else f"not {name}"
-    return f"{name} {value:.3g}"
+    return f"{name} {value:.0f}" if abs(value) >= 1000 else f"{name} {value:.3g}"
 
 
 def _of_layers(layer, params, sample):

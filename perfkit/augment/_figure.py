@@ -1,7 +1,6 @@
 """Cells of images, waveforms or spectrograms on a figure of matplotlib."""
 
 import io
-import itertools
 import textwrap
 from typing import Any, NamedTuple
 
@@ -42,36 +41,46 @@ class Drawing(Figure):
 
 def draw(rows, kind, names, size) -> Figure:
     """Draw rows of cells, `size` inches wide each."""
-    letters = int(size * 72 / (0.6 * _CAPTION))
-    captions = [[_wrapped(cell.caption, letters) for cell in row] for row in rows]
+    cells = [
+        cell._replace(
+            title=_wrapped(cell.title, size, _TITLE),
+            caption=_wrapped(cell.caption, size, _CAPTION),
+        )
+        for row in rows
+        for cell in row
+    ]
+    rows = [cells[k : k + len(rows[0])] for k in range(0, len(cells), len(rows[0]))]
     heights = [_height(row, kind) * size for row in rows]
-    text = sum(map(_text_height, rows, captions)) / 72
+    text = sum(map(_text_height, rows)) / 72
     columns = len(rows[0])
     figure = Drawing((columns * size, sum(heights) + text), layout="constrained")
     FigureCanvasAgg(figure)
     ratios = {"height_ratios": heights}
     grid = figure.subplots(len(rows), columns, squeeze=False, gridspec_kw=ratios)
-    for axes, cell, lines in zip(
-        grid.flat, itertools.chain(*rows), itertools.chain(*captions), strict=True
-    ):
+    for axes, cell in zip(grid.flat, cells, strict=True):
         axes.set(xticks=[], yticks=[])
         _KINDS[kind](axes, cell, names)
         # Not mathematics, whatever signs there are in names.
         axes.set_title(cell.title, fontsize=_TITLE, parse_math=False)
-        axes.set_xlabel("\n".join(lines), fontsize=_CAPTION, parse_math=False)
+        axes.set_xlabel(cell.caption, fontsize=_CAPTION, parse_math=False)
     return figure
 
 
-def _wrapped(caption, letters):
-    return textwrap.wrap(caption, letters, max_lines=_LINES, placeholder=" …")
+def _wrapped(text, size, font):
+    letters = max(4, int(size * 72 / (0.6 * font)))
+    lines = textwrap.wrap(text, letters, max_lines=_LINES, placeholder=" …")
+    return "\n".join(lines)
 
 
-def _text_height(row, captions):
+def _text_height(row):
     """Height of what is written above and below a row, in points."""
-    lines = max(map(len, captions))
-    below = 1.3 * _CAPTION * lines + 5 if lines else 0
-    above = 1.3 * _TITLE + 6 if any(cell.title for cell in row) else 0
-    return above + below + 8
+
+    def height(texts, font):
+        lines = max(text.count("\n") + 1 if text else 0 for text in texts)
+        return 1.3 * font * lines + 6 if lines else 0
+
+    above = height([cell.title for cell in row], _TITLE)
+    return above + height([cell.caption for cell in row], _CAPTION) + 8
 
 
 def _height(row, kind):
@@ -86,10 +95,10 @@ def _draw_image(axes, cell, names):
     height, width, channels = image.shape
     image = image[..., :3] if channels >= 3 else image[..., 0]
     # Coordinates are continuous: pixel `i` covers `[i, i + 1)`.
-    place = {"extent": (0, width, height, 0), "interpolation": "nearest"}
+    place = {"extent": (0, width, height, 0)}
     axes.imshow(image, cmap="gray", vmin=0.0, vmax=1.0, **place)
     if cell.masks is not None:
-        axes.imshow(_overlay(cell.masks), **place)
+        axes.imshow(_overlay(cell.masks), interpolation="nearest", **place)
     if cell.keypoints is not None:
         x, y = cell.keypoints[:, 0], cell.keypoints[:, 1]
         colors = _colors(np.arange(len(x)))

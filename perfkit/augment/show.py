@@ -38,9 +38,9 @@ def show(
     several channels are one for each class, the first the background.
 
     The copies are one batch, so that a choice shows each of its layers its share of
-    times; where samples are mixed, a batch each. The layer's own stream of draws stays
-    where it is. Nothing is shown: a notebook shows what a cell returns, and a script
-    says `show(...).savefig("seen.png")`. Needs matplotlib, which
+    times; where samples meet each other, a batch each. The layer's own stream of
+    draws stays where it is. Nothing pops up: a notebook shows what a cell returns, and
+    a script says `show(...).savefig("seen.png")`. It needs matplotlib, which
     `pip install 'perfkit[examples]'` installs.
 
     Args:
@@ -48,7 +48,8 @@ def show(
         inputs: What the layer takes: one sample, a batch, or a dict.
         copies: Number of augmented copies. At least 1. A layer that draws nothing has
             one.
-        max_images: Most samples that are looked at. At least 1, or 2 if they are mixed.
+        max_images: Most samples that are looked at, also by a layer in which samples
+            meet. At least 1, or 2 in such a layer.
         seed: Whole number below 2**32. Another one shows other draws.
         params: Whether what was drawn is written below: with the names that the layer
             gives it, of a choice what was chosen, cut off after three lines.
@@ -81,7 +82,8 @@ def show(
     if rank is None:
         _check.fail("show", "layer", "a layer for images or audio", layer)
     copies = _check.integer("show", "copies", copies) if layer.random else 1
-    least = 2 if layer.mixes else 1
+    together = _meet(layer)
+    least = 2 if together else 1
     max_images = _check.integer("show", "max_images", max_images, least)
     seed = _check.integer("show", "seed", seed, 0, 2**32 - 1)
     params = _check.boolean("show", "params", params)
@@ -97,7 +99,7 @@ def show(
     if many < least:
         expected = f"a batch of at least {least}"
         _check.fail("show", "inputs", expected, before["values"])
-    rounds, each = (copies, 1) if layer.mixes else (1, copies)
+    rounds, each = (copies, 1) if together else (1, copies)
     after = [_augmented(layer, batch, (seed, k), many, each) for k in range(rounds)]
 
     ranges = _ranges(layer, before, [part for part, _ in after], value_range)
@@ -142,6 +144,13 @@ def _matplotlib() -> Any:
     from perfkit.augment import _figure
 
     return _figure
+
+
+def _meet(layer):
+    """Whether samples take anything from each other."""
+    if layer.mixes or getattr(layer, "borrows", False):
+        return True
+    return any(map(_meet, getattr(layer, "layers", [])))
 
 
 def _batch(layer, inputs, rank, most) -> dict[str, Any]:
