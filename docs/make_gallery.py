@@ -179,9 +179,8 @@ GALLERY = {
             ")"
         ),
         Entry(
-            "augment.RandomOrder(\n"
-            "    [augment.RandomRotation(0.1), augment.RandomInvert(1.0)]\n"
-            ")"
+            "augment.RandomOrder("
+            "[augment.RandomRotation(0.1), augment.RandomInvert(1.0)])"
         ),
     ],
     "policies": [
