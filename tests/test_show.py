@@ -231,6 +231,18 @@ def test_a_choice_says_what_was_chosen():
     ]
 
 
+def test_a_rate_says_to_which_copies_it_applied():
+    layer = augment.RandomBrightness((0.1, 0.1), rate=0.5)
+    axes = augment.show(layer, IMAGES[:1], copies=16).axes[1:]
+    assert {a.get_xlabel() for a in axes} == {"factor 0.1", "not applied"}
+    for one in axes:
+        same = np.allclose(drawn(one), IMAGES[0] / 255, atol=1e-6)
+        assert same == (one.get_xlabel() == "not applied")
+    axes = augment.show(augment.MedianBlur(rate=0.5), IMAGES[:1]).axes[1:]
+    captions = [a.get_xlabel() for a in axes]
+    assert sorted(captions) == ["applied"] * 2 + ["not applied"] * 2
+
+
 def test_a_policy_names_its_operations():
     layer = augment.RandAugment(num_ops=1)
     captions = [

@@ -18,7 +18,8 @@ def caption(layer, params, sample) -> str:
     if isinstance(layer, Combination):
         return _of_layers(layer, params, sample)
     own = {name: values[sample].item() for name, values in params.items()}
-    if not own.pop("applied", True):
+    applied = own.pop("applied", None)
+    if applied is False:
         return "not applied"
     told = []
     if isinstance(layer, PolicyAugment):
@@ -32,7 +33,7 @@ def caption(layer, params, sample) -> str:
         for name, value in own.items()
         if not (isinstance(value, int) and abs(value) >= _WORD)
     ]
-    return ", ".join(told)
+    return ", ".join(told) or ("applied" if applied else "")
 
 
 def _named(name, value):
