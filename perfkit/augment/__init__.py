@@ -87,6 +87,7 @@ from perfkit.augment.sepia import Sepia as Sepia
 from perfkit.augment.sharpness import RandomSharpness as RandomSharpness
 from perfkit.augment.shear import RandomShear as RandomShear
 from perfkit.augment.shot_noise import ShotNoise as ShotNoise
+from perfkit.augment.show import show as show
 from perfkit.augment.solarization import Solarization as Solarization
 from perfkit.augment.some_of import SomeOf as SomeOf
 from perfkit.augment.tabular.feature import FeatureAugment as FeatureAugment
