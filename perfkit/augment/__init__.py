@@ -65,6 +65,13 @@ from perfkit.augment.mix import MixAugment as MixAugment
 from perfkit.augment.mix_up import MixUp as MixUp
 from perfkit.augment.mosaic import Mosaic as Mosaic
 from perfkit.augment.motion_blur import MotionBlur as MotionBlur
+from perfkit.augment.moving.albumentations_compose import (
+    from_albumentations as from_albumentations,
+)
+from perfkit.augment.moving.generator import (
+    from_image_data_generator as from_image_data_generator,
+)
+from perfkit.augment.moving.keras_layers import from_keras as from_keras
 from perfkit.augment.normalization import Normalization as Normalization
 from perfkit.augment.operation import Operation as Operation
 from perfkit.augment.order import RandomOrder as RandomOrder
