@@ -9,6 +9,7 @@ from perfkit.augment.moving import source
 from perfkit.augment.moving.source import Source
 from perfkit.augment.moving.steps import Gain
 
+_OWNER = "from_image_data_generator"
 _DEFAULTS = {
     "featurewise_center": False,
     "samplewise_center": False,
@@ -82,12 +83,12 @@ def from_image_data_generator(
                 f"`from_image_data_generator` got `{name}`, which "
                 "`ImageDataGenerator` does not take, or which the generator has."
             )
-    values = {**_DEFAULTS, **arguments}
-    if generator is not None:
-        given = {"validation_split": getattr(generator, "_validation_split", 0.0)}
-        values = {name: given.get(name, _read(generator, name)) for name in _DEFAULTS}
+    if generator is None:
+        values = {**_DEFAULTS, **arguments}
+    else:
+        values = {name: _read(generator, name) for name in _DEFAULTS}
     operation = f"`{type(generator).__name__ if generator else 'ImageDataGenerator'}`"
-    found = Source("from_image_data_generator", operation, values)
+    found = Source(_OWNER, operation, values)
     for name, advice in _UNKNOWN.items():
         if found.take(name):
             found.refuse(f"`{name}` is not supported. {advice}")
@@ -106,10 +107,12 @@ def from_image_data_generator(
 
 
 def _read(generator, name):
-    if not hasattr(generator, name):
-        found = Source("from_image_data_generator", f"`{type(generator).__name__}`", {})
+    """An argument, from where the generator keeps it."""
+    kept = f"_{name}" if name == "validation_split" else name
+    if not hasattr(generator, kept):
+        found = Source(_OWNER, f"`{type(generator).__name__}`", {})
         found.refuse(f"it lacks `{name}`. Pass an `ImageDataGenerator`.")
-    return getattr(generator, name)
+    return getattr(generator, kept)
 
 
 def _moves(found):

@@ -110,7 +110,7 @@ def _translated(layer, place, shared):
         return layer
     kind = type(layer).__name__
     name = f" named {layer.name!r}" if hasattr(layer, "name") else ""
-    operation = f"`{kind}`{name} at {place}"
+    operation = f"`{kind}`{name}{f' at {place}' if '[' in place else ''}"
     theirs = type(layer).__module__.split(".")[0] in ("keras", "tf_keras")
     if not theirs or kind not in (*_SAME, *_RENAMED):
         reason = _REASONS.get(kind, _OTHER) if theirs else _OTHER
