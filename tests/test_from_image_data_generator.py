@@ -44,8 +44,16 @@ PINNED = [
         {"RandomZoom": {"width": -0.2, "height": 0.2}},
     ),
     # `tx` goes sideways, though it comes from `height_shift_range`.
-    (SHIFTS, {"tx": 6.0, "ty": 3.0}, {"RandomTranslation": {"width": -0.1, "height": -0.05}}),
-    ({"shear_range": 20}, {"shear": 3}, {"RandomShear": {"x": np.tan(np.radians(3)), "y": 0}}),
+    (
+        SHIFTS,
+        {"tx": 6.0, "ty": 3.0},
+        {"RandomTranslation": {"width": -0.1, "height": -0.05}},
+    ),
+    (
+        {"shear_range": 20},
+        {"shear": 3},
+        {"RandomShear": {"x": np.tan(np.radians(3)), "y": 0}},
+    ),
     ({"horizontal_flip": True}, {"flip_horizontal": True}, {"RandomFlip": {"x": -1}}),
     ({"vertical_flip": True}, {"flip_vertical": True}, {"RandomFlip": {"y": -1}}),
     (
@@ -57,7 +65,14 @@ PINNED = [
     ({"brightness_range": (0.5, 1.5)}, {"brightness": 1.4}, {"Gain": {"factor": 1.4}}),
     (
         {"rotation_range": 20, "zoom_range": 0.2, "horizontal_flip": True, **SHIFTS},
-        {"theta": 9, "zx": 0.9, "zy": 1.1, "tx": 6.0, "ty": 3.0, "flip_horizontal": True},
+        {
+            "theta": 9,
+            "zx": 0.9,
+            "zy": 1.1,
+            "tx": 6.0,
+            "ty": 3.0,
+            "flip_horizontal": True,
+        },
         {
             "RandomRotation": {"turns": 9 / 360},
             "RandomZoom": {"width": -0.1, "height": 0.1},
@@ -65,7 +80,7 @@ PINNED = [
             "RandomFlip": {"x": -1},
         },
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(
@@ -92,10 +107,15 @@ def test_pinned_transform_agrees(arguments, theirs, ours):
         ({"width_shift_range": 7.5}, "ty", "width", lambda x: 50 * x),
         ({"width_shift_range": 8}, "ty", "width", lambda x: 50 * x),
         ({"shear_range": 15}, "shear", "x", lambda x: np.degrees(np.arctan(x))),
-        ({"channel_shift_range": 30.0}, "channel_shift_intensity", "factor", lambda x: 255 * x),
+        (
+            {"channel_shift_range": 30.0},
+            "channel_shift_intensity",
+            "factor",
+            lambda x: 255 * x,
+        ),
         ({"brightness_range": (0.5, 1.2)}, "brightness", "factor", lambda x: x),
     ],
-)  # fmt: skip
+)
 def test_draws_have_the_same_range_and_mean(arguments, theirs, name, convert):
     generator = Generator(**arguments)
     np.random.seed(0)  # noqa: NPY002, what the generator draws from

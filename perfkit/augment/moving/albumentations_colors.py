@@ -1,15 +1,15 @@
 """What maps colours in Albumentations: recipes of perfkit's layers."""
 
 from perfkit import augment
-from perfkit.augment.moving.source import symmetric
+from perfkit.augment.moving.source import Source, symmetric
 from perfkit.augment.moving.steps import Gain
 
 
-def _no_op(op, state):
+def _no_op(op: Source, state):
     return []
 
 
-def _brightness_contrast(op, state):
+def _brightness_contrast(op: Source, state):
     shared = state.values(op)
     op.neutral("ensure_safe_range", False)
     contrast, brightness = op.take("contrast_limit"), op.take("brightness_limit")
@@ -25,7 +25,7 @@ def _brightness_contrast(op, state):
     return recipes
 
 
-def _color_jitter(op, state):
+def _color_jitter(op: Source, state):
     shared = state.values(op)
     brightness, (low, high) = op.take("brightness"), op.take("contrast")
     recipes = []
@@ -53,7 +53,7 @@ def _hue(turns, shared):
     return [(augment.RandomHue, {"factor": 2.0 * turns, **shared})]
 
 
-def _hue_saturation_value(op, state):
+def _hue_saturation_value(op: Source, state):
     shared = state.values(op)
     hue, saturation = op.take("hue_shift_limit"), op.take("sat_shift_limit")
     # What is added to a saturation is a factor for colours halfway to grey.
@@ -66,46 +66,46 @@ def _hue_saturation_value(op, state):
     return recipes
 
 
-def _gamma(op, state):
+def _gamma(op: Source, state):
     factor = [x / 100.0 for x in op.take("gamma_limit")]
     return [(augment.RandomGamma, {"factor": factor, **state.values(op)})]
 
 
-def _tone_curve(op, state):
+def _tone_curve(op: Source, state):
     settings = {"scale": op.take("scale"), "per_channel": op.take("per_channel")}
     return [(augment.ToneCurve, {**settings, **state.values(op)})]
 
 
-def _posterize(op, state):
+def _posterize(op: Source, state):
     bits = op.take("num_bits")
     return [(augment.RandomPosterization, {"factor": bits, **state.values(op)})]
 
 
-def _solarize(op, state):
+def _solarize(op: Source, state):
     threshold = op.take("threshold_range")
     settings = {"threshold_factor": threshold, **state.values(op)}
     return [(augment.Solarization, settings)]
 
 
-def _invert(op, state):
+def _invert(op: Source, state):
     return [(augment.RandomInvert, state.values(op))]
 
 
-def _to_gray(op, state):
+def _to_gray(op: Source, state):
     op.neutral("num_output_channels", 3)
     op.neutral("method", "weighted_average")
     return [(augment.RandomGrayscale, {"factor": 1.0})]
 
 
-def _to_sepia(op, state):
+def _to_sepia(op: Source, state):
     return [(augment.Sepia, {"factor": (1.0, 1.0), **state.values(op)})]
 
 
-def _channel_shuffle(op, state):
+def _channel_shuffle(op: Source, state):
     return [(augment.ChannelShuffle, {})]
 
 
-def _channel_dropout(op, state):
+def _channel_dropout(op: Source, state):
     settings = {
         "channel_drop_range": op.take("channel_drop_range"),
         "fill_value": op.take("fill"),
@@ -113,21 +113,21 @@ def _channel_dropout(op, state):
     return [(augment.ChannelDropout, settings)]
 
 
-def _planckian_jitter(op, state):
+def _planckian_jitter(op: Source, state):
     op.neutral("mode", "blackbody")
     op.neutral("sampling_method", "uniform")
     kelvin = op.take("temperature_limit")
     return [(augment.RandomPlanckian, {"kelvin": kelvin, **state.values(op)})]
 
 
-def _auto_contrast(op, state):
+def _auto_contrast(op: Source, state):
     op.neutral("cutoff", 0)
     op.neutral("ignore", None)
     layers = {"pil": augment.AutoContrast, "cdf": augment.Equalization}
     return [(op.one_of("method", layers), state.values(op))]
 
 
-def _equalize(op, state):
+def _equalize(op: Source, state):
     op.neutral("by_channels", True)
     op.neutral("mask", None)
     op.neutral("mode", "cv", "pil")
@@ -135,7 +135,7 @@ def _equalize(op, state):
     return [(augment.Equalization, state.values(op))]
 
 
-def _clahe(op, state):
+def _clahe(op: Source, state):
     settings = {
         "clip_limit": op.take("clip_limit"),
         "tile_grid_size": op.take("tile_grid_size"),
@@ -143,7 +143,7 @@ def _clahe(op, state):
     return [(augment.CLAHE, {**settings, **state.values(op)})]
 
 
-def _normalize(op, state):
+def _normalize(op: Source, state):
     op.neutral("normalization", "standard")
     mean, deviation, top = op.take("mean"), op.take("std"), op.take("max_pixel_value")
     if mean is None or deviation is None:
@@ -160,7 +160,7 @@ def _normalize(op, state):
     return [(augment.Normalization, settings)]
 
 
-def _to_float(op, state):
+def _to_float(op: Source, state):
     low, high = state.values(op)["value_range"]
     top = op.take("max_value") or high
     state.range = low / top, high / top

@@ -3,14 +3,21 @@
 import sys
 
 from perfkit import _check, augment
+from perfkit.augment.base import Augment
 from perfkit.augment.moving import albumentations_colors as colors
 from perfkit.augment.moving import albumentations_geometry as geometry
 from perfkit.augment.moving import albumentations_pixels as pixels
+from perfkit.augment.moving import albumentations_sizes as sizes
 from perfkit.augment.moving import source
 from perfkit.augment.moving.source import Source
 
 _OWNER = "from_albumentations"
-_OPERATIONS = {**geometry.OPERATIONS, **colors.OPERATIONS, **pixels.OPERATIONS}
+_OPERATIONS = {
+    **colors.OPERATIONS,
+    **geometry.OPERATIONS,
+    **pixels.OPERATIONS,
+    **sizes.OPERATIONS,
+}
 # What gives images another size or other units; all images have to get it.
 _FOR_ALL = {
     "CenterCrop",
@@ -61,10 +68,7 @@ class _State:
         """Height and width, for an argument in pixels that may be none at all."""
         if not any(amounts):
             return 1, 1
-        if self.size is None:
-            reason = f"`{name}` is in pixels. Pass `image_size=(height, width)` too."
-            op.refuse(f"{reason} Received: {name}={amounts}")
-        return self.size
+        return op.size(name, self.size, amounts)
 
 
 def from_albumentations(
@@ -95,10 +99,7 @@ def from_albumentations(
         ValueError: If an operation or an argument has no equivalent; it says which
             one and why.
 
-    Example:
-        >>> import albumentations as A  # doctest: +SKIP
-        >>> from_albumentations(A.Compose([A.Rotate(30)])).layers  # doctest: +SKIP
-        [<RandomRotation ...>]
+    Example: in `docs/moving.md`.
 
     Reference: Buslaev et al., Albumentations: Fast and Flexible Image Augmentations,
         2018, 1809.06839.
@@ -126,36 +127,34 @@ def _source(transform, place, forced=False):
     if package != "albumentations":
         op.refuse("it is no operation of Albumentations.")
     op.p = 1.0 if forced else float(transform.p)
-    if kind in _OPERATIONS or any(kind in pair for pair in geometry.PAIRS):
+    if kind in _OPERATIONS or any(kind in pair for pair in sizes.PAIRS):
         op.values = dict(transform.get_transform_init_args())
         op.values.pop("p", None)
     return op
 
 
-def _layers(transforms, state, place, forced=False, chosen=False):
+def _layers(transforms, state, place, forced=False, chosen=False) -> list[Augment]:
     """Layers that do what the operations of a list do, one after the other."""
-    layers, number = [], 0
-    while number < len(transforms):
-        pair = tuple(type(x).__name__ for x in transforms[number : number + 2])
-        here, after = (
-            f"{place}transforms[{k}]" if place or len(transforms) > 1 else ""
-            for k in (number, number + 1)
-        )
-        if pair in geometry.PAIRS:
-            ops = [
-                _source(transforms[number], here),
-                _source(transforms[number + 1], after),
-            ]
-            _for_all(ops[0], pair[0], chosen)
-            layers += ops[0].layers(geometry.PAIRS[pair](*ops, state))
-            number += 2
-            continue
-        layers += _one(transforms[number], state, here, forced, chosen)
-        number += 1
+    layers: list[Augment] = []
+    places = [f"{place}transforms[{k}]" for k in range(len(transforms))]
+    if not place and len(transforms) == 1:
+        places = [""]
+    steps = list(zip(transforms, places, strict=True))
+    while steps:
+        step, *after = steps[:2]
+        pair = [type(transform).__name__ for transform, _ in (step, *after)]
+        together = sizes.PAIRS.get(tuple(pair))
+        if together:
+            first, second = (_source(*one) for one in (step, *after))
+            _for_all(first, pair[0], chosen)
+            layers += first.layers(together(first, second, state))
+        else:
+            layers += _one(*step, state, forced, chosen)
+        del steps[: 2 if together else 1]
     return layers
 
 
-def _one(transform, state, place, forced, chosen):
+def _one(transform, place, state, forced, chosen) -> list[Augment]:
     kind, op = type(transform).__name__, _source(transform, place, forced)
     if kind in _COMPOSITIONS:
         inner = f"{place}." if place else ""
@@ -223,12 +222,12 @@ def _random_order(compose, op, state, place, chosen):
 def _each(transforms, state, place, forced=False):
     """One layer for each of several operations."""
     return [
-        source.as_one(_one(x, state, f"{place}transforms[{k}]", forced, True))
+        source.as_one(_one(x, f"{place}transforms[{k}]", state, forced, True))
         for k, x in enumerate(transforms)
     ]
 
 
-def _sometimes(layers, op):
+def _sometimes(layers: list[Augment], op: Source) -> list[Augment]:
     if op.p == 1.0 or not layers:
         return layers
     return [augment.RandomApply(layers, rate=op.p)]

@@ -3,44 +3,42 @@
 import math
 
 from perfkit import augment
-from perfkit.augment.moving.source import reciprocal, symmetric
+from perfkit.augment.moving.source import Source, reciprocal, symmetric
 from perfkit.augment.moving.steps import Mirror
 
 # OpenCV's numbers. Ours has no reflection that leaves the edge out.
 _BORDERS = {0: "constant", 1: "nearest", 2: "reflect", 3: "wrap", 4: "reflect"}
-_SAMPLING = {0: "nearest", 6: "nearest", 1: "bilinear", 5: "bilinear"}
-_RESIZING = {**_SAMPLING, 2: "bicubic", 3: "area"}
-_AREA = {None: False, "image": True}
+SAMPLING = {0: "nearest", 6: "nearest", 1: "bilinear", 5: "bilinear"}
 
 
-def _horizontal_flip(op, state):
+def _horizontal_flip(op: Source, state):
     return _flip(op, "horizontal")
 
 
-def _vertical_flip(op, state):
+def _vertical_flip(op: Source, state):
     return _flip(op, "vertical")
 
 
-def _flip(op, axis):
+def _flip(op: Source, axis):
     if op.p > 0.5:
         return [(Mirror, {"axis": axis})]
     op.p *= 2.0  # `RandomFlip` throws a coin of its own
     return [(augment.RandomFlip, {"mode": axis})]
 
 
-def _transpose(op, state):
+def _transpose(op: Source, state):
     return [(Mirror, {"axis": "diagonal"})]
 
 
-def _d4(op, state):
+def _d4(op: Source, state):
     return [(augment.RandomD4, {})]
 
 
-def _quarter_turns(op, state):
+def _quarter_turns(op: Source, state):
     return [(augment.RandomRot90, {})]
 
 
-def _warp(op):
+def _warp(op: Source):
     """What lies outside, and how to resample."""
     mode = op.one_of("border_mode", _BORDERS)
     constant = mode == "constant"
@@ -49,8 +47,8 @@ def _warp(op):
     ]
     return {
         "fill_mode": mode,
-        "interpolation": op.one_of("interpolation", _SAMPLING),
-        "mask_interpolation": op.one_of("mask_interpolation", _SAMPLING),
+        "interpolation": op.one_of("interpolation", SAMPLING),
+        "mask_interpolation": op.one_of("mask_interpolation", SAMPLING),
         "fill_value": fills[0] if constant else 0.0,
         "mask_fill_value": fills[1] if constant else 0.0,
     }
@@ -63,13 +61,13 @@ def _turned(degrees, how):
     return [(augment.RandomRotation, {"factor": [x / 360.0 for x in degrees], **how})]
 
 
-def _rotate(op, state):
+def _rotate(op: Source, state):
     op.neutral("crop_border", False)
     op.neutral("rotate_method", "largest_box")
     return _turned(op.take("limit"), _warp(op))
 
 
-def _affine(op, state):
+def _affine(op: Source, state):
     op.neutral("rotate_method", "largest_box")
     op.neutral("fit_output", False)
     op.neutral("balanced_scale", False)
@@ -93,7 +91,7 @@ def _affine(op, state):
     return recipes + _shifted(percent, how)
 
 
-def _shift_scale_rotate(op, state):
+def _shift_scale_rotate(op: Source, state):
     op.neutral("rotate_method", "largest_box")
     scale = [1.0 + x for x in op.take("scale_limit")]
     how = _warp(op)
@@ -105,7 +103,7 @@ def _shift_scale_rotate(op, state):
     ]
 
 
-def _zoomed(op, x, y, alike, how):
+def _zoomed(op: Source, x, y, alike, how):
     if (*x, *y) == (1.0,) * 4:
         return []
     if min(*x, *y) < 0.5:
@@ -124,7 +122,7 @@ def _shifted(share, how):
     return [(augment.RandomTranslation, {**factors, **how})]
 
 
-def _perspective(op, state):
+def _perspective(op: Source, state):
     op.neutral("keep_size", True)
     op.neutral("fit_output", False)
     low, high = op.take("scale")
@@ -133,7 +131,7 @@ def _perspective(op, state):
     return [(augment.RandomPerspective, {"scale": 4.0 * high, **_warp(op)})]
 
 
-def _elastic_transform(op, state):
+def _elastic_transform(op: Source, state):
     op.neutral("same_dxdy", False)
     op.neutral("approximate", False)
     op.take("keypoint_remapping_method")
@@ -154,7 +152,7 @@ def _elastic_transform(op, state):
     return [(augment.RandomElasticTransform, {**settings, **_warp(op)})]
 
 
-def _grid_distortion(op, state):
+def _grid_distortion(op: Source, state):
     op.neutral("normalized", True)
     op.take("keypoint_remapping_method")
     settings = {
@@ -164,7 +162,7 @@ def _grid_distortion(op, state):
     return [(augment.GridDistortion, {**settings, **_warp(op)})]
 
 
-def _thin_plate_spline(op, state):
+def _thin_plate_spline(op: Source, state):
     op.take("keypoint_remapping_method")
     settings = {
         "scale": op.take("scale_range"),
@@ -173,133 +171,18 @@ def _thin_plate_spline(op, state):
     return [(augment.ThinPlateSpline, {**settings, **_warp(op)})]
 
 
-# Crops and sizes: the size that they give is known to what comes after them.
-
-
-def _random_crop(op, state):
-    return [(augment.RandomCrop, _cropped(op, state))]
-
-
-def _center_crop(op, state):
-    return [(augment.CenterCrop, _cropped(op, state))]
-
-
-def _cropped(op, state):
-    op.neutral("pad_if_needed", False)
-    for name in ("pad_position", "border_mode", "fill", "fill_mask"):
-        op.take(name)
-    state.size = op.take("height"), op.take("width")
-    return {"height": state.size[0], "width": state.size[1]}
-
-
-def _random_resized_crop(op, state):
-    op.neutral("area_for_downscale", None)
-    op.neutral("mask_interpolation", 0, 6)
-    state.size = tuple(op.take("size"))
-    settings = {
-        "height": state.size[0],
-        "width": state.size[1],
-        "scale": op.take("scale"),
-        "ratio": op.take("ratio"),
-        "interpolation": op.one_of("interpolation", _SAMPLING),
-    }
-    return [(augment.RandomResizedCrop, settings)]
-
-
-def _box_safe_crop(op, state):
-    op.neutral("mask_interpolation", 0, 6)
-    state.size = op.take("height"), op.take("width")
-    erosion = op.take("erosion_rate")
-    settings = {
-        "height": state.size[0],
-        "width": state.size[1],
-        "erosion": erosion,
-        "interpolation": op.one_of("interpolation", _SAMPLING),
-        # Without a box there, it is the image but for a part of its size.
-        "scale": (max((1.0 - erosion) ** 2, 1e-6), 1.0),
-        "ratio": (0.01, 100.0),
-    }
-    return [(augment.BoxSafeCrop, settings)]
-
-
-def _resized(op):
-    op.neutral("mask_interpolation", 0, 6)
-    how = op.one_of("interpolation", _RESIZING)
-    antialias = op.one_of("area_for_downscale", _AREA) or how == "area"
-    how = "bilinear" if how == "area" else how
-    return {"interpolation": how, "antialias": antialias}
-
-
-def _resize(op, state):
-    state.size = op.take("height"), op.take("width")
-    size = {"height": state.size[0], "width": state.size[1]}
-    return [(augment.Resizing, {**size, **_resized(op)})]
-
-
-def _letter_box(op, pad, state):
-    """`LongestMaxSize`, and the `PadIfNeeded` that follows it."""
-    longest, both = op.take("max_size"), op.take("max_size_hw")
-    state.size = (longest, longest) if both is None else tuple(both)
-    op.neutral("mask_interpolation", 0, 6)
-    op.neutral("area_for_downscale", None)
-    pad.neutral("border_mode", 0)
-    pad.neutral("position", "center")
-    pad.neutral("pad_height_divisor", None)
-    pad.neutral("pad_width_divisor", None)
-    pad.values.pop("padding", None)
-    frame = pad.take("min_height"), pad.take("min_width")
-    if frame != state.size:
-        pad.refuse(f"it has to fill the frame of {state.size}. Received: {frame}")
-    settings = {
-        "height": frame[0],
-        "width": frame[1],
-        "interpolation": op.one_of("interpolation", _SAMPLING),
-        "fill_value": pad.number("fill"),
-        "mask_fill_value": pad.number("fill_mask"),
-    }
-    pad.layers([])
-    return [(augment.LetterBox, settings)]
-
-
-def _center_of_smallest(op, crop, state):
-    """`SmallestMaxSize`, and the `CenterCrop` that follows it."""
-    op.neutral("max_size_hw", None)
-    size = op.take("max_size")
-    if not isinstance(size, int):
-        op.refuse(f"`max_size` has to be one number. Received: max_size={size!r}")
-    window = _cropped(crop, state)
-    if max(window.values()) > size:
-        crop.refuse(f"its window has to fit into {size} pixels. Received: {window}")
-    crop.layers([])
-    square = {"height": size, "width": size, "crop_to_aspect_ratio": True}
-    return [
-        (augment.Resizing, {**square, **_resized(op)}),
-        (augment.CenterCrop, window),
-    ]
-
-
 OPERATIONS = {
     "Affine": _affine,
-    "CenterCrop": _center_crop,
     "D4": _d4,
     "ElasticTransform": _elastic_transform,
     "GridDistortion": _grid_distortion,
     "HorizontalFlip": _horizontal_flip,
     "Perspective": _perspective,
-    "RandomCrop": _random_crop,
-    "RandomResizedCrop": _random_resized_crop,
     "RandomRotate90": _quarter_turns,
-    "RandomSizedBBoxSafeCrop": _box_safe_crop,
-    "Resize": _resize,
     "Rotate": _rotate,
     "ShiftScaleRotate": _shift_scale_rotate,
     "SquareSymmetry": _d4,
     "ThinPlateSpline": _thin_plate_spline,
     "Transpose": _transpose,
     "VerticalFlip": _vertical_flip,
-}
-# Two in a row that are one.
-PAIRS = {
-    ("LongestMaxSize", "PadIfNeeded"): _letter_box,
-    ("SmallestMaxSize", "CenterCrop"): _center_of_smallest,
 }

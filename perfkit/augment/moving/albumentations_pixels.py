@@ -1,20 +1,21 @@
 """What changes values otherwise in Albumentations: recipes of perfkit's layers."""
 
 from perfkit import augment
-from perfkit.augment.moving.source import nothing
+from perfkit.augment.moving.source import Source, nothing
 from perfkit.augment.moving.steps import Gain
 
 
-def _multiplicative_noise(op, state):
+def _multiplicative_noise(op: Source, state):
     op.neutral("per_channel", False)
     op.neutral("elementwise", False)
     return [(Gain, {"factor": op.take("multiplier"), **state.values(op)})]
 
 
-def _sharpen(op, state):
+def _sharpen(op: Source, state):
     op.neutral("method", "kernel")
     op.neutral("lightness", (1.0, 1.0))
-    op.take("kernel_size"), op.take("sigma")
+    op.take("kernel_size")  # of the other method
+    op.take("sigma")
     # PIL's smoothing has thirteenths for weights, this kernel whole numbers.
     low, high = ((1.0 + 13.0 * x) / 2.0 for x in op.take("alpha"))
     if high > 1.0:
@@ -22,7 +23,7 @@ def _sharpen(op, state):
     return [(augment.RandomSharpness, {"factor": (low, high), **state.values(op)})]
 
 
-def _gaussian_blur(op, state):
+def _gaussian_blur(op: Source, state):
     _, high = op.take("blur_limit")
     sigma = op.take("sigma_limit")
     size = int(sigma[1] * 3.5) * 2 + 1 if high == 0 else high + (high + 1) % 2
@@ -30,7 +31,7 @@ def _gaussian_blur(op, state):
     return [(augment.RandomGaussianBlur, settings)]
 
 
-def _motion_blur(op, state):
+def _motion_blur(op: Source, state):
     low, high = op.take("blur_limit")
     if low > 3:
         op.refuse(f"`blur_limit` starts at 3. Received: blur_limit={(low, high)}")
@@ -41,7 +42,7 @@ def _motion_blur(op, state):
     return [(augment.MotionBlur, {**settings, **size})]
 
 
-def _median_blur(op, state):
+def _median_blur(op: Source, state):
     low, high = op.take("blur_limit")
     sizes = list(range(low + (low + 1) % 2, high + 1, 2))
     if not sizes or max(sizes) > 5:
@@ -56,31 +57,31 @@ def _median_blur(op, state):
     return [(augment.RandomChoice, {"layers": [*blurs, nothing()], "odds": odds})]
 
 
-def _gauss_noise(op, state):
+def _gauss_noise(op: Source, state):
     op.neutral("mean_range", (0.0, 0.0))
     op.neutral("noise_scale_factor", 1)
     settings = {"stddev": op.take("std_range"), "per_channel": op.take("per_channel")}
     return [(augment.GaussianNoise, {**settings, **state.values(op)})]
 
 
-def _shot_noise(op, state):
+def _shot_noise(op: Source, state):
     # Photons are counted before a gamma of 2.2 there: as strong at half the range.
     scale = [2.0 / 2.2**2 * x for x in op.take("scale_range")]
     return [(augment.ShotNoise, {"scale": scale, **state.values(op)})]
 
 
-def _salt_and_pepper(op, state):
+def _salt_and_pepper(op: Source, state):
     settings = {"amount": op.take("amount"), "salt": op.take("salt_vs_pepper")}
     return [(augment.SaltAndPepper, {**settings, **state.values(op)})]
 
 
-def _image_compression(op, state):
+def _image_compression(op: Source, state):
     op.neutral("compression_type", "jpeg")
     quality = op.take("quality_range")
     return [(augment.JPEGCompression, {"quality": quality, **state.values(op)})]
 
 
-def _downscale(op, state):
+def _downscale(op: Source, state):
     pair = op.take("interpolation_pair")
     known = {(0, 0): "nearest", (3, 1): "bilinear"}
     how = known.get((pair["downscale"], pair["upscale"]))
@@ -91,7 +92,7 @@ def _downscale(op, state):
     return [(augment.Downscale, {**settings, **state.values(op)})]
 
 
-def _filled(op, state):
+def _filled(op: Source, state):
     op.neutral("fill_mask", None)
     fill = op.take("fill")
     if isinstance(fill, str):
@@ -103,7 +104,7 @@ def _filled(op, state):
     return {"fill_value": fill}
 
 
-def _coarse_dropout(op, state):
+def _coarse_dropout(op: Source, state):
     settings = {"holes": op.take("num_holes_range")}
     for axis, name in enumerate(("height", "width")):
         argument = f"hole_{name}_range"
@@ -115,7 +116,7 @@ def _coarse_dropout(op, state):
     return [(augment.CoarseDropout, {**settings, **_filled(op, state)})]
 
 
-def _grid_dropout(op, state):
+def _grid_dropout(op: Source, state):
     op.neutral("random_offset", True)
     op.take("shift_xy")
     many, units = op.take("holes_number_xy"), op.take("unit_size_range")
@@ -134,7 +135,7 @@ def _grid_dropout(op, state):
     return [(augment.GridMask, {**settings, **_filled(op, state)})]
 
 
-def _erasing(op, state):
+def _erasing(op: Source, state):
     op.neutral("ratio", (0.3, 3.3))
     settings = {"scale": op.take("scale"), **_filled(op, state)}
     return [(augment.RandomErasing, settings)]

@@ -93,10 +93,9 @@ def from_image_data_generator(
         if found.take(name):
             found.refuse(f"`{name}` is not supported. {advice}")
     found.take("zca_epsilon")
-    found.size = image_size
     dtype, data_format = found.take("dtype"), found.take("data_format")
     recipes = [
-        *_moves(found),
+        *_moves(found, image_size),
         *_colors(found),
         *_standardization(found, generator),
     ]
@@ -115,7 +114,7 @@ def _read(generator, name):
     return getattr(generator, kept)
 
 
-def _moves(found):
+def _moves(found, size):
     """Rotate, shift, shear, zoom and flip, in this order."""
     orders = {0: "nearest", 1: "bilinear"}
     how = {
@@ -124,8 +123,8 @@ def _moves(found):
         "interpolation": found.one_of("interpolation_order", orders),
     }
     degrees, shear = found.take("rotation_range"), found.take("shear_range")
-    heights = _shift(found, "height_shift_range", 0)
-    widths = _shift(found, "width_shift_range", 1)
+    heights = _shift(found, "height_shift_range", size, 0)
+    widths = _shift(found, "width_shift_range", size, 1)
     zoom = found.take("zoom_range")
     if isinstance(zoom, (int, float)):
         zoom = (1 - zoom, 1 + zoom)
@@ -150,7 +149,7 @@ def _moves(found):
     return recipes
 
 
-def _shift(found, name, axis):
+def _shift(found, name, size, axis):
     """A shift as a fraction of the size."""
     shift = found.take(name)
     if np.ndim(shift):
@@ -160,10 +159,7 @@ def _shift(found, name, axis):
     reach = shift - 1 if isinstance(shift, (int, np.integer)) else shift
     if reach == 0:
         return 0.0
-    if found.size is None:
-        reason = f"`{name}` is in pixels. Pass `image_size=(height, width)` too."
-        found.refuse(f"{reason} Received: {name}={shift!r}")
-    return reach / found.size[axis]
+    return reach / found.size(name, size, shift)[axis]
 
 
 def _colors(found):
@@ -179,24 +175,30 @@ def _colors(found):
     return recipes
 
 
-def _standardization(found, generator):
+def _standardization(found: Source, generator):
     rescale = found.take("rescale")
     center = found.take("featurewise_center")
     scale = found.take("featurewise_std_normalization")
     recipes = [(augment.Rescaling, {"scale": rescale})] if rescale else []
     if center or scale:
-        mean, deviation = (
-            getattr(generator, "mean", None),
-            getattr(generator, "std", None),
-        )
-        if (center and mean is None) or (scale and deviation is None):
-            found.refuse(
-                "`featurewise_center` and `featurewise_std_normalization` need the "
-                "generator, after its `fit`. Or leave them out, and use "
-                "`augment.Normalization`."
-            )
-        mean = np.ravel(mean) if center else np.zeros(1)
-        variance = (np.ravel(deviation) + 1e-6) ** 2 if scale else np.ones_like(mean)
-        settings = {"mean": mean.tolist(), "variance": variance.tolist()}
+        settings = _statistics(found, generator, center, scale)
         recipes.append((augment.Normalization, settings))
     return recipes
+
+
+def _statistics(found: Source, generator, center, scale):
+    """Mean and variance of the data that the generator was fitted to."""
+    mean = getattr(generator, "mean", None) if center else 0.0
+    deviation = getattr(generator, "std", None) if scale else 1.0 - 1e-6
+    if mean is None or deviation is None:
+        found.refuse(
+            "`featurewise_center` and `featurewise_std_normalization` need the "
+            "generator, after its `fit`. Or leave them out, and use "
+            "`augment.Normalization`."
+        )
+    many = max(np.size(mean), np.size(deviation))
+    variance = (np.ravel(deviation) + 1e-6) ** 2
+    return {
+        "mean": np.broadcast_to(np.ravel(mean), many).tolist(),
+        "variance": np.broadcast_to(variance, many).tolist(),
+    }

@@ -186,7 +186,7 @@ def _normalization(arguments, layer):
     if layer.mean is not None:
         for name in ("mean", "variance"):
             values = keras.ops.convert_to_numpy(getattr(layer, name))
-            values = np.ravel(values.astype("float64"))
+            values = np.ravel(np.asarray(values, "float64"))
             single = arguments["axis"] in (None, ()) or len(values) == 1
             arguments[name] = float(values[0]) if single else values.tolist()
 

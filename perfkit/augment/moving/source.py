@@ -63,6 +63,13 @@ class Source:
             self.refuse(f"{reason} Received: {name}={value!r}")
         return float(numbers[0])
 
+    def size(self, name, size, value) -> tuple[int, int]:
+        """Height and width, which an argument in pixels needs."""
+        if size is None:
+            reason = f"`{name}` is in pixels. Pass `image_size=(height, width)` too."
+            self.refuse(f"{reason} Received: {name}={value!r}")
+        return size
+
     def done(self) -> None:
         """Raise an error if an argument was not read."""
         for name, value in self.values.items():
