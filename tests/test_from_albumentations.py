@@ -1,6 +1,8 @@
 """What becomes of compositions of Albumentations, told by stand-ins for them."""
 
 import math
+import pathlib
+import re
 
 import keras
 import numpy as np
@@ -373,3 +375,9 @@ def test_one_compiled_program_does_it():
     images, params = smooth(4, 20, 20, 3), pipeline.sample(4, seed=3)
     on_device = to_numpy(pipeline.apply(images, params))
     np.testing.assert_allclose(on_device, pipeline.on_host(images, params), atol=1e-4)
+
+
+def test_guide_names_every_operation():
+    page = pathlib.Path(__file__).parent.parent / "docs" / "moving.md"
+    named = set(re.findall(r"`(\w+)`", page.read_text()))
+    assert set(DEFAULTS) <= named

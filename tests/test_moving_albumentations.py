@@ -5,6 +5,8 @@ CONTRIBUTING.md.
 """
 
 import os
+import pathlib
+import re
 import warnings
 
 import cv2
@@ -343,3 +345,11 @@ def test_real_compositions_are_read():
     names = [type(layer).__name__ for layer in pipeline.layers]
     assert names == ["RandomChoice", "SomeOf", "RandomOrder"]
     assert pipeline.seed == 5
+
+
+def test_example_in_the_guide_runs():
+    page = pathlib.Path(__file__).parent.parent / "docs" / "moving.md"
+    (code,) = re.findall(r"```py\n(.*?)```", page.read_text(), re.DOTALL)
+    names = {"augment": augment}
+    exec(compile(code, page.name, "exec"), names)
+    assert names["images"].shape == (8, 160, 160, 3)
