@@ -24,7 +24,7 @@ def rows():
                 yield pytest.param(step, check, id=f"{step.__name__}-{check.__name__}")
 
 
-@pytest.mark.parametrize(("step", "check"), rows())
+@pytest.mark.parametrize(("step", "check"), [*rows()])
 def test_conformance(step, check, monkeypatch):
     run_uncompiled(monkeypatch)
     use_squares(monkeypatch)
