@@ -19,6 +19,11 @@ def fail(
     raise kind(f"`{owner}({name}=...)` must be {expected}. Received: {name}={text}")
 
 
+def untranslated(owner: str, operation: str, reason: str) -> NoReturn:
+    """Raise the error of an operation of another library that has no equivalent."""
+    raise ValueError(f"`{owner}`: {operation} has no equivalent here: {reason}")
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 

@@ -1,0 +1,1 @@
+"""Pipelines made from those of other libraries."""
