@@ -3,27 +3,35 @@
     python benchmarks/augment.py                        # all lines, TensorFlow backend
     KERAS_BACKEND=jax python benchmarks/augment.py --json augment_jax.json
     python benchmarks/augment.py --only rand_augment
+    python benchmarks/augment.py --device gpu          # JAX; TensorFlow is not needed
 
 Lines: `chain` flips, rotates, zooms, shifts, changes brightness, contrast, saturation
 and hue, and normalizes; `rand_augment` is RandAugment with two operations, of which
 each image gets its own here and each batch in Keras; `tf_data` is the chain in a
 parallel map over batches; `memory` compiles the geometric part of the chain for
-64 x 1024 x 700 x 3 floats under JAX and reads what it needs. Keras runs in
+64 x 1024 x 700 x 3 floats under JAX and reads what it needs; `host` compares every
+operation on the host with Albumentations' (see `benchmarks/host.py`). Keras runs in
 `tf.function`, where its layers do not compile, and in `jax.jit`, where they do. Runs
 alternate; figures are medians. Believe the ratios: absolute times depend on the
 machine and its load.
 """
 
 import argparse
+import importlib.util
 import json
 import os
 import pathlib
 import statistics
+import sys
 import time
 
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault(
+    "KERAS_BACKEND", "jax" if "gpu" in " ".join(sys.argv) else "tensorflow"
+)
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import accelerator
+import host
 import keras
 import numpy as np
 from sides import prepare
@@ -84,13 +92,17 @@ def rand_augment(module):
     return [module.RandAugment(seed=1)]
 
 
+def layers_of(line, name):
+    """The layers of one side of a line."""
+    if line == "rand_augment":
+        return rand_augment(augment if name == "perfkit" else keras.layers)
+    return perfkit_layers() if name == "perfkit" else keras_layers()
+
+
 def sides_of(line, images):
     """The two sides of a line, each with the seconds of its first call."""
     for name in ("perfkit", "keras"):
-        if line == "rand_augment":
-            layers = rand_augment(augment if name == "perfkit" else keras.layers)
-        else:
-            layers = perfkit_layers() if name == "perfkit" else keras_layers()
+        layers = layers_of(line, name)
         join = pipeline if name == "perfkit" else chain
         start = time.perf_counter()
         side = prepare(join(layers), images, layers)
@@ -176,6 +188,9 @@ def memory():
 
 
 def show(result):
+    if result["line"] == "host":
+        host.show(result)
+        return
     print(f"\n{result['line']}, {result.get('dtype', 'float32')} images")
     keys = [key for key in result["perfkit"] if key not in ("min_ms", "max_ms")]
     print(f"{'':9s}" + "".join(f"{key:>19s}" for key in keys))
@@ -190,9 +205,37 @@ def show(result):
         print(f"perfkit's temporaries are {share:.2f} times the bytes of the images")
 
 
+def on_the_accelerator(args):
+    """The lines of an accelerator, and its name."""
+    import jax
+
+    device = jax.devices()[0]
+    if device.platform == "cpu" and not args.here:
+        sys.exit("JAX sees no accelerator. To try the lines on the CPU: --here")
+    print(f"keras {keras.__version__}, JAX {jax.__version__}, {device.device_kind}")
+
+    def make(line, name, images, dtype):
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(dtype)
+        layers = layers_of(line, name)
+        keras.config.set_dtype_policy(before)
+        join = pipeline if name == "perfkit" else chain
+        return prepare(join(layers), images, layers).run
+
+    repeats = max(args.repeats, 7)
+    size = args.size or accelerator.SIZE
+    results = []
+    for result in accelerator.chains(make, args.batch, size, repeats):
+        accelerator.show(result)
+        results.append(result)
+    result = accelerator.training_share(perfkit_layers(), args.batch, size, 3)
+    accelerator.show(result)
+    return [*results, result], device.device_kind
+
+
 def lines(args, images):
     repeats = max(args.repeats, 7)
-    wanted = set(args.only or LINES)
+    wanted = set(args.only)
     if "chain" in wanted:
         for dtype in ("uint8", "float32"):
             yield compare("chain", images.astype(dtype), repeats)
@@ -200,22 +243,42 @@ def lines(args, images):
         yield compare("rand_augment", images, repeats)
     if "tf_data" in wanted:
         yield in_tf_data(images, repeats)
+    if "host" in args.only:
+        host.show_head()
+        yield from host.compare(args.batch, args.size, repeats)
     if "memory" in wanted and keras.backend.backend() == "jax":
         yield memory()
 
 
-LINES = ("chain", "rand_augment", "tf_data", "memory")
+LINES = ("chain", "rand_augment", "tf_data", "memory", "host")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--size", type=int, default=224)
+    parser.add_argument("--size", type=int, help="224; 256 on an accelerator")
     parser.add_argument("--repeats", type=int, default=9, help="at least 7")
     parser.add_argument("--only", action="append", choices=LINES)
+    parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu")
+    parser.add_argument("--here", action="store_true", help="GPU lines on a CPU")
     parser.add_argument("--json", type=pathlib.Path, help="file to write figures to")
     args = parser.parse_args()
-    shape = (args.batch, args.size, args.size, 3)
+    if args.device == "gpu":
+        results, device = on_the_accelerator(args)
+        report = {"device": device, "backend": "jax", "keras": keras.__version__}
+    else:
+        results, report = on_the_cpu(args)
+    if args.json:
+        text = json.dumps({**report, "results": results}, indent=2)
+        args.json.write_text(text + "\n")
+
+
+def on_the_cpu(args):
+    """The lines that were asked for, or all that this installation can run."""
+    if not args.only:
+        args.only = [x for x in LINES if x != "host" or has_albumentations()]
+    shape = (args.batch, args.size or 224, args.size or 224, 3)
+    args.size = shape[1]
     images = np.random.default_rng(0).integers(0, 256, shape).astype("uint8")
     backend = keras.backend.backend()
     print(
@@ -225,11 +288,14 @@ def main():
     for result in lines(args, images):
         results.append(result)
         show(result)
-    if args.json:
-        report = {"backend": backend, "keras": keras.__version__, "shape": shape}
-        args.json.write_text(
-            json.dumps({**report, "results": results}, indent=2) + "\n"
-        )
+    return results, {"backend": backend, "keras": keras.__version__, "shape": shape}
+
+
+def has_albumentations():
+    if importlib.util.find_spec("albumentations"):
+        return True
+    print("albumentations is not installed: the line `host` is left out")
+    return False
 
 
 if __name__ == "__main__":

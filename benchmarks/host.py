@@ -30,8 +30,8 @@ def photographs(batch, size):
     return np.clip(np.stack(smooth) + grain, 0, 255).astype("uint8")
 
 
-def ours(bytes_out):
-    """perfkit's side: layers by the name of what they do."""
+def ours():
+    """perfkit's side: layers by the name of what they do, most from bytes to bytes."""
     from perfkit.augment import (
         CLAHE,
         AutoContrast,
@@ -77,7 +77,7 @@ def ours(bytes_out):
         ToneCurve,
     )
 
-    plain = {"dtype": "uint8"} if bytes_out else {}
+    plain = {"dtype": "uint8"}
     variance = [s * s for s in DEVIATION]
     return {
         "horizontal flip": RandomFlip("horizontal", rate=0.5, **plain),
@@ -212,41 +212,51 @@ def milliseconds(sides, repeats):
         for name, run in sides.items():
             start = time.perf_counter()
             run()
-            if repeat:
+            if repeat:  # the first one imports and allocates
                 times[name].append(1e3 * (time.perf_counter() - start))
     return {name: statistics.median(times[name]) for name in sides}
 
 
-def compare(batch=64, size=224, repeats=7, only=None):
-    """A row for each operation: milliseconds an image, and the ratio."""
+def compare(batch, size, repeats, only=None):
+    """A result for each operation: milliseconds an image, and the ratio."""
     import cv2
 
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     images = photographs(batch, size)
     others = theirs()
-    for name, layer in ours(bytes_out=True).items():
+    for name, layer in ours().items():
         if only and name not in only:
             continue
         other = others[name]
         sides = {
             "perfkit": lambda layer=layer: layer.on_host(images),
-            "perfkit, single": lambda layer=layer: [layer.on_host(x) for x in images],
+            "one by one": lambda layer=layer: [layer.on_host(x) for x in images],
             "albumentations": lambda other=other: np.stack(
                 [other(image=x)["image"] for x in images]
             ),
         }
-        times = milliseconds(sides, repeats)
-        yield name, {side: value / batch for side, value in times.items()}
+        times = {k: v / batch for k, v in milliseconds(sides, repeats).items()}
+        yield {
+            "line": "host",
+            "operation": name,
+            "milliseconds": times,
+            "ratio": times["albumentations"] / times["perfkit"],
+            "ratio_one_by_one": times["albumentations"] / times["one by one"],
+        }
     cv2.setNumThreads(threads)
 
 
-if __name__ == "__main__":
-    import sys
+def show(result):
+    times = result["milliseconds"]
+    cells = "".join(f"{times[side]:13.3f}" for side in times)
+    print(
+        f"{result['operation']:24s}{cells}{result['ratio']:9.2f}"
+        f"{result['ratio_one_by_one']:12.2f}"
+    )
 
-    for name, row in compare(repeats=3, only=sys.argv[1:]):
-        a, s, b = row.values()
-        print(
-            f"{name:24s} {a:7.3f} {s:7.3f} {b:7.3f}  {b / a:6.2f} {b / s:6.2f}",
-            flush=True,
-        )
+
+def show_head():
+    print("\nhost, uint8, one thread: milliseconds an image, and times Albumentations")
+    names = ("perfkit", "one by one", "albument.")
+    print(f"{'':24s}" + "".join(f"{n:>13s}" for n in names) + "    times  one by one")

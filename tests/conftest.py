@@ -1,5 +1,66 @@
-"""Test ids that are the same in every worker: an object's address is not."""
+"""Test ids that are the same in every worker, and what JAX leaves to the slow run."""
+
+import pkgutil
+
+import keras
+import pytest
+
+# What operations make, against oracles. By default these run on TensorFlow alone:
+# `test_augment_backends` compares what every operation makes on both backends.
+ORACLES = {
+    "test_audio",
+    "test_blur",
+    "test_channels",
+    "test_color",
+    "test_combinations",
+    "test_crops",
+    "test_downscale",
+    "test_dropping",
+    "test_fields",
+    "test_from_albumentations",
+    "test_from_image_data_generator",
+    "test_from_keras",
+    "test_geometry",
+    "test_inverse",
+    "test_jpeg",
+    "test_keras_defects",
+    "test_median",
+    "test_mixing",
+    "test_moving_albumentations",
+    "test_moving_steps",
+    "test_noise",
+    "test_noisy_images",
+    "test_pasting",
+    "test_pixels",
+    "test_placing",
+    "test_policies",
+    "test_show",
+    "test_tabular",
+    "test_targets",
+    "test_text",
+}
+# These are of one operation after the other.
+SUITES = {
+    "test_conformance": "tests.conformance.common.stands_for_its_family",
+    "test_array_conformance": "tests.array_conformance.kinds.is_typical",
+}
 
 
 def pytest_make_parametrize_id(config, val, argname):
+    # An object's address is another one in every worker.
     return getattr(val, "__name__", None) if callable(val) else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    if keras.backend.backend() != "jax":
+        return
+    for item in items:
+        if item.path.stem in ORACLES or _is_one_of_many(item):
+            item.add_marker(pytest.mark.slow)
+
+
+def _is_one_of_many(item):
+    op = getattr(item, "callspec", None) and item.callspec.params.get("op")
+    where = SUITES.get(item.path.stem)
+    return bool(op and where and not pkgutil.resolve_name(where)(op))

@@ -27,7 +27,9 @@ from perfkit.augment.choice import RandomChoice as RandomChoice
 from perfkit.augment.clahe import CLAHE as CLAHE
 from perfkit.augment.coarse_dropout import CoarseDropout as CoarseDropout
 from perfkit.augment.color import ColorAugment as ColorAugment
-from perfkit.augment.color_degeneration import RandomColorDegeneration as RandomColorDegeneration
+from perfkit.augment.color_degeneration import (
+    RandomColorDegeneration as RandomColorDegeneration,
+)
 from perfkit.augment.color_jitter import RandomColorJitter as RandomColorJitter
 from perfkit.augment.combination import Combination as Combination
 from perfkit.augment.contrast import RandomContrast as RandomContrast
@@ -38,7 +40,9 @@ from perfkit.augment.d4 import RandomD4 as RandomD4
 from perfkit.augment.dataset import augment_dataset as augment_dataset
 from perfkit.augment.downscale import Downscale as Downscale
 from perfkit.augment.drop import DropAugment as DropAugment
-from perfkit.augment.elastic_transform import RandomElasticTransform as RandomElasticTransform
+from perfkit.augment.elastic_transform import (
+    RandomElasticTransform as RandomElasticTransform,
+)
 from perfkit.augment.equalization import Equalization as Equalization
 from perfkit.augment.erasing import RandomErasing as RandomErasing
 from perfkit.augment.field import FieldAugment as FieldAugment
@@ -61,8 +65,12 @@ from perfkit.augment.mix import MixAugment as MixAugment
 from perfkit.augment.mix_up import MixUp as MixUp
 from perfkit.augment.mosaic import Mosaic as Mosaic
 from perfkit.augment.motion_blur import MotionBlur as MotionBlur
-from perfkit.augment.moving.albumentations_compose import from_albumentations as from_albumentations
-from perfkit.augment.moving.generator import from_image_data_generator as from_image_data_generator
+from perfkit.augment.moving.albumentations_compose import (
+    from_albumentations as from_albumentations,
+)
+from perfkit.augment.moving.generator import (
+    from_image_data_generator as from_image_data_generator,
+)
 from perfkit.augment.moving.keras_layers import from_keras as from_keras
 from perfkit.augment.normalization import Normalization as Normalization
 from perfkit.augment.operation import Operation as Operation
@@ -90,7 +98,9 @@ from perfkit.augment.show import show as show
 from perfkit.augment.solarization import Solarization as Solarization
 from perfkit.augment.some_of import SomeOf as SomeOf
 from perfkit.augment.tabular.feature import FeatureAugment as FeatureAugment
-from perfkit.augment.tabular.feature_corruption import FeatureCorruption as FeatureCorruption
+from perfkit.augment.tabular.feature_corruption import (
+    FeatureCorruption as FeatureCorruption,
+)
 from perfkit.augment.tabular.feature_noise import FeatureNoise as FeatureNoise
 from perfkit.augment.tabular.row_cut_mix import RowCutMix as RowCutMix
 from perfkit.augment.tabular.row_mix_up import RowMixUp as RowMixUp

@@ -43,7 +43,7 @@ class RandomElasticTransform(FieldAugment):
         >>> import numpy as np
         >>> image = np.zeros((32, 32, 1))
         >>> image[:, 16:] = 1.0
-        >>> bent = np.array(RandomElasticTransform(seed=1)(image))[:, :, 0]
+        >>> bent = np.array(RandomElasticTransform(seed=3)(image))[:, :, 0]
         >>> edge = (bent > 0.5).argmax(axis=1)
         >>> bool(np.ptp(edge) > 1), bool((np.diff(edge) ** 2 <= 4).all())
         (True, True)

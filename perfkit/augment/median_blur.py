@@ -30,7 +30,7 @@ class MedianBlur(PixelAugment):
         >>> import numpy as np
         >>> image = np.array([[[1.0], [9.0], [3.0], [4.0], [5.0]]])
         >>> keras.ops.convert_to_numpy(MedianBlur()(image))[0, :, 0].tolist()
-        [9.0, 3.0, 4.0, 4.0, 4.0]
+        [1.0, 3.0, 4.0, 4.0, 5.0]
 
     Reference: Tukey, Exploratory Data Analysis, 1977.
     """

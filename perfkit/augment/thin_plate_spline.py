@@ -32,7 +32,7 @@ class ThinPlateSpline(FieldAugment):
         >>> import numpy as np
         >>> image = np.zeros((32, 32, 1))
         >>> image[:, 16:] = 1.0
-        >>> bent = np.array(ThinPlateSpline(seed=3)(image))[:, :, 0]
+        >>> bent = np.array(ThinPlateSpline(seed=1)(image))[:, :, 0]
         >>> edge = (bent > 0.5).argmax(axis=1)
         >>> bool(np.ptp(edge) > 1), bool((np.diff(edge) ** 2 <= 4).all())
         (True, True)

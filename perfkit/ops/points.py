@@ -19,8 +19,14 @@ def posterize(images, bits, value_range=(0.0, 255.0)):
 
 
 def solarize(images, threshold, addition=0.0, value_range=(0.0, 255.0)):
-    """Mirror the values from `threshold` on, after adding `addition`."""
+    """Mirror the values from `threshold` on, after adding `addition`.
+
+    The threshold is moved up between two of 256 levels: to bytes that is the same, and
+    what was rounded before goes the same way as what was not.
+    """
     low, high = value_range
+    unit = (high - low) / _LEVELS
+    threshold = low + unit * (-ops.floor((low - threshold) / unit) - 0.5)
     images = ops.clip(images + addition, low, high)
     return ops.where(images < threshold, images, (low + high) - images)
 

@@ -9,6 +9,7 @@ from tests.conformance.common import (
     assert_same,
     compiled,
     full_inputs,
+    of_the_base,
     pinned,
     slow,
     stands_for_its_family,
@@ -55,6 +56,7 @@ def check_programs_in_tf_data_equal_eager(make):
     check_batches_in_tf_data_equal_eager(make)
 
 
+@of_the_base
 def check_unknown_sizes_in_tf_data_equal_eager(make):
     """Single images, as a file is decoded, where the operation takes them."""
     layer = pinned(make())
