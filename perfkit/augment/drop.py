@@ -66,7 +66,7 @@ class DropAugment(PixelAugment):
             fill = ops.convert_to_tensor(fill, "float32")
         return ops.where(self.dropped(params, height, width), fill, images)
 
-    def rectangles(self, params, height, width):
+    def rectangles(self, params, height, width) -> tuple[Any, Any]:
         """Operation: on the host, all that is dropped, if it is rectangles.
 
         Where they start and stop from top to bottom, and from left to right, int

@@ -8,6 +8,8 @@ from perfkit._backend import ops
 from perfkit.augment.drop import DropAugment
 from perfkit.ops import dropping
 
+_PLACE = ("y", "x", "tall", "wide")
+
 
 @keras.saving.register_keras_serializable(package="perfkit")
 class RandomErasing(DropAugment):
@@ -76,11 +78,12 @@ class RandomErasing(DropAugment):
         }
 
     def dropped(self, params, height, width):
-        place = [params[name][:, :, 0, 0] for name in ("y", "x", "tall", "wide")]
-        return params["erased"] & dropping.rectangle(*place, height, width)
+        y, x, tall, wide = [params[name][:, :, 0, 0] for name in _PLACE]
+        inside = dropping.rectangle(y, x, tall, wide, height, width)
+        return params["erased"] & inside
 
     def rectangles(self, params, height, width):
-        place = [params[name][:, None] for name in ("y", "x", "tall", "wide")]
-        ends = dropping.rectangle_ends(*place, height, width)
+        y, x, tall, wide = [params[name][:, None] for name in _PLACE]
+        ends = dropping.rectangle_ends(y, x, tall, wide, height, width)
         ends = np.stack([*ends[0], *ends[1]], axis=-1)
         return ends.astype("int64"), params["erased"].astype("int64")

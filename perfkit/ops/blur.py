@@ -104,8 +104,8 @@ def motion(images, turns, direction, length, kernel_size):
     """
     _, height, width, _ = ops.shape(images)
     reach = kernel_size // 2
-    numbers = [x[:, 0, 0] for x in (turns, direction, length)]
-    lies, low, part, weights = line(*numbers, kernel_size)
+    turns, direction, length = [x[:, 0, 0] for x in (turns, direction, length)]
+    lies, low, part, weights = line(turns, direction, length, kernel_size)
     taps = [
         (k, x[:, k, None, None], weight[:, k, None, None])
         for x, weight in (

@@ -17,8 +17,10 @@ def gaussian(image, sigma, kernel_size):
 
 def motion(image, turns, direction, length, kernel_size):
     """See `perfkit.ops.blur.motion`."""
-    numbers = [np.reshape(x, (1, 1)) for x in (turns, direction, length)]
-    found = blur.line(*numbers, kernel_size)
+    turns, direction, length = [
+        np.reshape(x, (1, 1)) for x in (turns, direction, length)
+    ]
+    found = blur.line(turns, direction, length, kernel_size)
     lies, low, part, weights = [x[0] for x in found]
     reach = kernel_size // 2
     kernel = np.zeros((kernel_size, kernel_size), "float32")

@@ -51,7 +51,7 @@ def clahe(image, clip_limit, tiles, per_channel):
 
 
 def _planes(image):
-    """The channels of an image, and how often each has each level, `(channels, 256)`."""
+    """The channels of an image, and how often they have each level, `(n, 256)`."""
     planes = cv2().split(image)
     size = [_TOP + 1], [0, _TOP + 1]
     found = [cv2().calcHist([plane], [0], None, *size).ravel() for plane in planes]
