@@ -75,7 +75,7 @@ class Canvas:
         self.fused = True  # whether operations may leave their work to later ones
         self.dealt = True  # whether choices of samples keep to their limits
         self._motion: Motion | None = None
-        self._stages: list[_Stage] = []
+        self._stages: list[Any] = []
         self._fill: Any = None
         self._resampled: Any = None
         self._sources: Any = None

@@ -1,11 +1,13 @@
 """Downscaling."""
 
 import keras
+import numpy as np
 
 from perfkit import _check
 from perfkit._backend import ops
 from perfkit.augment.pixel import PixelAugment
 from perfkit.ops import downscale
+from perfkit.ops.host import colors
 from perfkit.ops.host import filters as host
 from perfkit.ops.resize import KERNELS
 
@@ -56,8 +58,6 @@ class Downscale(PixelAugment):
         self.interpolation = _check.one_of(
             "Downscale", "interpolation", interpolation, ["nearest", *KERNELS]
         )
-        if interpolation != "nearest":
-            self.of_bytes = None
         self.value_range = _check.value_range("Downscale", value_range)
 
     def parameters(self, rng):
@@ -77,4 +77,9 @@ class Downscale(PixelAugment):
         }
 
     def of_bytes(self, image, params):
-        return host.nearest(image, params["height"], params["width"])
+        if self.interpolation == "nearest":
+            return host.nearest(image, params["height"], params["width"])
+        scale = np.reshape(params["scale"], (1, 1, 1, 1))
+        return colors.whole(
+            self.pixels(image[None].astype("float32"), {"scale": scale})
+        )

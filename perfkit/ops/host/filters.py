@@ -17,9 +17,8 @@ def gaussian(image, sigma, kernel_size):
 
 def motion(image, turns, direction, length, kernel_size):
     """See `perfkit.ops.blur.motion`."""
-    turns, direction, length = [
-        np.reshape(x, (1, 1)) for x in (turns, direction, length)
-    ]
+    numbers = turns, direction, length
+    turns, direction, length = [np.reshape(x, (1, 1)) for x in numbers]
     found = blur.line(turns, direction, length, kernel_size)
     lies, low, part, weights = [x[0] for x in found]
     reach = kernel_size // 2
