@@ -7,7 +7,7 @@ import pytest
 from tests.array_cases import ARRAY_CASES, build
 from tests.array_conformance import CHECKS
 from tests.array_conformance.kinds import is_no_mixture, main_of
-from tests.conformance.common import run_uncompiled
+from tests.conformance.common import is_here, run_uncompiled
 
 # What ways to choose layers are asked by default; their layers are asked everything.
 OF_MIXTURES = {
@@ -31,16 +31,18 @@ def _name(op, arguments):
     return f"{op.__name__}-{kind}" if "layers" in arguments else op.__name__
 
 
-def _row(op, arguments, check):
+def _is_fast(op, check):
     fast = getattr(check, "slow_unless", lambda op: True)(op)
-    if not is_no_mixture(op):
-        fast = fast and check.__name__ in OF_MIXTURES
+    return fast and (is_no_mixture(op) or check.__name__ in OF_MIXTURES)
+
+
+def _row(op, arguments, check):
     return pytest.param(
         op,
         arguments,
         check,
         id=f"{_name(op, arguments)}-{check.__name__.removeprefix('check_')}",
-        marks=[] if fast else [pytest.mark.slow],
+        marks=[] if _is_fast(op, check) else [pytest.mark.slow],
     )
 
 
@@ -48,7 +50,7 @@ ROWS = [
     _row(op, arguments, check)
     for op, arguments in ARRAY_CASES
     for check in CHECKS
-    if _fits(check, op, arguments)
+    if _fits(check, op, arguments) and (_is_fast(op, check) or is_here(op, check))
 ]
 
 

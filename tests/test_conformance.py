@@ -10,6 +10,7 @@ from tests.array_cases import ARRAY_CASES
 from tests.cases import CASES, build, wants_squares
 from tests.conformance import CHECKS
 from tests.conformance.common import (
+    is_here,
     run_uncompiled,
     stands_for_its_family,
     use_squares,
@@ -52,11 +53,19 @@ OVERRIDES = {
     "RandomColorJitter.transform": "contrast wants the mean after the brightness",
     "Resizing.transform": "bicubic, Lanczos and antialiasing are no homography",
 }
+
+
+def is_shared(op, check):
+    """Whether the base does it, and this is not the operation that stands for it."""
+    return getattr(check, "of_the_base", False) and not stands_for_its_family(op)
+
+
 ROWS = [
     (op, arguments, check)
     for op, arguments in CASES
     for check in CHECKS
     if getattr(check, "applies", lambda op: True)(op)
+    and (is_here(op, check) or not is_shared(op, check))
 ]
 
 
@@ -67,13 +76,12 @@ def row(op, arguments, check):
     name = f"{op.__name__}-{number + 1}" if len(rows) > 1 else op.__name__
     slow = getattr(check, "slow", False)
     slow = slow or (number > 0 and getattr(check, "compiled", False))
-    shared = getattr(check, "of_the_base", False) and not stands_for_its_family(op)
     return pytest.param(
         op,
         arguments,
         check,
         id=f"{name}-{check.__name__.removeprefix('check_')}",
-        marks=[pytest.mark.slow] if slow or shared else [],
+        marks=[pytest.mark.slow] if slow or is_shared(op, check) else [],
     )
 
 

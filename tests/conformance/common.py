@@ -88,6 +88,12 @@ def stands_for_its_family(op):
     }
 
 
+def is_here(op, check):
+    """Whether a check that all backends share runs of an operation on this one."""
+    number = sum(map(ord, op.__name__ + check.__name__)) % 2
+    return number == ("tensorflow", "jax").index(keras.backend.backend())
+
+
 def family(kind):
     return lambda op: issubclass(op, kind)
 
