@@ -26,7 +26,7 @@ import sys
 import time
 
 os.environ.setdefault(
-    "KERAS_BACKEND", "jax" if "gpu" in " ".join(sys.argv) else "tensorflow"
+    "KERAS_BACKEND", "jax" if {"gpu", "--device=gpu"} & set(sys.argv) else "tensorflow"
 )
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -77,8 +77,9 @@ def keras_layers():
 def chain(layers):
     # Keras's RandomContrast fails on uint8, so its chain starts from floats.
     def call(images):
+        images = keras.ops.cast(images, layers[0].compute_dtype)
         for layer in layers:
-            images = layer(keras.ops.cast(images, "float32"), training=True)
+            images = layer(images, training=True)
         return images
 
     return call
@@ -228,7 +229,7 @@ def on_the_accelerator(args):
     for result in accelerator.chains(make, args.batch, size, repeats):
         accelerator.show(result)
         results.append(result)
-    result = accelerator.training_share(perfkit_layers(), args.batch, size, 3)
+    result = accelerator.training_share(perfkit_layers, args.batch, size, repeats)
     accelerator.show(result)
     return [*results, result], device.device_kind
 

@@ -2,8 +2,8 @@
 
 `ops` is `keras.ops`, except while a layer runs inside a `tf.data` pipeline under
 another Keras backend, where it is public TensorFlow, and on the host, where it is
-NumPy. This is the only module that
-imports TensorFlow or JAX, and only once a caller needs it.
+NumPy. This is the only module that imports TensorFlow or JAX, and only once a caller
+needs it.
 """
 
 import contextlib

@@ -1,6 +1,7 @@
 """Argument checks. The only place that words an argument error."""
 
 import math
+import sys
 from collections.abc import Collection, Sequence
 from numbers import Real
 from typing import Any, NoReturn
@@ -24,8 +25,15 @@ def untranslated(owner: str, operation: str, reason: str) -> NoReturn:
     raise ValueError(f"`{owner}`: {operation} has no equivalent here: {reason}")
 
 
+_LEAST = -sys.float_info.max
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _is_whole(value: Any) -> bool:
+    return hasattr(value, "__index__") and not isinstance(value, bool)
 
 
 def _numbers(value: Any) -> bool:
@@ -68,8 +76,7 @@ def integer(
 
 
 def _is_odd(value: Any, low: int, high: int) -> bool:
-    whole = hasattr(value, "__index__") and not isinstance(value, bool)
-    return whole and low <= value <= high and value % 2 == 1
+    return _is_whole(value) and low <= value <= high and value % 2 == 1
 
 
 def odd(owner: str, name: str, value: Any, low: int, high: int) -> int:
@@ -127,9 +134,7 @@ def one_of(owner: str, name: str, value: Any, choices: Collection[str]) -> str:
 
 def choices(owner: str, name: str, value: Any, low: int, high: int) -> tuple[int, ...]:
     """Check that `value` holds different whole numbers within [low, high]."""
-    whole = isinstance(value, (list, tuple)) and all(
-        hasattr(x, "__index__") and not isinstance(x, bool) for x in value
-    )
+    whole = isinstance(value, (list, tuple)) and all(map(_is_whole, value))
     allowed = value and whole and all(low <= x <= high for x in value)
     if not allowed or len(set(value)) < len(value):
         fail(owner, name, f"different whole numbers within [{low}, {high}]", value)
@@ -173,7 +178,7 @@ def whole_or_span(
 ) -> tuple[int, int]:
     """Turn `x` into `(x, x)`; check for whole numbers, ordered and in bounds."""
     pair = tuple(value) if isinstance(value, (list, tuple)) else (value, value)
-    whole = all(hasattr(x, "__index__") and not isinstance(x, bool) for x in pair)
+    whole = all(map(_is_whole, pair))
     if not whole or len(pair) != 2 or not low <= pair[0] <= pair[1] <= high:
         expected = f"a whole number or an ordered pair of them within [{low}, {high}]"
         fail(owner, name, expected, value)
@@ -185,7 +190,7 @@ def whole_numbers(
 ) -> tuple[int, ...]:
     """Check that `value` holds `count` whole numbers within [low, high]."""
     numbers = tuple(value) if isinstance(value, (list, tuple)) else ()
-    whole = all(hasattr(x, "__index__") and not isinstance(x, bool) for x in numbers)
+    whole = all(map(_is_whole, numbers))
     if not whole or len(numbers) != count or not all(low <= x <= high for x in numbers):
         fail(owner, name, f"{count} whole numbers within [{low}, {high}]", value)
     return tuple(int(x) for x in numbers)
@@ -210,25 +215,27 @@ def margins(
     return float(two[0]), float(two[1])
 
 
-def per_channel(owner: str, name: str, value: Any) -> float | list[float]:
-    """Check that `value` is a finite number, or a list of them."""
+def _one_or_list(owner, name, value, low, expected) -> float | list[float]:
     items = value.tolist() if hasattr(value, "tolist") else value
     entries = [items] if _is_number(items) else items
-    if not _numbers(entries) or not entries or not all(map(math.isfinite, entries)):
-        fail(owner, name, "a finite number or a list of them, one a channel", value)
+    known = _numbers(entries) and entries
+    if not known or not all(low <= x < math.inf for x in entries):
+        fail(owner, name, expected, value)
     return float(items) if _is_number(items) else [float(x) for x in items]
+
+
+def per_channel(owner: str, name: str, value: Any) -> float | list[float]:
+    """Check that `value` is a finite number, or a list of them."""
+    expected = "a finite number or a list of them, one a channel"
+    return _one_or_list(owner, name, value, _LEAST, expected)
 
 
 def filling(owner: str, name: str, value: Any) -> float | list[float] | str:
     """Check that `value` is a number, a list of them, "mean" or "noise"."""
     if str(value) in ("mean", "noise"):
         return str(value)
-    items = value.tolist() if hasattr(value, "tolist") else value
-    entries = [items] if _is_number(items) else items
-    if not _numbers(entries) or not entries or not all(map(math.isfinite, entries)):
-        expected = "a finite number, a list of them, one a channel, 'mean' or 'noise'"
-        fail(owner, name, expected, value)
-    return float(items) if _is_number(items) else [float(x) for x in items]
+    expected = "a finite number, a list of them, one a channel, 'mean' or 'noise'"
+    return _one_or_list(owner, name, value, _LEAST, expected)
 
 
 def odds(owner: str, name: str, value: Any, many: int) -> list[float]:
@@ -244,26 +251,11 @@ def odds(owner: str, name: str, value: Any, many: int) -> list[float]:
     return [float(x) for x in items]
 
 
-def whole_span(
-    owner: str, name: str, value: Any, low: int, high: int
-) -> tuple[int, int]:
-    """Turn `n` into `(n, n)`; check that both are whole, ordered and in bounds."""
-    pair = value if isinstance(value, (list, tuple)) else (value, value)
-    whole = all(
-        hasattr(number, "__index__") and not isinstance(number, bool) for number in pair
-    )
-    if not whole or len(pair) != 2 or not low <= pair[0] <= pair[1] <= high:
-        expected = f"a whole number or an ordered pair of them within [{low}, {high}]"
-        fail(owner, name, expected, value)
-    return int(pair[0]), int(pair[1])
-
-
 def ids(owner: str, name: str, value: Any) -> list[int]:
     """Check that `value` is a list of whole numbers of at least 0, and sort them."""
     items = value.tolist() if hasattr(value, "tolist") else value
     whole = isinstance(items, (list, tuple, set, frozenset)) and all(
-        hasattr(number, "__index__") and not isinstance(number, bool) and number >= 0
-        for number in items
+        _is_whole(number) and number >= 0 for number in items
     )
     if not whole:
         fail(owner, name, "a list of whole numbers of at least 0", value)
@@ -272,9 +264,5 @@ def ids(owner: str, name: str, value: Any) -> list[int]:
 
 def sizes(owner: str, name: str, value: Any) -> float | list[float]:
     """Check that `value` is a finite number of at least 0, or a list of them."""
-    items = value.tolist() if hasattr(value, "tolist") else value
-    entries = [items] if _is_number(items) else items
-    known = _numbers(entries) and entries
-    if not known or not all(0.0 <= x < math.inf for x in entries):
-        fail(owner, name, "a finite number of at least 0, or a list of them", value)
-    return float(items) if _is_number(items) else [float(x) for x in items]
+    expected = "a finite number of at least 0, or a list of them"
+    return _one_or_list(owner, name, value, 0.0, expected)

@@ -21,6 +21,7 @@ ORACLES = {
     "test_from_image_data_generator",
     "test_from_keras",
     "test_geometry",
+    "test_host",
     "test_inverse",
     "test_jpeg",
     "test_keras_defects",

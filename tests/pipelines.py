@@ -14,13 +14,6 @@ SIZERS = {
     augment.BoxSafeCrop,
 }
 LAST = {augment.Rescaling, augment.Normalization}  # they leave the value range
-COMBINATIONS = {
-    augment.Pipeline,
-    augment.RandomApply,
-    augment.RandomChoice,
-    augment.SomeOf,
-    augment.RandomOrder,
-}
 # Mild ones, which cut nothing off: (operation, arguments).
 MILD = [
     (augment.RandomFlip, {}),
@@ -49,7 +42,7 @@ def _numbers(rows, condition):
 
 def mixed():
     """Operations of all kinds, then perhaps a new size, then perhaps new units."""
-    special = SIZERS | LAST | COMBINATIONS
+    special = SIZERS | LAST | {augment.Pipeline}  # a row that crops and rescales
     first = _numbers(CASES, lambda op: op not in special)
     sizers = _numbers(CASES, lambda op: op in SIZERS)
     last = _numbers(CASES, lambda op: op in LAST)

@@ -115,6 +115,39 @@ def test_masks_are_averaged_in_place():
     assert np.abs(blurred - photographs())[inner].mean() > 6.0
 
 
+class Grey(keras.layers.Layer):
+    """A model whose masks are a channel of its images, and have no such axis."""
+
+    def __init__(self, axis):
+        super().__init__()
+        self.axis = axis
+
+    def call(self, images, training=False):
+        channel = (..., 0) if self.axis == -1 else (slice(None), 0)
+        return keras.ops.cast(images, "float32")[channel]
+
+
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_masks_are_averaged_in_place_wherever_the_channels_are(data_format):
+    last = data_format == "channels_last"
+    images = photographs() if last else photographs().transpose(0, 3, 1, 2)
+    layers = [
+        augment.RandomFlip(data_format=data_format),
+        augment.RandomRotation(0.03, data_format=data_format),
+    ]
+    pipeline = augment.Pipeline(layers, seed=1)
+    grey = images[..., 0] if last else images[:, 0]
+    for model, expected, edge in (
+        (Identity(), images, (..., slice(None)) if last else (...,)),
+        (Grey(-1 if last else 1), grey, (...,)),
+    ):
+        averaged = augment.TestTimeAugmentation(model, pipeline, samples=3)
+        out = to_numpy(averaged(images))
+        assert out.shape == expected.shape
+        inner = (..., slice(5, -5), slice(5, -5), *edge[1:])
+        assert np.abs(out - expected)[inner].max() < 6.0
+
+
 def test_classes_are_averaged_over_the_copies():
     weights = np.random.default_rng(0).normal(size=(32 * 40 * 3, 5)).astype("float32")
     layers = [keras.Input((32, 40, 3)), keras.layers.Flatten()]

@@ -89,9 +89,9 @@ TARGETS = {
     "one-hot int": (np.eye(5, dtype="int32")[CLASSES], None, np.eye(5)[CLASSES]),
     "one-hot float": (np.eye(5, dtype="float32")[CLASSES], None, np.eye(5)[CLASSES]),
     "one-hot half": (np.eye(5, dtype="float16")[CLASSES], 5, np.eye(5)[CLASSES]),
-    "multi-hot": (np.ones((BATCH, 3), "int64"), 5, np.ones((BATCH, 3))),
+    "multi-hot": (np.ones((BATCH, 3), "int64"), None, np.ones((BATCH, 3))),
     "targets (N,)": (noise(BATCH, seed=1), None, noise(BATCH, seed=1)),
-    "targets (N, 1)": (noise(BATCH, 1, seed=1), 5, noise(BATCH, 1, seed=1)),
+    "targets (N, 1)": (noise(BATCH, 1, seed=1), None, noise(BATCH, 1, seed=1)),
     "targets (N, 2, 3)": (noise(BATCH, 2, 3), None, noise(BATCH, 2, 3)),
 }
 
@@ -106,6 +106,16 @@ def test_labels_of_every_kind_are_mixed_as_numbers(kind):
     expected = mixed(numbers, partner, share[:, 0, 0])
     close(outputs["labels"], expected, 1e-4)
     assert not np.allclose(expected, numbers) or kind == "multi-hot"
+
+
+@pytest.mark.parametrize(
+    "labels", [noise(BATCH), noise(BATCH, 1), np.ones((BATCH, 3), "float32")]
+)
+def test_labels_that_are_no_classes_are_refused_where_classes_are_said(labels):
+    data = {"images": noise(BATCH, HEIGHT, WIDTH, 1), "labels": labels}
+    for layer in (augment.MixUp(1.0, classes=5), augment.CutMix(classes=5)):
+        with pytest.raises(ValueError, match="one-hot ones of `classes=5`"):
+            layer(data)
 
 
 # Masks

@@ -86,7 +86,9 @@ def assert_agree(numbers, theirs):
         their = theirs[path]
         assert (our.dtype, our.shape) == (their.dtype, their.shape), path
         far = ~np.isclose(our, their, rtol=1e-3, atol=1e-3 * 255)
-        assert far.mean() <= 0.005, path  # what is rounded to another level
+        pixels = path.startswith(("images", "segmentation_masks"))
+        # A place between two pixels, or a value between two levels.
+        assert far.mean() <= (0.005 if pixels else 0.0), path
 
 
 only_jax = pytest.mark.skipif(

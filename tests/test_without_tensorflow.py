@@ -14,6 +14,10 @@ from perfkit import augment, callbacks, regularizers, schedules
 pipeline = augment.Pipeline([augment.RandomRotation(0.1), augment.RandomHue(0.1)])
 images = np.random.default_rng(0).integers(0, 255, (4, 8, 8, 3)).astype("uint8")
 assert not np.allclose(pipeline(images), images)
+assert not np.allclose(pipeline.on_host(images), images)
+averaged = augment.TestTimeAugmentation(keras.layers.Activation("relu"), pipeline, 2)
+assert averaged(images).shape == images.shape
+augment.show(pipeline, images)
 
 model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
 schedule = schedules.WarmUp(keras.optimizers.schedules.CosineDecay(0.1, 4), 2)

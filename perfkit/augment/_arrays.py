@@ -79,7 +79,7 @@ class Arrays(Modality):
                 f"{tuple(values.shape)}: batch the data first."
             )
 
-    def samples(self, inputs):
+    def samples(self, name, inputs):
         values = inputs[self.main]
         return 1 if self._is_one(values) else values.shape[0]
 

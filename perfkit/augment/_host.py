@@ -7,6 +7,7 @@ image is worked on after the other, as they fit into the processor's cache.
 
 import numpy as np
 
+from perfkit._backend import dtype_of, ops
 from perfkit.augment._host_colors import BYTES, Tones, colored
 from perfkit.augment.canvas import Canvas
 from perfkit.ops.host import colors, cv2, flat
@@ -93,6 +94,9 @@ class HostCanvas(Canvas):
 
     def _warped(self, images, motion):
         how = motion.sampling
+        whole = images.dtype.kind in "iub"
+        if whole and how.fill_mode == "constant" and not _holds(images, how.fill_value):
+            images = images.astype("float32")
         return warped(
             images,
             motion.path,
@@ -104,7 +108,7 @@ class HostCanvas(Canvas):
 
     def _moved_masks(self, motion):
         how = motion.sampling
-        return warped(
+        moved = warped(
             self.masks,
             motion.path,
             self.size,
@@ -112,6 +116,7 @@ class HostCanvas(Canvas):
             how.fill_mode,
             how.mask_fill_value,
         )
+        return ops.cast(moved, dtype_of(self.masks))
 
 
 def _filter(filter, images, params, more, out):
@@ -128,6 +133,12 @@ def _filter(filter, images, params, more, out):
     for image, into in zip(images, out, strict=True):
         result = filter.pixels(image[None].astype("float32", copy=False), numbers)[0]
         into[...] = colors.whole(result) if out.dtype == np.uint8 else result
+
+
+def _holds(images, value):
+    """Whether images of whole numbers can have a value, but for rounding."""
+    bounds = np.iinfo(images.dtype) if images.dtype != bool else np.iinfo("uint8")
+    return bounds.min <= value <= bounds.max
 
 
 def _through_map(m, values):

@@ -96,7 +96,9 @@ def _steps(images, stages, whole):
 def _keeps_bytes(stage):
     """Whether results are cut off as bytes are, or cannot leave their range."""
     mix, offset = stage.map
-    return stage.value_range == BYTES or bool(
+    if stage.bounds is not None:
+        return stage.value_range == BYTES
+    return bool(
         (mix >= 0.0).all() and (mix.sum(axis=-1) <= _ONE).all() and not offset.any()
     )
 

@@ -93,6 +93,18 @@ class Images(Modality):
                 f"{name}: mixes the samples of a batch. Received one image of shape "
                 f"{tuple(images.shape)}: batch the data first."
             )
+        labels = inputs.get("labels")
+        if (
+            rank == 3
+            and len(getattr(labels, "shape", ()))
+            and labels.shape[0] == (images.shape[0])
+        ):
+            raise ValueError(
+                f"{name}: one image has as many labels as rows. Is it a batch of grey "
+                "images? Give them an axis of channels: `images[..., None]`. Received: "
+                f"images.shape={tuple(images.shape)}, labels.shape="
+                f"{tuple(labels.shape)}"
+            )
         *samples, a, b, c = images.shape
         if self.data_format == "channels_last":
             height, width, mask = a, b, (a, b, None)
@@ -156,8 +168,12 @@ class Images(Modality):
             return {k: array(v) if k in _BOXED else v for k, v in value.items()}
         return super()._arrays(value)
 
-    def samples(self, inputs):
+    def samples(self, name, inputs):
         shape = inputs["images"].shape
+        if 0 in shape:
+            raise ValueError(
+                f"{name}: there are no pixels. Received: images.shape={shape}"
+            )
         return 1 if len(shape) == 3 else shape[0]
 
     def to_canvas(self, inputs):
@@ -183,12 +199,15 @@ class Images(Modality):
             )
         trail = followed(canvas.size if size is None else tuple(size))
         if trail.size != canvas.size:
+            made, got = [f"{h} x {w}" for h, w in (trail.size, canvas.size)]
             raise ValueError(
-                f"{layer.name}: makes images of {trail.size} pixels of those of "
-                f"{trail.before}. Received images of {canvas.size}."
+                f"{layer.name}: makes images of {made} pixels, and only what has that "
+                f"size can be moved back. Received: {got}. Resize it first, say at the "
+                "end of the model."
             )
         coverage = trail.back(canvas, *fills)
-        return layout.from_canvas(canvas, outputs, "float32"), coverage
+        moved = layout.from_canvas(canvas, outputs, "float32")
+        return moved, layout.from_nhwc(coverage)
 
     def from_canvas(self, canvas, layout, inputs, dtype):
         return layout.from_canvas(canvas, inputs, dtype)
@@ -257,11 +276,11 @@ class _Layout:
         """Lay everything out as `inputs` came, images in `dtype`."""
         outputs = dict(inputs)
         images = as_dtype(canvas.images, dtype)
-        outputs["images"] = self._unfold(self._from_nhwc(images))
+        outputs["images"] = self._unfold(self.from_nhwc(images))
         if canvas.masks is not None:
             masks = canvas.masks
             flat = self._flat_masks and masks.shape[-1] == 1  # else made one-hot
-            masks = masks[..., 0] if flat else self._from_nhwc(masks)
+            masks = masks[..., 0] if flat else self.from_nhwc(masks)
             outputs["segmentation_masks"] = self._unfold(masks)
         if canvas.keypoints is not None:
             outputs["keypoints"] = self._unfold(canvas.keypoints)
@@ -302,7 +321,7 @@ class _Layout:
     def _to_nhwc(self, x):
         return ops.transpose(x, (0, 2, 3, 1)) if self.channels_first else x
 
-    def _from_nhwc(self, x):
+    def from_nhwc(self, x):
         return ops.transpose(x, (0, 3, 1, 2)) if self.channels_first else x
 
 

@@ -18,6 +18,17 @@ def refuse_classes(layer, key, values) -> None:
     )
 
 
+def check_classes(layer, key, values) -> None:
+    """Raise an error unless values are class indices, or one-hot ones of all."""
+    width = values.shape[-1] if len(values.shape) > 1 else 1
+    if not are_classes(values) and width not in (None, layer.classes):
+        raise ValueError(
+            f"{layer.name}: {key} must be whole numbers, or one-hot ones of "
+            f"`classes={layer.classes}`; leave `classes` out to mix other numbers. "
+            f"Received: shape={tuple(values.shape)}, dtype={dtype_of(values)}"
+        )
+
+
 def as_numbers(values, classes):
     """Make numbers that can be mixed: one-hot ones of classes, of others floats."""
     if are_classes(values):

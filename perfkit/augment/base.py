@@ -195,7 +195,8 @@ class Augment(Configured, keras.layers.Layer):
         Args:
             inputs: As in a call, but NumPy arrays.
             params: What `sample` returned; `None` draws.
-            seed: As in `sample`; `None` takes the next draws.
+            seed: As in `sample`; `None` takes the next draws, or with `index` those
+                of the layer's own seed.
             index: As in `sample`.
 
         Returns:
@@ -209,11 +210,14 @@ class Augment(Configured, keras.layers.Layer):
         inputs, hand_back = self._prepared(inputs, None)
         with _backend.scope("numpy"):
             inputs = keras.tree.map_structure(np.asarray, inputs)
-            samples = self.modality.samples(inputs)
-            if params is None and seed is None and index is None:
-                params = self._host_draws.next(self, samples)
+            samples = self.modality.samples(self.name, inputs)
+            if params is None and seed is not None:
+                params = self.sample(samples, seed=seed, index=index)
+            elif params is None and index is not None:
+                numbers = replay.numbers(type(self).__name__, index, samples)
+                params = self._host_draws.of(self, numbers)
             elif params is None:
-                params = self.sample(samples, seed=seed or 0, index=index)
+                params = self._host_draws.next(self, samples)
             outputs, kept = self._run(inputs, None, self.constants(), True, params)
             self._check_rules(kept)
         return hand_back(outputs)

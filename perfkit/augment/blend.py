@@ -46,6 +46,8 @@ class BlendAugment(Operation):
             )
         if self.classes is None and _labels.are_classes(inputs["labels"]):
             _labels.refuse_classes(self, "labels", inputs["labels"])
+        if self.classes is not None:
+            _labels.check_classes(self, "labels", inputs["labels"])
 
     def at_inference(self, batch):
         return None if self.classes is None else {}  # only to encode classes

@@ -5,6 +5,7 @@ import keras
 from perfkit import _check
 from perfkit._backend import ops
 from perfkit.augment.mix import MixAugment
+from perfkit.ops import dropping
 
 
 @keras.saving.register_keras_serializable(package="perfkit")
@@ -61,13 +62,9 @@ class CutMix(MixAugment):
         }
 
     def window(self, params, height, width):
-        def interval(place, size):
-            length = ops.round(params["side"] * size)
-            start = ops.floor(place * (size - length + 1.0))
-            return start, start + length
-
-        left, right = interval(params["x"], width)
-        top, bottom = interval(params["y"], height)
+        side = params["side"]
+        left, right = dropping.ends(params["x"], side, width, least=0.0)
+        top, bottom = dropping.ends(params["y"], side, height, least=0.0)
         return left, top, right, bottom
 
     def share(self, params, height, width):

@@ -14,7 +14,9 @@ def augment_dataset(dataset, layer, *, seed=0, first=0) -> Any:
 
     In parallel and in order, and to the bit the same as one after the other: what is
     drawn for a batch depends on `seed` and its number alone. A run that is resumed
-    with `dataset.skip(n)` and `first=n` goes on as if it had not stopped.
+    with `dataset.skip(n)` and `first=n` goes on as if it had not stopped. So each pass
+    over the result draws the same. For new draws in each epoch, repeat before it:
+    `augment_dataset(dataset.repeat(), ...)`, with `fit(steps_per_epoch=...)`.
 
     Args:
         dataset: Batches: arrays, dicts, or tuples that begin with one of these.

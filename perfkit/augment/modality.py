@@ -38,8 +38,8 @@ class Modality:
         """Kind: lay everything out as `inputs` came, what is augmented in `dtype`."""
         raise NotImplementedError
 
-    def samples(self, inputs) -> int:
-        """Kind: number of samples of checked inputs of NumPy arrays."""
+    def samples(self, name, inputs) -> int:
+        """Kind: number of samples of checked inputs of NumPy arrays, at least one."""
         raise NotImplementedError
 
     def undo(self, layer, outputs, params, size, fills) -> tuple[Any, Any]:
@@ -135,4 +135,12 @@ def check_not_ragged(name, what, values, remedy):
 
 
 def _array(x):
-    return x if hasattr(x, "shape") and hasattr(x, "dtype") else np.asarray(x)
+    if hasattr(x, "shape") and hasattr(x, "dtype"):
+        return x
+    try:
+        return np.asarray(x)
+    except ValueError as error:
+        raise ValueError(
+            "Samples of different sizes cannot be one batch. Call `layer.on_host` on "
+            "each, `np.stack` what has one size then, and pad boxes with the label -1."
+        ) from error

@@ -16,9 +16,14 @@ class PixelAugment(ImageAugment):
     counts_channels = False  # whether the number of channels must be known
     joins_frames = False  # whether a video is one image, its frames below each other
     pointwise = False  # whether a new value depends on the old one alone
-    value_range: Any = None  # (low, high) of the results, or as that of the input
+    value_range: Any = None  # (low, high)
     of_bytes: Any = None  # see `Filter`, as for `prepare`
     prepare: Any = None
+
+    @property
+    def result_range(self):
+        """Family: `(low, high)` of the results, or `None` if as that of the input."""
+        return self.value_range
 
     def pixels(self, images, params):
         """Operation: return new images, from float32 NHWC.
@@ -35,7 +40,7 @@ class PixelAugment(ImageAugment):
                 self.pixels,
                 self.joins_frames,
                 self.pointwise,
-                self.value_range,
+                self.result_range,
                 self.of_bytes,
                 self.prepare,
             ),

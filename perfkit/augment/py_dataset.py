@@ -65,8 +65,14 @@ class AugmentedPyDataset(keras.utils.PyDataset):
         if self._batch_size is None:
             first = element if number == 0 else self.dataset[0]
             self._batch_size = self._samples(first)
-        start = number * self._batch_size
-        index = np.arange(start, start + self._samples(element))
+        samples, start = self._samples(element), number * self._batch_size
+        if samples > self._batch_size:
+            raise ValueError(
+                "AugmentedPyDataset: counts samples by the size of the first batch, "
+                f"{self._batch_size}, which none may exceed. Received {samples} in "
+                f"batch {number}."
+            )
+        index = np.arange(start, start + samples)
 
         def call(inputs):
             seed = self.seed, self.epoch

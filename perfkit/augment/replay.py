@@ -1,5 +1,7 @@
 """Drawn parameters outside of a call: as NumPy arrays, and back from JSON."""
 
+import multiprocessing
+import os
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -24,10 +26,11 @@ def key(owner, seed) -> np.ndarray:
 
 def numbers(owner, index, batch_size) -> np.ndarray:
     """The numbers of the samples, one for each."""
-    array = np.asarray(index)
+    array = np.atleast_1d(np.asarray(index))
     whole = array.dtype.kind in "iu" and array.shape == (batch_size,)
     if not whole or array.min() < 0 or array.max() >= 2**31:
-        expected = f"{batch_size} whole numbers within [0, 2**31)"
+        expected = "a list of whole numbers within [0, 2**31), one a sample, "
+        expected += f"{batch_size} in all"
         _check.fail(owner, "index", expected, index)
     return array.astype("int32")
 
@@ -78,34 +81,46 @@ def check_batch(name, params, samples) -> None:
 class HostDraws:
     """The draws of calls on the host, each sample's by its number.
 
-    Single samples take theirs from a block, as NumPy draws for many in about the
-    time of one.
+    A worker process has a stream of its own, or all would draw the same. Single
+    samples take theirs from a block, as NumPy draws for many in about the time of one.
 
     Args:
         seed: First word of the key.
     """
 
     def __init__(self, seed):
-        self._key = np.array([seed, 1], "uint32").view("int32")
+        self._seed = seed
         self._count = 0
         self._block = None
         self._lock = threading.Lock()
 
     def next(self, layer, samples) -> Any:
         """Parameters of the next samples."""
+        stream = _stream()
         with self._lock:
             first, self._count = self._count, self._count + samples
             if layer.mixes or samples > _BLOCK // 2:
-                return self._draw(layer, first, samples)
-            start, block = self._block or (first, None)
-            if block is None or not start <= first <= start + _BLOCK - samples:
-                start, block = first, self._draw(layer, first, _BLOCK)
-                self._block = start, block
+                return self.of(layer, _following(first, samples), stream)
+            start, of, block = self._block or (first, stream, None)
+            inside = start <= first <= start + _BLOCK - samples
+            if block is None or of != stream or not inside:
+                start, block = first, self.of(layer, _following(first, _BLOCK), stream)
+                self._block = start, stream, block
         here = slice(first - start, first - start + samples)
         return keras.tree.map_structure(
             lambda array: None if array is None else array[here], block
         )
 
-    def _draw(self, layer, first, samples):
-        index = np.arange(first, first + samples, dtype="int32")
-        return to_numpy(layer.draw(Sampler(samples, self._key, index), True))
+    def of(self, layer, index, stream=0) -> Any:
+        """Parameters of the samples of these numbers, int32."""
+        key = np.array([self._seed, stream], "uint32").view("int32")
+        return to_numpy(layer.draw(Sampler(len(index), key, index), True))
+
+
+def _stream():
+    """1, or in a worker process a number that no other has."""
+    return 1 if multiprocessing.parent_process() is None else os.getpid()
+
+
+def _following(first, samples):
+    return np.arange(first, first + samples, dtype="int32")

@@ -43,7 +43,7 @@ class SomeOf(Combination):
 
     def __init__(self, layers, number, **kwargs):
         super().__init__(layers, **kwargs)
-        self.number = _check.whole_span("SomeOf", "number", number, 0, len(layers))
+        self.number = _check.whole_or_span("SomeOf", "number", number, 0, len(layers))
 
     def draw(self, rng, training):
         if not training:

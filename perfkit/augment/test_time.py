@@ -67,8 +67,8 @@ class TestTimeAugmentation(keras.layers.Layer):
         self.seed = _check.integer(owner, "seed", seed, 0, 2**31 - 1)
 
     def call(self, images):
-        height_axis = 1 if self.pipeline.modality.data_format == "channels_last" else 2
-        self._size = tuple(ops.shape(images))[height_axis : height_axis + 2]
+        height_axis = 1 if self._channels_last else 2
+        size = tuple(ops.shape(images))[height_axis : height_axis + 2]
         copies = [self._copy(images, copy) for copy in range(self.samples)]
         if self.original:
             batch = ops.shape(images)[0]
@@ -81,46 +81,59 @@ class TestTimeAugmentation(keras.layers.Layer):
         ]
         first = predicted[0][0]
         if not isinstance(first, dict):
-            return self._mean(predicted)
+            return self._mean(predicted, size)
         if "boxes" in first:
-            return self._side_by_side(predicted)
+            return self._side_by_side(predicted, size)
         merged = {}
         for name in first:
             own = [(output[name], *rest) for output, *rest in predicted]
             boxes = name == "bounding_boxes"
-            merged[name] = self._side_by_side(own) if boxes else self._mean(own)
+            join = self._side_by_side if boxes else self._mean
+            merged[name] = join(own, size)
         return merged
+
+    @property
+    def _channels_last(self):
+        return self.pipeline.modality.data_format == "channels_last"
 
     def _copy(self, images, copy):
         key = ops.convert_to_tensor(np.array([self.seed, copy], "int32"), "int32")
         params = self.pipeline.draw(Sampler(ops.shape(images)[0], key), True)
         return self.pipeline.with_key(images, key), params
 
-    def _back(self, outputs, params):
+    def _back(self, outputs, params, size) -> tuple[Any, Any]:
         """Predictions in the places of the images, and where they were seen."""
         if params is None:
             return outputs, 1.0
         undo = self.pipeline.modality.undo
-        return undo(self.pipeline, outputs, params, self._size, (0.0, 0.0))
+        return undo(self.pipeline, outputs, params, size, (0.0, 0.0))
 
-    def _mean(self, predicted) -> Any:
+    def _mean(self, predicted, size) -> Any:
         total = weight = 0.0
         for output, _, params in predicted:
             output, seen = ops.cast(output, "float32"), 1.0
-            if len(output.shape) == 4:
-                moved, seen = self._back({"images": output}, params)
+            if tuple(output.shape)[1:] == tuple(size):  # masks without channels
+                axes = (..., 0) if self._channels_last else (slice(None), 0)
+                axis = (..., None) if self._channels_last else (slice(None), None)
+                moved, seen = self._back({"images": output[axis]}, params, size)
+                output = moved["images"][axes]
+                if not isinstance(seen, float):
+                    seen = seen[axes]
+                    output = output * seen
+            elif len(output.shape) == 4:
+                moved, seen = self._back({"images": output}, params, size)
                 output = moved["images"] * seen
             total, weight = total + output, weight + seen
         if isinstance(weight, float):
             return total / weight
         return total / ops.maximum(weight, 1e-6)
 
-    def _side_by_side(self, predicted) -> Any:
+    def _side_by_side(self, predicted, size) -> Any:
         parts = []
         for boxes, images, params in predicted:
             inputs = {name: boxes[name] for name in _MOVED if name in boxes}
             inputs = {"images": images, "bounding_boxes": inputs}
-            moved, _ = self._back(inputs, params)
+            moved, _ = self._back(inputs, params, size)
             parts.append({**boxes, **moved["bounding_boxes"]})
         return {
             name: ops.concatenate([part[name] for part in parts], axis=1)

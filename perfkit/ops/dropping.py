@@ -24,7 +24,7 @@ def rectangle(y, x, tall, wide, height, width):
 
 def rectangle_ends(y, x, tall, wide, height, width):
     """Where the rows and the columns of `rectangle` start and stop, `(batch, 1)`."""
-    return _ends(y, tall, height), _ends(x, wide, width)
+    return ends(y, tall, height), ends(x, wide, width)
 
 
 def holes(bits, number, most, tall, wide, height, width):
@@ -45,8 +45,8 @@ def hole_ends(bits, most, tall, wide, height, width):
     """The same of the first `most` rectangles of `holes`, `(batch, most, 1)`."""
     places = noise.uniform(bits, 4, most)[..., None]
     tall_at, wide_at, y, x = [places[:, k] for k in range(4)]
-    rows = _ends(y, _between(tall, tall_at), height)
-    return rows, _ends(x, _between(wide, wide_at), width)
+    rows = ends(y, _between(tall, tall_at), height)
+    return rows, ends(x, _between(wide, wide_at), width)
 
 
 def grid(unit, kept, y, x, turns, height, width):
@@ -72,18 +72,21 @@ def grid(unit, kept, y, x, turns, height, width):
     return (along - ops.floor(along) < share) & (across - ops.floor(across) < share)
 
 
-def _ends(place, share, size):
-    """Where intervals of whole pixels start and stop."""
+def ends(place, share, size, least=1.0):
+    """Where intervals of whole pixels, `least` of them or more, start and stop.
+
+    `place` in [0, 1) says where they lie, `share` how much of `size` they are.
+    """
     extent = ops.cast(size, "float32")
-    length = ops.maximum(ops.round(share * extent), 1.0)
+    length = ops.maximum(ops.round(share * extent), least)
     start = ops.floor(place * (extent - length + 1.0))
     return start, start + length
 
 
-def _within(ends, size):
+def _within(interval, size):
     """What lies in intervals: ends `(..., 1)` to booleans `(..., size)`."""
     position = ops.arange(size, dtype="float32")
-    return (position >= ends[0]) & (position < ends[1])
+    return (position >= interval[0]) & (position < interval[1])
 
 
 def _between(span, share):

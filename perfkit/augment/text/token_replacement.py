@@ -41,7 +41,7 @@ class TokenReplacement(ReplaceAugment):
     def __init__(self, vocabulary, fraction=0.1, **kwargs):
         super().__init__(**kwargs)
         owner = "TokenReplacement"
-        pair = _check.whole_span(owner, "vocabulary", vocabulary, 0, 2**24)
+        pair = _check.whole_or_span(owner, "vocabulary", vocabulary, 0, 2**24)
         if not isinstance(vocabulary, (list, tuple)):
             _check.integer(owner, "vocabulary", vocabulary)
             pair = (0, pair[1] - 1)

@@ -8,6 +8,7 @@ from perfkit.ops import affine, paths
 from perfkit.ops.host import cv2, flat
 
 _NEAR = 1e-3  # of a pixel: what counts as a whole one
+_ENLARGED = 2.0  # the most that a window is enlarged by a resize
 _FILLED = 4  # channels: the most that OpenCV fills at once
 _KEPT = ("uint8", "int16", "uint16", "float32")  # what OpenCV resamples
 
@@ -23,16 +24,29 @@ def _borders():
 
 
 def warped(images, path, size, interpolation, fill_mode, fill_value):
-    """Images moved along a path into a frame of `size`, in their dtype."""
+    """Images moved along a path into a frame of `size`.
+
+    In their dtype, or in float32 where OpenCV cannot interpolate that.
+    """
     nearest = (interpolation or "nearest") == "nearest"
+    dtype, channels = images.dtype, images.shape[-1]
+    if dtype.name in _KEPT:
+        fills = [fill_value] * channels
+        return _moved(images, path, size, nearest, fill_mode, fills)
+    if not nearest:
+        images, fills = images.astype("float32"), [fill_value] * channels
+        return _moved(images, path, size, nearest, fill_mode, fills)
+    # The bytes of each value, which are only copied.
+    fills = np.full(channels, fill_value, dtype).view("uint8").tolist()
+    parts = np.ascontiguousarray(images).view("uint8")
+    return _moved(parts, path, size, nearest, fill_mode, fills).view(dtype)
+
+
+def _moved(images, path, size, nearest, fill_mode, fills):
     how = {
         "flags": cv2().INTER_NEAREST if nearest else cv2().INTER_LINEAR,
         "borderMode": _borders()[fill_mode or "nearest"],
-        "borderValue": [fill_value] * _FILLED,
     }
-    dtype = images.dtype
-    if dtype.name not in _KEPT:
-        images = images.astype("float32")
     out = np.empty((len(images), *size, images.shape[-1]), images.dtype)
     if path.bends:
         move = _bender(path, size, how)
@@ -47,15 +61,16 @@ def warped(images, path, size, interpolation, fill_mode, fill_value):
             continue
         for first in range(0, image.shape[-1], _FILLED):
             part = image[..., first : first + _FILLED]
+            fill = fills[first : first + _FILLED]
             if part.shape == image.shape:
                 into = flat(out[k])
-                moved = move(part, k, into)
+                moved = move(flat(part), k, into, fill)
                 if moved is not into:
                     into[...] = moved
             else:
-                moved = move(np.ascontiguousarray(part), k, None)
+                moved = move(np.ascontiguousarray(part), k, None, fill)
                 out[k, ..., first : first + _FILLED] = moved.reshape(*size, -1)
-    return out.astype(dtype, copy=False)
+    return out
 
 
 def _mover(path, size, how):
@@ -68,20 +83,21 @@ def _mover(path, size, how):
     rows = 2 if path.affine else 3
     function = cv2().warpAffine if path.affine else cv2().warpPerspective
 
-    def move(image, k, out):
-        return function(image, matrices[k, :rows], (width, height), dst=out, **how)
+    def move(image, k, out, fill):
+        options = {**how, "dst": out, "borderValue": fill}
+        return function(image, matrices[k, :rows], (width, height), **options)
 
     return move
 
 
 def _bender(path, size, how):
     """A function that reads one image from where its fields say."""
-    border = how["borderMode"], how["borderValue"]
 
-    def move(image, k, out):
+    def move(image, k, out, fill):
         x, y = paths.sources(paths.part(path, k), *size)
         places = [place[0] - np.float32(0.5) for place in (x, y)]
-        return cv2().remap(image, *places, how["flags"], out, *border)
+        how_to = how["flags"], out, how["borderMode"], fill
+        return cv2().remap(image, *places, *how_to)
 
     return move
 
@@ -135,6 +151,9 @@ def _shortcuts(path, before, size, nearest):
     upright &= (corners[:, :2] >= 0).all(axis=1)
     upright &= (corners[:, 2] <= wide) & (corners[:, 3] <= tall)
     upright &= (corners[:, 2:] > corners[:, :2]).all(axis=1)
+    # At the edge of a window the last pixels are repeated, and those beside it are not
+    # seen: over more than a pixel where it is enlarged.
+    upright &= (scale <= _ENLARGED).all(axis=1)
     flags = cv2().INTER_NEAREST_EXACT if nearest else cv2().INTER_LINEAR
     for k in np.flatnonzero(upright):
         if found[k] is None:

@@ -1,0 +1,166 @@
+"""The host engine on all that images can be, against the maths of the device.
+
+The reference is the device's canvas on NumPy arrays; `host_equals_device` of the
+conformance suite compares the host with the device itself.
+"""
+
+import keras
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from perfkit import augment
+from perfkit.augment import _images, replay
+from perfkit.augment.canvas import Canvas
+from perfkit.ops.host import look_up
+from tests.cases import CASES, build
+
+EDGE = 3  # pixels, where OpenCV rounds places to 1/32 pixel
+
+
+def photographs(*shape):
+    noise = np.random.default_rng(7).normal(size=(4, *shape))
+    smooth = ndimage.gaussian_filter(noise, (0, 3, 3, 0))
+    return (128 + 110 * smooth / np.abs(smooth).max()).astype("uint8")
+
+
+# What images are made to be, from (samples, height, width, 3) of bytes.
+KINDS = {
+    "floats": lambda images: images.astype("float32") + 0.25,
+    "one channel": lambda images: images[..., :1],
+    "four channels": lambda images: np.concatenate([images, images[..., :1]], -1),
+    "six channels": lambda images: np.concatenate([images, images[..., ::-1]], -1),
+    "videos": lambda images: np.stack([images, images[:, ::-1]], axis=1),
+    "backwards": lambda images: images[:, :, ::-1],
+    "whole numbers": lambda images: images.astype("int32"),
+}
+ROWS = [(op, arguments) for op, arguments in CASES if not op.mixes]
+
+
+def with_annotations(images):
+    """Images with a mask of large class numbers, and boxes."""
+    *lead, height, width, _ = images.shape
+    mask = np.zeros((height, width, 1), "int32")
+    mask[5:25, 8:30] = 2**24 + 1
+    box = np.array([[8.0, 5.0, 30.0, 25.0]], "float32")
+    return {
+        "images": images,
+        "segmentation_masks": np.broadcast_to(mask, (*lead, *mask.shape)),
+        "bounding_boxes": {
+            "boxes": np.broadcast_to(box, (*lead, 1, 4)),
+            "labels": np.ones((*lead, 1), "int32"),
+        },
+    }
+
+
+def plainly(layer, inputs, params, monkeypatch):
+    """The same without OpenCV."""
+    with monkeypatch.context() as patch:
+        patch.setattr(_images, "HostCanvas", Canvas)
+        return layer.on_host(inputs, params)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("op", "arguments"), ROWS)
+def test_host_makes_the_same_without_opencv(op, arguments, kind, monkeypatch):
+    images = KINDS[kind](photographs(36, 36, 3))
+    layer = build(op, arguments, bounding_box_format="xyxy")
+    inputs = with_annotations(images)
+    params, before = layer.sample(4, seed=5), images.copy()
+    try:
+        expected = plainly(layer, inputs, params, monkeypatch)
+    except ValueError:  # a number for each of three channels, of others
+        with pytest.raises(ValueError, match=layer.name):
+            layer.on_host(inputs, params)
+        return
+    found = layer.on_host(inputs, params)
+    np.testing.assert_array_equal(images, before)
+    theirs, ours = expected.pop("images"), found.pop("images")
+    assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype)
+    inner = (..., slice(EDGE, -EDGE), slice(EDGE, -EDGE), slice(None))
+    difference = np.abs(ours - theirs)[inner] * (255 / max(np.ptp(theirs), 1e-6))
+    assert difference.mean() < 1.0
+    assert np.quantile(difference, 0.99) < 3.0
+    masks = found.pop("segmentation_masks")
+    assert set(np.unique(masks)) <= {0, 2**24 + 1}
+    assert np.mean(masks == expected.pop("segmentation_masks")) > 0.98
+    pairs = zip(*map(keras.tree.flatten, (found, expected)), strict=True)
+    for our, their in pairs:
+        np.testing.assert_allclose(our, their, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        augment.RandomErasing(fill_value=-100.0),
+        augment.RandomRotation(0.1, fill_mode="constant", fill_value=300.0),
+        augment.LetterBox(40, 60, fill_value=-1.0),
+        augment.RandomColorDegeneration((0.5, 0.9), value_range=(0, 100)),
+        augment.RandomSaturation((0.2, 0.5), value_range=(50, 200)),
+        augment.Rescaling(1 / 255),
+        augment.RandomGamma(0.8, value_range=(0, 100)),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_bytes_that_leave_their_range_are_floats(layer, monkeypatch):
+    images = photographs(36, 36, 3)
+    params = layer.sample(4, seed=1)
+    ours = layer.on_host(images, params)
+    theirs = plainly(layer, images, params, monkeypatch)
+    reach = float(np.ptp(theirs)) / 100
+    assert ours.min() == pytest.approx(theirs.min(), abs=reach)
+    assert ours.max() == pytest.approx(theirs.max(), abs=reach)
+
+
+def test_draws_by_number_are_those_of_the_layers_own_seed():
+    images = photographs(8, 8, 3)
+    first, again, other = [
+        augment.RandomBrightness(0.9, seed=seed).on_host(images, index=range(4))
+        for seed in (1, 1, 2)
+    ]
+    np.testing.assert_array_equal(first, again)
+    assert np.abs(first - other).max() > 1.0
+
+
+def test_a_worker_process_has_draws_of_its_own(monkeypatch):
+    images = photographs(8, 8, 3)
+    layer = augment.RandomBrightness(0.2, seed=1)
+    here = layer.on_host(images)
+    draws = []
+    for process in (41, 42):
+        twin = augment.RandomBrightness(0.2, seed=1)
+        twin.on_host(images[0])  # which draws for more, before the process is forked
+        monkeypatch.setattr(replay, "_stream", lambda process=process: process)
+        draws.append([twin.on_host(image) for image in images[1:]])
+        monkeypatch.undo()
+    assert np.abs(np.subtract(*draws)).max(axis=(1, 2, 3)).min() > 0.1
+    assert np.abs(draws[0] - here[1:]).max(axis=(1, 2, 3)).min() > 0.1
+
+
+@pytest.mark.parametrize("shape", [(2, 0, 8, 3), (0, 8, 8, 3)])
+def test_images_without_pixels_are_refused(shape):
+    layer = augment.RandomFlip(name="mirror")
+    with pytest.raises(ValueError, match="mirror: there are no pixels"):
+        layer.on_host(np.zeros(shape, "uint8"))
+
+
+def test_images_of_different_sizes_are_told_what_to_do():
+    images = [np.zeros((4, 4, 3)), np.zeros((5, 4, 3))]
+    with pytest.raises(ValueError, match=r"`layer\.on_host` on each"):
+        augment.RandomFlip().on_host(images)
+
+
+@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize("columns", [1, 3])
+def test_a_look_up_is_that_of_numpy(fast, columns, monkeypatch):
+    if fast:
+        assert look_up._translate() is not None
+    else:
+        monkeypatch.setattr(look_up, "_translate", lambda: None)
+    image = photographs(9, 11, 3)[0]
+    table = np.random.default_rng(0).integers(0, 256, (256, columns)).astype("uint8")
+    channel = np.arange(3) if columns == 3 else np.zeros(3, int)
+    for dtype in ("uint8", "float32"):
+        out = np.empty(image.shape, dtype)
+        look_up.look_up(image, table.astype(dtype), out)
+        np.testing.assert_array_equal(out, table[image, channel].astype(dtype))
