@@ -47,6 +47,12 @@ def rows():
 ROWS = list(rows())
 
 
+def is_slow(row):
+    """Whether it is one of many fill modes."""
+    _, op, arguments = row
+    return "fill_mode" in arguments and op is not augment.RandomAffine
+
+
 def outputs(op, arguments):
     """What the second call of a layer makes, as flat arrays by path."""
     with pytest.MonkeyPatch.context() as monkeypatch:
@@ -90,7 +96,11 @@ def theirs(tmp_path_factory):
 
 @pytest.mark.skipif(keras.backend.backend() != "jax", reason="the run on JAX compares")
 @pytest.mark.parametrize(
-    ("name", "op", "arguments"), ROWS, ids=[row[0] for row in ROWS]
+    ("name", "op", "arguments"),
+    [
+        pytest.param(*row, id=row[0], marks=[pytest.mark.slow] if is_slow(row) else [])
+        for row in ROWS
+    ],
 )
 def test_both_backends_make_the_same(name, op, arguments, theirs, monkeypatch):
     run_uncompiled(monkeypatch)

@@ -34,6 +34,7 @@ KINDS = {
     "backwards": lambda images: images[:, :, ::-1],
     "whole numbers": lambda images: images.astype("int32"),
 }
+TYPICAL = {"floats", "four channels", "videos"}
 ROWS = [(op, arguments) for op, arguments in CASES if not op.mixes]
 
 
@@ -60,7 +61,13 @@ def plainly(layer, inputs, params, monkeypatch):
         return layer.on_host(inputs, params)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=[] if kind in TYPICAL else [pytest.mark.slow])
+        for kind in KINDS
+    ],
+)
 @pytest.mark.parametrize(("op", "arguments"), ROWS)
 def test_host_makes_the_same_without_opencv(op, arguments, kind, monkeypatch):
     images = KINDS[kind](photographs(36, 36, 3))
