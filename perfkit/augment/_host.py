@@ -126,8 +126,12 @@ def _filter(filter, images, params, more, out):
         out = out.reshape(images.shape)
     if filter.of_bytes is not None and out.dtype == np.uint8:
         for image, into in zip(images, out, strict=True):
+            if filter.writes:
+                into[...] = image
+                image = into
             changed = filter.of_bytes(image, {**params, **more})
-            into[...] = changed.reshape(image.shape)
+            if changed is not into:
+                into[...] = changed.reshape(image.shape)
         return
     numbers = {name: np.reshape(x, (1, 1, 1, 1)) for name, x in params.items()}
     for image, into in zip(images, out, strict=True):

@@ -31,6 +31,8 @@ class DropAugment(PixelAugment):
         self.fill_value = _check.filling(owner, "fill_value", fill_value)
         self.value_range = _check.value_range(owner, value_range)
 
+    writes = True
+
     @property
     def result_range(self):
         fill = self.fill_value
@@ -87,19 +89,18 @@ class DropAugment(PixelAugment):
 
     def of_bytes(self, image, params):
         height, width, channels = image.shape
-        out = image.copy()
         fill = self._filling(image, params)
         if "ends" not in params:
             params = {name: np.reshape(x, (1, 1, 1, 1)) for name, x in params.items()}
             places = np.flatnonzero(self.dropped(params, height, width))
-            out.reshape(height * width, channels)[places] = fill(places)
-            return out
+            image.reshape(height * width, channels)[places] = fill(places)
+            return image
         rows = np.arange(0, height * width, width, dtype="uint32")[:, None]
         ends = params["ends"][: params["number_of_ends"]]
         for top, bottom, left, right in ends.tolist():
             places = rows[top:bottom] + np.arange(left, right, dtype="uint32")
-            out[top:bottom, left:right] = fill(places)
-        return out
+            image[top:bottom, left:right] = fill(places)
+        return image
 
     def _filling(self, image, params):
         """What pixels of one image of bytes become, a function of their places."""

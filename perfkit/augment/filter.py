@@ -18,6 +18,7 @@ class Filter(NamedTuple):
             channels)`, and `params` of one number each, to a new one.
         prepare: What of that is worked out for all samples at once: from `params` of
             the shape `(samples,)`, height and width, to more of them, `(samples, ...)`.
+        writes: Whether `of_bytes` writes to the image it is given, and returns it.
     """
 
     pixels: Callable[[Any, Any], Any]
@@ -26,3 +27,4 @@ class Filter(NamedTuple):
     value_range: Any = None
     of_bytes: Callable[[Any, Any], Any] | None = None
     prepare: Callable[[Any, int, int], dict[str, Any]] | None = None
+    writes: bool = False

@@ -19,6 +19,7 @@ class PixelAugment(ImageAugment):
     value_range: Any = None  # (low, high)
     of_bytes: Any = None  # see `Filter`, as for `prepare`
     prepare: Any = None
+    writes = False
 
     @property
     def result_range(self):
@@ -43,6 +44,7 @@ class PixelAugment(ImageAugment):
                 self.result_range,
                 self.of_bytes,
                 self.prepare,
+                self.writes,
             ),
             params,
             chosen,

@@ -39,6 +39,8 @@ class SaltAndPepper(PixelAugment):
     Reference: none (standard).
     """
 
+    writes = True
+
     def __init__(
         self,
         amount=(0.01, 0.06),
@@ -72,7 +74,6 @@ class SaltAndPepper(PixelAugment):
         chance = host.uniform(params["bits"], np.arange(height * width))
         grain = np.flatnonzero(chance < params["changed"])
         black, white = self.value_range
-        out = image.copy()
-        pixels = out.reshape(height * width, -1)
+        pixels = image.reshape(height * width, -1)
         pixels[grain] = np.where(chance[grain] < params["white"], white, black)[:, None]
-        return out
+        return image
