@@ -1,8 +1,14 @@
 """What the image layers of Keras 3.15.1 get wrong is right here.
 
 The tests are numbered like the list of defects that this library keeps of Keras.
-They say what is right and nothing of Keras, which may mend its own.
+They say what is right and nothing of Keras, which may mend its own; the last one runs
+them on Keras's layers.
 """
+
+import os
+import re
+import subprocess
+import sys
 
 import cv2
 import keras
@@ -13,6 +19,19 @@ import tensorflow as tf
 from perfkit import augment
 from tests import oracles
 from tests.oracles import noise, to_numpy
+
+OF_KERAS = "PERFKIT_TEST_DEFECTS_OF_KERAS"
+
+
+class _OfKeras:
+    """Keras's layers under the names of ours, where it has them."""
+
+    def __getattr__(self, name, ours=augment):
+        return getattr(keras.layers, name, None) or getattr(ours, name)
+
+
+if OF_KERAS in os.environ:
+    augment = _OfKeras()
 
 
 @pytest.fixture(params=["mixed_float16", "mixed_bfloat16"])
@@ -463,3 +482,21 @@ def test_k1_class_indices_are_exact_in_half_precision():
     assert labels.dtype == "float32"
     assert set(np.flatnonzero(labels.max(axis=0) > 1e-6)) <= set(classes)
     np.testing.assert_allclose(labels.sum(axis=1), 1.0, rtol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not keras.__version__.startswith("3.15.") or OF_KERAS in os.environ,
+    reason="the list is of Keras 3.15",
+)
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="once is enough")
+def test_every_defect_shows_in_keras():
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "--tb=no", "-p", "no:xdist", __file__],
+        env={**os.environ, OF_KERAS: "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    failed = re.findall(r"^FAILED \S+::test_(\d\d)_", done.stdout, re.M)
+    assert sorted({int(number) for number in failed}) == list(range(1, 31)), done.stdout
