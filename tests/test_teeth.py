@@ -1,6 +1,7 @@
 """The suite is itself tested: each broken layer must fail the check it stands for."""
 
 import functools
+import itertools
 
 import keras
 import numpy as np
@@ -16,6 +17,7 @@ from tests.conformance.common import run_uncompiled
 BRIGHTNESS = {"factor": 0.3}
 ROTATION = {"factor": 0.1}
 BROKEN = {}
+TRACES = itertools.count()
 
 
 def breaks(check, arguments, *more):
@@ -345,7 +347,7 @@ class MisjudgesItsSize(Brightness):
 @breaks("compiles_in_a_step", BRIGHTNESS)
 class DrawsOnTheHost(Brightness):
     def parameters(self, rng):
-        return {"factor": rng.uniform() * 0.0 + np.random.default_rng().random()}
+        return {"factor": rng.uniform() * 0.0 + 0.2 * (next(TRACES) % 4)}
 
 
 @breaks("keeps_jit_in_fit", BRIGHTNESS, "leaves_jit_on")
