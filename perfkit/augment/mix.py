@@ -122,7 +122,8 @@ def _mix_boxes(canvas, partner, window, chosen):
         edges = [canvas.per_image(edge)[:, None] for edge in window]
         seen = boxes.clip(other, *edges)
         left = own_area - boxes.area(boxes.clip(own, *edges))
-        kept = (left > 0.0) & (left >= canvas.min_visible * own_area)
+        # A difference of areas that are the same may be a rounding error.
+        kept = (left > 1e-6 * own_area) & (left >= canvas.min_visible * own_area)
         own_kept = ops.where(kept[..., None], own, ops.zeros_like(own))
     else:
         seen, own_kept = other, own
