@@ -16,6 +16,7 @@ import keras
 import numpy as np
 
 from perfkit._numpy_ops import NumpyOps
+from perfkit._tensorflow_ops import TensorFlowOps
 
 
 def tensorflow() -> Any:
@@ -35,96 +36,15 @@ def _jax() -> Any:
     return jax
 
 
-class _TensorFlowOps:
-    """The part of `keras.ops` that perfkit uses, in public TensorFlow."""
-
-    def __getattr__(self, name):
-        function = _tensorflow_table().get(name)
-        if function is None:
-            raise AttributeError(
-                f"perfkit's `ops.{name}` is not translated to TensorFlow. Add it to "
-                "the table in perfkit/_backend.py."
-            )
-        return function
-
-
-@functools.cache
-def _tensorflow_table():
-    tf = tensorflow()
-
-    def shape(x):
-        dynamic = tf.shape(x)
-        return tuple(dynamic[i] if n is None else n for i, n in enumerate(x.shape))
-
-    def fori_loop(lower, upper, body, state):
-        def step(k, state):
-            return k + 1, body(k, state)
-
-        return tf.while_loop(lambda k, _: k < upper, step, (lower, state))[1]
-
-    return {
-        "abs": tf.abs,
-        "all": lambda x, axis=None: tf.reduce_all(x, axis),
-        "any": lambda x, axis=None: tf.reduce_any(x, axis),
-        "arange": lambda stop, dtype: tf.cast(tf.range(stop), dtype),
-        "argsort": lambda x, axis=-1: tf.argsort(x, axis, stable=True),
-        "bitwise_and": _with_constant(tf.bitwise.bitwise_and),
-        "bitwise_or": tf.bitwise.bitwise_or,
-        "bitwise_xor": _with_constant(tf.bitwise.bitwise_xor),
-        "cast": tf.cast,
-        "clip": tf.clip_by_value,
-        "concatenate": tf.concat,
-        "convert_to_tensor": lambda x, dtype: tf.convert_to_tensor(x, dtype),
-        "cos": tf.cos,
-        "cumsum": lambda x, axis: tf.cumsum(x, axis),
-        "erfinv": tf.math.erfinv,
-        "exp": tf.exp,
-        "eye": lambda size, dtype: tf.eye(size, dtype=dtype),
-        "floor": tf.floor,
-        "fori_loop": fori_loop,
-        "isfinite": tf.math.is_finite,
-        "left_shift": _with_constant(tf.bitwise.left_shift),
-        "log": tf.math.log,
-        "max": lambda x, axis=None: tf.reduce_max(x, axis),
-        "maximum": tf.maximum,
-        "mean": lambda x, axis=None: tf.reduce_mean(x, axis),
-        "min": lambda x, axis=None: tf.reduce_min(x, axis),
-        "minimum": tf.minimum,
-        "one_hot": lambda x, size, dtype: tf.one_hot(x, size, dtype=dtype),
-        "ones_like": tf.ones_like,
-        "pad": tf.pad,
-        "power": tf.pow,
-        "repeat": tf.repeat,
-        "reshape": tf.reshape,
-        "right_shift": _with_constant(tf.bitwise.right_shift),
-        "round": tf.round,
-        "segment_sum": tf.math.unsorted_segment_sum,
-        "shape": shape,
-        "sin": tf.sin,
-        "slice": tf.slice,
-        "sort": lambda x, axis: tf.sort(x, axis),
-        "sqrt": tf.sqrt,
-        "stack": tf.stack,
-        "sum": lambda x, axis=None: tf.reduce_sum(x, axis),
-        "take": lambda x, index, axis: tf.gather(x, index, axis=axis),
-        "transpose": tf.transpose,
-        "where": tf.where,
-        "zeros": tf.zeros,
-        "zeros_like": tf.zeros_like,
-    }
-
-
-def _with_constant(function):
-    """Let the second operand be a Python number of the first's dtype."""
-    tf = tensorflow()
-    return lambda x, y: function(x, tf.cast(y, x.dtype))
-
-
 # What `ops` acts on, where that is not the Keras backend's tensors.
 _foreign: contextvars.ContextVar[str | None] = contextvars.ContextVar(
     "perfkit_foreign", default=None
 )
-_tables = {None: keras.ops, "tensorflow": _TensorFlowOps(), "numpy": NumpyOps()}
+_tables = {
+    None: keras.ops,
+    "tensorflow": TensorFlowOps(tensorflow),
+    "numpy": NumpyOps(),
+}
 
 
 class _Ops:

@@ -194,7 +194,7 @@ def test_layers_of_one_kind_and_order_go_together():
 
 
 def test_layers_say_what_to_do_about_many_shapes(monkeypatch):
-    monkeypatch.setattr("perfkit.augment.base._MANY_PROGRAMS", 1)
+    monkeypatch.setattr("perfkit.augment.programs._MANY", 1)
     layer = augment.TokenSwap()
     layer(IDS)
     with pytest.warns(UserWarning, match="Pad or bucket the texts"):

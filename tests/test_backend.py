@@ -7,6 +7,7 @@ import numpy as np
 
 import perfkit
 from perfkit import _backend, augment
+from perfkit._tensorflow_ops import TensorFlowOps
 
 PACKAGE = pathlib.Path(perfkit.__file__).parent
 TENSOR_CODE = ["_random.py", "augment/*.py", "ops/*.py"]
@@ -22,7 +23,7 @@ def used_operations():
 
 
 def test_every_operation_is_translated_to_tensorflow_and_none_in_vain():
-    assert used_operations() == set(_backend._tensorflow_table())
+    assert used_operations() == set(TensorFlowOps(_backend.tensorflow).table())
 
 
 def test_layers_do_not_count_as_retraces_of_each_other(caplog):

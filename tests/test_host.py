@@ -4,13 +4,15 @@ The reference is the device's canvas on NumPy arrays; `host_equals_device` of th
 conformance suite compares the host with the device itself.
 """
 
+import functools
+
 import keras
 import numpy as np
 import pytest
 from scipy import ndimage
 
 from perfkit import augment
-from perfkit.augment import _images, replay
+from perfkit.augment import _layout, replay
 from perfkit.augment.canvas import Canvas
 from perfkit.ops.host import look_up
 from tests.cases import CASES, build
@@ -57,7 +59,7 @@ def with_annotations(images):
 def plainly(layer, inputs, params, monkeypatch):
     """The same without OpenCV."""
     with monkeypatch.context() as patch:
-        patch.setattr(_images, "HostCanvas", Canvas)
+        patch.setattr(_layout, "HostCanvas", Canvas)
         return layer.on_host(inputs, params)
 
 
@@ -94,6 +96,37 @@ def test_host_makes_the_same_without_opencv(op, arguments, kind, monkeypatch):
     pairs = zip(*map(keras.tree.flatten, (found, expected)), strict=True)
     for our, their in pairs:
         np.testing.assert_allclose(our, their, atol=0.01)
+
+
+JITTER = augment.RandomColorJitter((0, 255), 0.2, 0.2, (0.4, 0.6), 0.05)
+POSTERIZATION = functools.partial(augment.RandomPosterization, 3)
+
+
+@pytest.mark.parametrize("rate", [1.0, 0.5])
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (augment.RandomRotation(0.1), augment.CLAHE),
+        (JITTER, augment.CLAHE),
+        (JITTER, augment.Equalization),
+        (JITTER, augment.JPEGCompression),
+        (JITTER, POSTERIZATION),
+        (JITTER, augment.Solarization),
+        (augment.RandomSharpness(0.5), POSTERIZATION),
+        (augment.RandomGaussianBlur(1.0, 5, 1.0), augment.Equalization),
+    ],
+)
+def test_levels_are_not_off_before_what_makes_much_of_them(
+    first, second, rate, monkeypatch
+):
+    images = photographs(96, 96, 3)
+    layer = augment.Pipeline([first, second(rate=rate, seed=0)])
+    params = layer.sample(4, seed=3)
+    theirs = plainly(layer, images, params, monkeypatch)
+    difference = np.abs(layer.on_host(images, params) - theirs)
+    difference = difference[:, EDGE:-EDGE, EDGE:-EDGE]
+    assert difference.mean() < 0.35  # as if rounded once
+    assert np.quantile(difference, 0.999) < 3.0
 
 
 @pytest.mark.parametrize(

@@ -31,25 +31,27 @@ class HostCanvas(Canvas):
     def settle(self):
         self._settle(self._keeps_bytes())
 
-    def _settle(self, whole):
-        self.images = self._painted(whole)
+    def _settle(self, whole, exact=False):
+        self.images = self._painted(whole, exact)
         motion, self._motion = self._motion, None
         self._stages, self._fill = [], None
         if motion is not None:
             self._move_annotations(motion)
 
     def _keeps_bytes(self):
-        return (
-            self.images.dtype == np.uint8
-            and bool(self._stages)
-            and self._stages[-1].value_range == BYTES
-        )
+        return bool(self._stages) and self._are_bytes()
 
-    def _painted(self, whole):
+    def _are_bytes(self):
+        """Whether what is pending leaves images of bytes."""
+        if self.images.dtype != np.uint8:
+            return False
+        return not self._stages or self._stages[-1].value_range == BYTES
+
+    def _painted(self, whole, exact=False):
         images = self.images
         if self._motion is not None:
             images = self._warped(images, self._motion)
-        return colored(images, self._stages, whole)
+        return colored(images, self._stages, whole, exact)
 
     def mean(self):
         if any(isinstance(stage, Tones) for stage in self._stages):
@@ -72,10 +74,11 @@ class HostCanvas(Canvas):
             tones = Tones(filter.pixels, params, mask, filter.value_range)
             self._stages.append(tones)
             return
-        self.settle()
+        whole = filter.value_range in (None, BYTES) and self._are_bytes()
+        if whole and filter.amplifies and self.pending:
+            self.images = self.images.astype("float32")  # not rounded in between
+        self._settle(self._keeps_bytes(), exact=True)
         frames = self.frames or 1
-        bytes_in = self.images.dtype == np.uint8
-        whole = bytes_in and filter.value_range in (None, BYTES)
         out = np.empty(self.images.shape, "uint8" if whole else "float32")
         more = {}
         if whole and filter.prepare is not None:
@@ -83,7 +86,7 @@ class HostCanvas(Canvas):
         for sample in range(self.samples):
             rows = slice(sample * frames, (sample + 1) * frames)
             if chosen is not None and not chosen.mask[sample]:
-                out[rows] = self.images[rows]
+                out[rows] = _cast(self.images[rows], whole)
                 continue
             own, beside = [
                 {name: x[sample] for name, x in numbers.items()}
@@ -124,7 +127,8 @@ def _filter(filter, images, params, more, out):
     if filter.joined:  # frames below each other
         images = images.reshape(1, -1, *images.shape[2:])
         out = out.reshape(images.shape)
-    if filter.of_bytes is not None and out.dtype == np.uint8:
+    floats = images.dtype != np.uint8 and not filter.amplifies
+    if filter.of_bytes is not None and out.dtype == np.uint8 and not floats:
         for image, into in zip(images, out, strict=True):
             if filter.writes:
                 into[...] = image
@@ -136,7 +140,12 @@ def _filter(filter, images, params, more, out):
     numbers = {name: np.reshape(x, (1, 1, 1, 1)) for name, x in params.items()}
     for image, into in zip(images, out, strict=True):
         result = filter.pixels(image[None].astype("float32", copy=False), numbers)[0]
-        into[...] = colors.whole(result) if out.dtype == np.uint8 else result
+        into[...] = _cast(result, out.dtype == np.uint8)
+
+
+def _cast(images, whole):
+    """Images that are to be bytes, or are to stay as they are."""
+    return colors.whole(images) if whole and images.dtype != np.uint8 else images
 
 
 def _holds(images, value):

@@ -47,15 +47,16 @@ class Tones(NamedTuple):
         )
 
 
-def colored(images, stages, whole):
+def colored(images, stages, whole, exact=False):
     """Images sent through stages; as they are, if there are none.
 
     Args:
         images: NHWC, of any dtype.
         stages: `Tones`, or stages of a canvas.
         whole: Whether results are bytes, else they are float32.
+        exact: Whether each byte must be rounded to the right side.
     """
-    steps = _steps(images, stages, whole)
+    steps = _steps(images, stages, whole, exact)
     if not steps:
         return images
     out = np.empty(images.shape, "uint8" if whole else "float32")
@@ -70,13 +71,14 @@ def colored(images, stages, whole):
     return out
 
 
-def _steps(images, stages, whole):
+def _steps(images, stages, whole, exact):
     """What is to be done to each image: functions of it, its number and a target."""
+    bends = [isinstance(stage, Tones) for stage in stages[1:]] + [exact]
     steps, tones = [], []
     bytes_now = images.dtype == np.uint8
     if not bytes_now and stages:
         steps.append(_as_floats)
-    for stage in stages:
+    for stage, exact in zip(stages, bends, strict=False):
         if bytes_now and not stage.mixes:
             tones.append(stage)
             continue
@@ -87,7 +89,7 @@ def _steps(images, stages, whole):
         if bytes_now and not _keeps_bytes(stage):
             bytes_now = False
             steps.append(_as_floats)
-        steps.append(_on_floats(stage) if not bytes_now else _on_bytes(stage))
+        steps.append(_on_bytes(stage, exact) if bytes_now else _on_floats(stage))
     if tones:
         steps.append(_toned(tones, images.shape[-1], whole))
     return steps
@@ -128,12 +130,15 @@ def _toned(stages, channels, whole):
     return step
 
 
-def _on_bytes(stage):
+def _on_bytes(stage, exact=False):
     """A linear map whose results are cut off as bytes are."""
     matrices = colors.matrices(*stage.map)
 
     def step(image, k, out):
-        return colors.mixed(image, matrices[_row(matrices, k)], out)
+        matrix = matrices[_row(matrices, k)]
+        if exact:
+            return colors.whole(colors.mixed(image.astype("float32"), matrix))
+        return colors.mixed(image, matrix, out)
 
     return step
 

@@ -1,19 +1,18 @@
 """The life of one augmentation call, written once."""
 
-import warnings
 from typing import Any
 
 import keras
 import numpy as np
 
 from perfkit import _backend, _check
-from perfkit._backend import dtype_of, ops
+from perfkit._backend import ops
 from perfkit._config import Configured
 from perfkit._random import Sampler, SeedStream
 from perfkit.augment import replay
 from perfkit.augment.modality import Modality
+from perfkit.augment.programs import Programs
 
-_MANY_PROGRAMS = 16
 # What holds of the values of every call; XLA cannot raise errors itself.
 _RULES = {
     "finite": "a matrix holds NaN or infinity. Check the images, arguments and "
@@ -23,13 +22,6 @@ _RULES = {
     "square": "a quarter turn needs square images. Crop or resize them to a square "
     "before the layer.",
 }
-
-
-class _Programs:
-    """Compiled programs by signature, out of sight of TensorFlow's tracking."""
-
-    def __init__(self):
-        self.compiled: dict[Any, Any] = {}
 
 
 class Augment(Configured, keras.layers.Layer):
@@ -70,7 +62,7 @@ class Augment(Configured, keras.layers.Layer):
         if seed is not None:
             seed = _check.integer(owner, "seed", seed, 0, 2**32 - 1)
         self.seed = seed
-        self._programs = _Programs()
+        self._programs = Programs()
         self._uncompiled = False
         if self.random:
             self._stream = SeedStream(self.seed)
@@ -328,24 +320,11 @@ class Augment(Configured, keras.layers.Layer):
 
         if not training and _backend.in_graph():
             return run  # a model that is exported should not need XLA
-        shapes = [tuple(x.shape) for x in keras.tree.flatten(inputs)]
-        if self._uncompiled or any(None in shape[1:] for shape in shapes):
+        if self._uncompiled:
             return run
-        shapes = keras.tree.map_structure(lambda x: (*x.shape, dtype_of(x)), inputs)
-        signature = (training, params is None, _backend.engine(), repr(shapes))
-        programs = self._programs.compiled
-        if signature not in programs:
-            if len(programs) == _MANY_PROGRAMS:
-                warnings.warn(
-                    f"{self.name} has compiled {_MANY_PROGRAMS} programs, one for "
-                    "each shape of its inputs, and compiles no more: other shapes "
-                    f"run uncompiled and slower. {self.modality.one_shape}. Received: "
-                    f"shapes={shapes}",
-                    stacklevel=3,
-                )
-                return run
-            programs[signature] = _backend.compiled(run)
-        return programs[signature]
+        return self._programs.of(
+            run, (training, params is None), inputs, self.name, self.modality.one_shape
+        )
 
     def _run(self, inputs, key, constants, training, params):
         canvas, layout = self.modality.to_canvas(inputs)

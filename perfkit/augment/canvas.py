@@ -5,36 +5,16 @@ matrices into one, whatever their order, because a bilinear resample and a linea
 colour map commute. The work is done once, when the picture is asked for.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from perfkit._backend import dtype_of, ops
 from perfkit.augment.chosen import change
 from perfkit.augment.motion import Motion, Sampling, compatible, merge
+from perfkit.augment.stage import Stage, then, through
 from perfkit.ops import boxes, color, paths, warp
 
 _ANY = Sampling()
 _SLACK = 1e-4  # of a box's area: for boxes at the very edge of the image
-
-
-class _Stage(NamedTuple):
-    """A colour map per image, then a cut-off at `bounds` if there are any."""
-
-    map: color.ColorMatrix
-    value_range: tuple[float, float] | None
-    bounds: tuple[Any, Any] | None
-
-    @property
-    def mixes(self):
-        """Whether channels are mixed with each other."""
-        return self.map.mixes
-
-    def joins(self, value_range):
-        """Whether a map that is cut off at `value_range` can be one with it."""
-        return self.value_range in (None, value_range)
-
-    def apply(self, values):
-        """New values of NHWC images."""
-        return _through([self], values, color.apply)
 
 
 class Canvas:
@@ -155,11 +135,11 @@ class Canvas:
             bounds = (self.per_image(low), self.per_image(high))
         m = color.spread(m, self.channels)
         m = color.ColorMatrix(self.per_image(m.mix), self.per_image(m.offset))
-        stage = _Stage(m, value_range, bounds)
+        stage = Stage(m, value_range, bounds)
         if self._fill is not None:
-            self._fill = _through([stage], self._fill, color.apply_to_colors)
+            self._fill = through([stage], self._fill, color.apply_to_colors)
         if self._stages and self._stages[-1].joins(value_range):
-            stage = _then(self._stages.pop(), stage)
+            stage = then(self._stages.pop(), stage)
         self._stages.append(stage)
 
     def mean(self):
@@ -187,12 +167,12 @@ class Canvas:
         values, coverage = self._values()
         values = ops.cast(values, "float32")
         if coverage is None:
-            return _through(self._stages, values, apply)
+            return through(self._stages, values, apply)
         fill = self._fill[:, None, None, :]
         if not self._stages:
             return values + (1.0 - coverage) * fill
         seen = values / ops.where(coverage > 0.0, coverage, 1.0)
-        seen = _through(self._stages, seen, apply)
+        seen = through(self._stages, seen, apply)
         return coverage * seen + (1.0 - coverage) * fill
 
     def _values(self):
@@ -350,25 +330,3 @@ class Canvas:
         if self.frames is None or x.shape[0] == 1:
             return x
         return ops.repeat(x, self.frames, axis=0)
-
-
-def _then(first, second):
-    bounds = second.bounds
-    if first.bounds is not None:
-        bounds = (
-            ops.maximum(first.bounds[0], second.bounds[0]),
-            ops.minimum(first.bounds[1], second.bounds[1]),
-        )
-    return _Stage(color.compose(second.map, first.map), second.value_range, bounds)
-
-
-def _through(stages, x, apply):
-    """Send pixels or single colours, channels last, through the stages."""
-    for stage in stages:
-        x = apply(stage.map, x)
-        if stage.bounds is not None:
-            low, high = stage.bounds
-            while len(low.shape) < len(x.shape):
-                low, high = low[:, None], high[:, None]
-            x = ops.minimum(ops.maximum(x, low), high)
-    return x

@@ -50,6 +50,7 @@ class CLAHE(PixelAugment):
     """
 
     counts_channels = True
+    amplifies = True
 
     def __init__(
         self,

@@ -109,5 +109,5 @@ class DropAugment(PixelAugment):
             return lambda places: host.levels(params["noise"], places, channels)
         if fill == "mean":
             fill = image.mean(axis=(0, 1), dtype="float32")
-        plain = colors.whole(np.asarray(fill, "float32"))
+        plain = colors.whole(np.array(fill, "float32", ndmin=1))
         return lambda _: plain

@@ -19,6 +19,8 @@ class Filter(NamedTuple):
         prepare: What of that is worked out for all samples at once: from `params` of
             the shape `(samples,)`, height and width, to more of them, `(samples, ...)`.
         writes: Whether `of_bytes` writes to the image it is given, and returns it.
+        amplifies: Whether small differences of values may become large. `of_bytes` then
+            takes float32 images too, of what was not rounded yet.
     """
 
     pixels: Callable[[Any, Any], Any]
@@ -28,3 +30,4 @@ class Filter(NamedTuple):
     of_bytes: Callable[[Any, Any], Any] | None = None
     prepare: Callable[[Any, int, int], dict[str, Any]] | None = None
     writes: bool = False
+    amplifies: bool = False

@@ -20,6 +20,7 @@ class PixelAugment(ImageAugment):
     of_bytes: Any = None  # see `Filter`, as for `prepare`
     prepare: Any = None
     writes = False
+    amplifies = False
 
     @property
     def result_range(self):
@@ -45,6 +46,7 @@ class PixelAugment(ImageAugment):
                 self.of_bytes,
                 self.prepare,
                 self.writes,
+                self.amplifies,
             ),
             params,
             chosen,

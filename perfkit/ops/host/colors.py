@@ -25,6 +25,8 @@ def matrices(mix, offset):
 def mixed(image, matrix, out=None):
     """Map the colours of an image of bytes or float32, in its dtype.
 
+    OpenCV counts bytes in thousandths: a few are rounded to the wrong side.
+
     Args:
         image: `(height, width, channels)`.
         matrix: Of `matrices`.
@@ -40,4 +42,7 @@ def mixed(image, matrix, out=None):
 
 def whole(values):
     """Floats as bytes, rounded and cut off."""
-    return np.clip(np.rint(values), 0.0, _TOP).astype("uint8")
+    rows = np.clip(values, 0.0, _TOP).reshape(len(values), -1)
+    return (
+        cv2().convertScaleAbs(rows).reshape(values.shape)
+    )  # NumPy takes 20 times as long

@@ -33,21 +33,32 @@ def equalize(image, bins=_TOP + 1):
 
 
 def clahe(image, clip_limit, tiles, per_channel):
-    """See `perfkit.ops.histogram.clahe`; of luma, unless `per_channel`."""
+    """See `perfkit.ops.histogram.clahe`; of luma, unless `per_channel`.
+
+    The image may be one of floats, from 0 to 255; the result is one of bytes.
+    """
     engine = cv2().createCLAHE(float(clip_limit), tuple(tiles[::-1]))
     channels = image.shape[-1]
     if per_channel or channels < 3:
-        planes = [
-            engine.apply(np.ascontiguousarray(image[..., k])) for k in range(channels)
-        ]
+        planes = [engine.apply(_bytes(image[..., k])) for k in range(channels)]
         return np.stack(planes, axis=-1)
     rgb = image if channels == 3 else np.ascontiguousarray(image[..., :3])
     luma = cv2().transform(rgb, np.array([LUMA]))
-    change = cv2().subtract(engine.apply(luma), luma, dtype=cv2().CV_16S)
+    change = cv2().subtract(
+        engine.apply(_bytes(luma)),
+        luma,
+        dtype=cv2().CV_16S if luma.dtype == np.uint8 else cv2().CV_32F,
+    )
     changed = cv2().add(rgb, cv2().merge([change] * 3), dtype=cv2().CV_8U)
     if channels == 3:
         return changed
-    return np.concatenate([changed, image[..., 3:]], axis=-1)
+    return np.concatenate([changed, _bytes(image[..., 3:])], axis=-1)
+
+
+def _bytes(values):
+    if values.dtype == np.uint8:
+        return np.ascontiguousarray(values)
+    return np.rint(values).clip(0, _TOP).astype("uint8")
 
 
 def _planes(image):
