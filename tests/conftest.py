@@ -1,10 +1,13 @@
-"""Test ids that are the same in every worker, and what JAX leaves to the slow run."""
+"""Test ids that are the same in every worker, and what keeps the default run short."""
 
 import keras
 import pytest
 
+from tests.conformance import common
+
 # What operations make, against oracles. By default these run on TensorFlow alone:
-# `test_augment_backends` compares what every operation makes on both backends.
+# `test_augment_backends` compares what every operation makes on both backends. Nor do
+# they compile there: `test_conformance` compares programs with what they are made from.
 ORACLES = {
     "test_audio",
     "test_blur",
@@ -38,9 +41,11 @@ ORACLES = {
     "test_targets",
     "test_text",
 }
+# Under JAX these go through a second process, or are the same code a second time.
+ALIKE = {"test_compress", "test_docs"}
 # The suites are of one operation after the other; by default JAX runs them on these.
 SUITES = {"test_conformance", "test_array_conformance"}
-TYPICAL = {"RandomRotation", "RandomGamma", "CutMix", "Pipeline", "AudioNoise"}
+TYPICAL = {"RandomGamma", "CutMix", "Pipeline", "AudioNoise"}
 
 
 def pytest_make_parametrize_id(config, val, argname):
@@ -53,8 +58,14 @@ def pytest_collection_modifyitems(items):
     if keras.backend.backend() != "jax":
         return
     for item in items:
-        if item.path.stem in ORACLES or _is_one_of_many(item):
+        if item.path.stem in ORACLES | ALIKE or _is_one_of_many(item):
             item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(autouse=True)
+def _uncompiled_oracles(request, monkeypatch):
+    if request.path.stem in ORACLES:
+        common.run_cheaply(monkeypatch)
 
 
 def _is_one_of_many(item):

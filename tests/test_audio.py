@@ -8,15 +8,9 @@ from scipy import stats
 from perfkit import augment
 from perfkit._backend import ops
 from perfkit.ops import clip
-from tests.conformance.common import run_cheaply
 from tests.oracles import drawn, to_numpy
 
 LENGTHS = np.array([50, 64, 33, 20], "int32")
-
-
-@pytest.fixture(autouse=True)
-def _cheaply(monkeypatch):
-    run_cheaply(monkeypatch)
 
 
 def waveforms(*shape, seed=0):

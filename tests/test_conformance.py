@@ -70,12 +70,13 @@ ROWS = [
 
 
 def row(op, arguments, check):
-    """A parameter of the test; programs of second rows are slow and much alike."""
+    """A parameter of the test; some programs are slow and much like others."""
     rows = [kwargs for other, kwargs in CASES if other is op]
     number = rows.index(arguments)
     name = f"{op.__name__}-{number + 1}" if len(rows) > 1 else op.__name__
     slow = getattr(check, "slow", False)
-    slow = slow or (number > 0 and getattr(check, "compiled", False))
+    alike = number > 0 or op is augment.RandAugment
+    slow = slow or (alike and getattr(check, "compiled", False))
     return pytest.param(
         op,
         arguments,

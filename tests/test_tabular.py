@@ -6,13 +6,7 @@ import pytest
 from scipy import stats
 
 from perfkit import augment
-from tests.conformance.common import run_cheaply
 from tests.oracles import drawn, to_numpy
-
-
-@pytest.fixture(autouse=True)
-def _cheaply(monkeypatch):
-    run_cheaply(monkeypatch)
 
 
 def rows(samples, features, seed=0):
@@ -58,10 +52,10 @@ def test_each_row_has_a_share_of_its_own():
 def test_any_feature_and_any_other_row_is_as_likely():
     data = numbered(6, 5)
     layer = augment.FeatureCorruption(0.4, seed=1)
-    out = np.concatenate([to_numpy(layer(data)) for _ in range(300)])
-    data = np.tile(data, (300, 1))
+    out = np.concatenate([to_numpy(layer(data)) for _ in range(100)])
+    data = np.tile(data, (100, 1))
     column, row = np.divmod(out, 1000.0)
-    assert np.array_equal(column, np.tile(np.arange(5), (1800, 1)))  # its own feature
+    assert np.array_equal(column, np.tile(np.arange(5), (600, 1)))  # its own feature
     corrupted = out != data
     assert stats.chisquare(corrupted.sum(axis=0)).pvalue > 1e-3
     step = (row - data % 1000) % 6

@@ -9,7 +9,7 @@ from scipy import stats
 from perfkit import augment
 from perfkit._backend import ops
 from perfkit.ops import choice, noise, spans
-from tests.conformance.common import run_cheaply, run_uncompiled
+from tests.conformance.common import run_uncompiled
 from tests.oracles import drawn, to_numpy
 
 SPECIAL = [0, 1, 2, 3]
@@ -22,11 +22,6 @@ OPERATIONS = {
     "spans": lambda **kwargs: augment.SpanMasking(MASK, **kwargs),
 }
 each = pytest.mark.parametrize("operation", OPERATIONS)
-
-
-@pytest.fixture(autouse=True)
-def _cheaply(monkeypatch):
-    run_cheaply(monkeypatch)
 
 
 @pytest.fixture

@@ -4,6 +4,9 @@ import os
 import subprocess
 import sys
 
+import keras
+import pytest
+
 SCRIPT = """
 import sys
 sys.modules["tensorflow"] = None  # importing it raises ImportError
@@ -32,6 +35,7 @@ assert len(model.losses) == 1
 """
 
 
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="once is enough")
 def test_the_families_run_on_jax_alone():
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT],
