@@ -53,7 +53,8 @@ class AugMix(PolicyAugment):
     Example:
         >>> import numpy as np
         >>> image = np.full((4, 8, 8, 3), 100, "uint8")
-        >>> AugMix(dtype="uint8")(image).shape == (4, 8, 8, 3)
+        >>> mix = AugMix(num_chains=1, chain_depth=1, dtype="uint8")
+        >>> mix(image).shape == (4, 8, 8, 3)
         True
 
     Reference: Hendrycks et al., AugMix: A Simple Data Processing Method to Improve
