@@ -76,8 +76,6 @@ def _steps(images, stages, whole, exact):
     bends = [isinstance(stage, Tones) for stage in stages[1:]] + [exact]
     steps, tones = [], []
     bytes_now = images.dtype == np.uint8
-    if not bytes_now and stages:
-        steps.append(_as_floats)
     for stage, exact in zip(stages, bends, strict=False):
         if bytes_now and not stage.mixes:
             tones.append(stage)
@@ -86,9 +84,7 @@ def _steps(images, stages, whole, exact):
             bytes_now = tones[-1].value_range == BYTES
             steps.append(_toned(tones, images.shape[-1], bytes_now))
             tones = []
-        if bytes_now and not _keeps_bytes(stage):
-            bytes_now = False
-            steps.append(_as_floats)
+        bytes_now = bytes_now and _keeps_bytes(stage)
         steps.append(_on_bytes(stage, exact) if bytes_now else _on_floats(stage))
     if tones:
         steps.append(_toned(tones, images.shape[-1], whole))
@@ -105,14 +101,10 @@ def _keeps_bytes(stage):
     )
 
 
-def _as_floats(image, _k, _out):
-    return image.astype("float32", copy=False)
-
-
 def _toned(stages, channels, whole):
-    """One look-up for all stages."""
-    if whole and len(stages) == 1 and not isinstance(stages[0], Tones):
-        return _on_bytes(stages[0])
+    """One look-up for all stages, or a linear map where that is all."""
+    if len(stages) == 1 and not isinstance(stages[0], Tones):
+        return _on_bytes(stages[0]) if whole else _on_floats(stages[0])
     values = _LEVELS
     if isinstance(stages[0], Tones):
         values = np.broadcast_to(values, (1, 1, 256, channels))
@@ -137,25 +129,30 @@ def _on_bytes(stage, exact=False):
     def step(image, k, out):
         matrix = matrices[_row(matrices, k)]
         if exact:
-            return colors.whole(colors.mixed(image.astype("float32"), matrix))
+            return colors.whole(colors.mixed(_floats(image), matrix))
         return colors.mixed(image, matrix, out)
 
     return step
 
 
 def _on_floats(stage):
+    """Any stage, of images of any dtype."""
     if isinstance(stage, Tones):
-        return lambda image, k, _: stage.part(k).apply(image[None])[0]
+        return lambda image, k, _: stage.part(k).apply(_floats(image)[None])[0]
     matrices = colors.matrices(*stage.map)
 
     def step(image, k, out):
-        image = colors.mixed(image, matrices[_row(matrices, k)], out)
+        image = colors.mixed(_floats(image), matrices[_row(matrices, k)], out)
         if stage.bounds is not None:
             low, high = [edge[_row(edge, k), 0] for edge in stage.bounds]
             image = np.clip(image, low, high, out=image)
         return image
 
     return step
+
+
+def _floats(image):
+    return image.astype("float32", copy=False)
 
 
 def _row(array, k):
