@@ -76,7 +76,7 @@ def _steps(images, stages, whole, exact):
     bends = [isinstance(stage, Tones) for stage in stages[1:]] + [exact]
     steps, tones = [], []
     bytes_now = images.dtype == np.uint8
-    for stage, exact in zip(stages, bends, strict=False):
+    for stage, bend in zip(stages, bends, strict=False):
         if bytes_now and not stage.mixes:
             tones.append(stage)
             continue
@@ -85,7 +85,7 @@ def _steps(images, stages, whole, exact):
             steps.append(_toned(tones, images.shape[-1], bytes_now))
             tones = []
         bytes_now = bytes_now and _keeps_bytes(stage)
-        steps.append(_on_bytes(stage, exact) if bytes_now else _on_floats(stage))
+        steps.append(_on_bytes(stage, bend) if bytes_now else _on_floats(stage))
     if tones:
         steps.append(_toned(tones, images.shape[-1], whole))
     return steps

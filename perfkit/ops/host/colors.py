@@ -25,7 +25,8 @@ def matrices(mix, offset):
 def mixed(image, matrix, out=None):
     """Map the colours of an image of bytes or float32, in its dtype.
 
-    OpenCV counts bytes in thousandths: a few are rounded to the wrong side.
+    Where channels are mixed, OpenCV counts bytes in thousandths, and a few are rounded
+    to the wrong side.
 
     Args:
         image: `(height, width, channels)`.
