@@ -7,6 +7,7 @@ conformance suite compares the host with the device itself.
 import functools
 
 import keras
+import ml_dtypes
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -15,6 +16,7 @@ from perfkit import augment
 from perfkit.augment import _layout, replay
 from perfkit.augment.canvas import Canvas
 from perfkit.ops.host import look_up
+from perfkit.ops.warp import FILL_MODES
 from tests.cases import CASES, build
 
 EDGE = 3  # pixels, where OpenCV rounds places to 1/32 pixel
@@ -31,7 +33,8 @@ KINDS = {
     "floats": lambda images: images.astype("float32") + 0.25,
     "one channel": lambda images: images[..., :1],
     "four channels": lambda images: np.concatenate([images, images[..., :1]], -1),
-    "six channels": lambda images: np.concatenate([images, images[..., ::-1]], -1),
+    "seven channels": lambda images: images.repeat(3, axis=-1)[..., :7],
+    "half floats": lambda images: images.astype(ml_dtypes.bfloat16),
     "videos": lambda images: np.stack([images, images[:, ::-1]], axis=1),
     "backwards": lambda images: images[:, :, ::-1],
     "whole numbers": lambda images: images.astype("int32"),
@@ -127,6 +130,77 @@ def test_levels_are_not_off_before_what_makes_much_of_them(
     difference = difference[:, EDGE:-EDGE, EDGE:-EDGE]
     assert difference.mean() < 0.35  # as if rounded once
     assert np.quantile(difference, 0.999) < 3.0
+
+
+def moved_and_coloured(fill_mode, colours):
+    """A pipeline that loses nothing, if pixels are moved once."""
+    there, back = [
+        augment.RandomTranslation(
+            (shift, shift), (0.05, 0.1), fill_mode=fill_mode, fill_value=200.0
+        )
+        for shift in (0.5, -0.45)
+    ]
+    turn = augment.RandomRotation(0.05, fill_mode=fill_mode, fill_value=200.0)
+    contrast = augment.RandomContrast((0.5, 0.6))
+    layers = [there, *colours, turn, contrast, back, augment.RandomBrightness(0.1)]
+    return augment.Pipeline(layers, bounding_box_format="xyxy", min_visible=0.4, seed=1)
+
+
+@pytest.mark.parametrize("fill_mode", FILL_MODES)
+@pytest.mark.parametrize(
+    "colours",
+    [
+        [augment.RandomInvert(1.0)],
+        [augment.RandomBrightness(0.1), augment.RandomContrast(0.3)],
+        [augment.RandomGamma(0.5)],
+        [augment.RandomInvert(1.0), augment.RandomGamma(0.5), JITTER],
+        [augment.RandomSharpness((0.6, 0.8))],
+    ],
+    ids=lambda layers: "-".join(type(layer).__name__ for layer in layers),
+)
+@pytest.mark.parametrize("kind", ["bytes", "floats", "videos"])
+def test_colours_between_motions_lose_nothing(colours, fill_mode, kind, monkeypatch):
+    images = KINDS.get(kind, np.asarray)(photographs(48, 48, 3))
+    layer = moved_and_coloured(fill_mode, colours)
+    inputs, params = with_annotations(images), layer.sample(4, seed=5)
+    found = layer.on_host(inputs, params)
+    expected = plainly(layer, inputs, params, monkeypatch)
+    difference = np.abs(found.pop("images") - expected.pop("images"))
+    assert difference.mean() < 1.0
+    assert np.quantile(difference, 0.98) < 3.0  # the edges of what is filled
+    for our, their in zip(
+        *[keras.tree.flatten(x["bounding_boxes"]) for x in (found, expected)],
+        strict=True,
+    ):
+        np.testing.assert_allclose(our, their, atol=0.01)
+    masks = found["segmentation_masks"] == expected["segmentation_masks"]
+    assert masks.mean() > 0.98
+
+
+def test_the_order_of_what_is_chosen_is_that_of_the_device(monkeypatch):
+    layers = [
+        augment.RandomGamma(0.8),
+        augment.RandomRotation(0.1),
+        augment.RandomBrightness(0.3),
+    ]
+    order = augment.RandomOrder(layers)
+    layer = augment.Pipeline([order, order], bounding_box_format="xyxy", seed=1)
+    inputs = with_annotations(photographs(36, 36, 3))
+    for seed in range(8):  # the hull of a hull is not the hull
+        params = layer.sample(4, seed=seed)
+        found = layer.on_host(inputs, params)["bounding_boxes"]
+        expected = plainly(layer, inputs, params, monkeypatch)["bounding_boxes"]
+        np.testing.assert_allclose(found["boxes"], expected["boxes"], atol=1e-3)
+
+
+def test_what_comes_out_is_not_what_went_in():
+    inputs = with_annotations(photographs(8, 8, 3))
+    layer = augment.RandomBrightness(0.2, bounding_box_format="xyxy")
+    outputs = layer.on_host(inputs)
+    for array in keras.tree.flatten(outputs):
+        assert not any(
+            np.shares_memory(array, given) for given in keras.tree.flatten(inputs)
+        )
 
 
 @pytest.mark.parametrize(

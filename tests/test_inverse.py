@@ -103,6 +103,15 @@ class Identity(keras.layers.Layer):
         return keras.ops.cast(images, "float32")
 
 
+@pytest.mark.parametrize("way", ["apply", "inverse", "on_host"])
+def test_parameters_of_another_layer_are_refused(way):
+    flip, turn = augment.RandomFlip(), augment.RandomRotation(0.1)
+    longer = augment.Pipeline([flip, turn])
+    for layer, other in ((flip, turn), (longer, augment.Pipeline([flip]))):
+        with pytest.raises(ValueError, match=rf"{layer.name}: `params` must be"):
+            getattr(layer, way)(photographs(), other.sample(4))
+
+
 def test_masks_are_averaged_in_place():
     layers = [augment.RandomFlip(), augment.RandomRotation(0.03)]
     pipeline = augment.Pipeline(layers, seed=1)
@@ -173,6 +182,21 @@ class Corner(keras.layers.Layer):
         y = ops.cast(ops.argmax(ops.max(images[..., 0], axis=2), axis=1), "float32")
         boxes = ops.stack([x, y, x + 1, y + 1], axis=-1)[:, None]
         return {"boxes": boxes, "scores": ops.ones_like(boxes[..., 0])}
+
+
+def test_an_average_is_saved_with_its_model_and_pipeline(tmp_path):
+    inputs = keras.Input((32, 40, 3))
+    model = keras.Sequential([inputs, keras.layers.Flatten(), keras.layers.Dense(2)])
+    pipeline = augment.Pipeline([augment.RandomFlip(seed=1)])
+    layer = augment.TestTimeAugmentation(model, pipeline, 3, original=False, seed=4)
+    whole = keras.Model(inputs, layer(inputs))
+    whole.save(tmp_path / "whole.keras")
+    loaded = keras.models.load_model(tmp_path / "whole.keras")
+    again = to_numpy(loaded(photographs()))
+    np.testing.assert_allclose(again, to_numpy(whole(photographs())), rtol=1e-5)
+    twin = augment.TestTimeAugmentation.from_config(layer.get_config())
+    assert (twin.samples, twin.original, twin.seed) == (3, False, 4)
+    assert isinstance(twin.pipeline.layers[0], augment.RandomFlip)
 
 
 def test_boxes_are_put_side_by_side_in_place():

@@ -184,9 +184,11 @@ def by_opencv(channel, limit, tiles):
     return cv2.createCLAHE(float(limit), tiles[::-1]).apply(channel).astype("float32")
 
 
-def nearly_rounded(actual, expected):
-    """Equal but for the decimals, which OpenCV rounds."""
-    np.testing.assert_allclose(actual, expected, rtol=0, atol=0.5 + 1e-3)
+def as_rounded(actual, expected):
+    """Equal but for halves, which float32 rounds to either side."""
+    off = np.abs(actual - np.array(expected))
+    assert off.max() < 1.0 + 1e-3
+    assert np.mean(off > 1e-3) < 0.02
 
 
 @pytest.mark.parametrize(("size", "tiles"), TILED.values(), ids=TILED)
@@ -197,7 +199,7 @@ def test_clahe_is_that_of_opencv(size, tiles):
     function = _backend.compiled(functools.partial(histogram.clahe, tiles=tiles))
     out = function(images, limits[:, None, None, None])
     expected = [by_opencv(image, limit, tiles) for limit in limits]
-    nearly_rounded(to_numpy(out)[..., 0], expected)
+    as_rounded(to_numpy(out)[..., 0], expected)
 
 
 @every_range
@@ -212,7 +214,7 @@ def test_clahe_takes_each_channel_and_each_limit(value_range):
         for image, limit in zip(images, limits, strict=True)
     ]
     share = (out - value_range[0]) / (value_range[1] - value_range[0])
-    nearly_rounded(255 * share, np.moveaxis(np.array(expected), 1, -1))
+    as_rounded(255 * share, np.moveaxis(np.array(expected), 1, -1))
 
 
 @pytest.mark.parametrize("channels", [3, 5])
@@ -221,10 +223,11 @@ def test_clahe_of_colours_moves_them_along_with_the_luma(channels):
     halves = image[..., :3] @ np.array([299, 587, 114]) % 1000 == 500
     image[..., 0] += halves  # which float32 and float64 round either way
     luma = image[..., :3] @ LUMA
-    change = by_opencv(np.rint(luma).astype("uint8"), 3.0, (8, 8)) - luma
+    luma = np.rint(luma)
+    change = by_opencv(luma.astype("uint8"), 3.0, (8, 8)) - luma
     expected = image.astype("float64")
     expected[..., :3] = np.clip(expected[..., :3] + change[..., None], 0, 255)
-    nearly_rounded(to_numpy(augment.CLAHE((0, 255), (3.0, 3.0))(image)), expected)
+    as_rounded(to_numpy(augment.CLAHE((0, 255), (3.0, 3.0))(image)), expected)
 
 
 @pytest.mark.parametrize("factor", [0.0, 0.3, 0.5, 1.0])

@@ -276,6 +276,22 @@ def test_annotations_follow_a_policy():
     )
 
 
+def test_masks_are_filled_and_blended_as_asked():
+    inputs = {
+        "images": np.zeros((8, 16, 16, 3), "uint8"),
+        "segmentation_masks": np.ones((8, 16, 16, 1), "uint8"),
+    }
+    layer = augment.TrivialAugmentWide(mask_fill_value=255, seed=1)
+    for outputs in (layer(inputs), layer.on_host(inputs)):
+        masks = to_numpy(outputs["segmentation_masks"])
+        assert set(np.unique(masks)) == {1, 255}
+    blended = augment.TrivialAugmentWide(mask_interpolation="bilinear", seed=1)
+    with pytest.raises(ValueError, match="integer masks are classes"):
+        blended(inputs)
+    with pytest.raises(ValueError, match="cannot hold `mask_fill_value=300`"):
+        augment.RandAugment(mask_fill_value=300)(inputs)
+
+
 def test_one_channel_and_six_are_served():
     for channels in (1, 6):
         images = np.repeat(photograph()[None, ..., :1], channels, axis=-1)

@@ -13,14 +13,20 @@ from perfkit.augment.canvas import Canvas
 from perfkit.ops.host import colors, cv2, flat
 from perfkit.ops.host.warp import warped
 
+_TOP = 255
+
 
 class HostCanvas(Canvas):
     """See `Canvas`; images are NumPy arrays."""
 
+    _apart = False  # whether colours are mapped before what lies outside is filled
+
     def _go(self, motion, size):
-        if self._stages:  # colours go first, or the fill would be mapped too
+        if any(isinstance(stage, Tones) for stage in self._stages):
             self.settle()
         super()._go(motion, size)
+        if self._stages and motion.sampling.fill_mode == "constant":
+            self._apart = True
 
     def picture(self):
         return self._painted(self._keeps_bytes())
@@ -34,7 +40,8 @@ class HostCanvas(Canvas):
     def _settle(self, whole, exact=False):
         self.images = self._painted(whole, exact)
         motion, self._motion = self._motion, None
-        self._stages, self._fill = [], None
+        self._stages, self._fill, self._resampled = [], None, None
+        self._apart = False
         if motion is not None:
             self._move_annotations(motion)
 
@@ -45,38 +52,57 @@ class HostCanvas(Canvas):
         """Whether what is pending leaves images of bytes."""
         if self.images.dtype != np.uint8:
             return False
+        if self._apart and not ((self._fill >= 0.0) & (self._fill <= _TOP)).all():
+            return False
         return not self._stages or self._stages[-1].value_range == BYTES
 
     def _painted(self, whole, exact=False):
-        images = self.images
-        if self._motion is not None:
-            images = self._warped(images, self._motion)
-        return colored(images, self._stages, whole, exact)
+        images, coverage = self._values()
+        images = colored(images, self._stages, whole, exact)
+        if coverage is not None:
+            fills = np.broadcast_to(self._fill, (len(images), self.channels))
+            for image, part, fill in zip(images, coverage, fills, strict=True):
+                _fill(image, part, fill)
+        return images
 
     def mean(self):
         if any(isinstance(stage, Tones) for stage in self._stages):
             self.settle()
-        motion, self._motion = self._motion, None
-        if motion is not None:  # colours are still to come
-            self.images = self._warped(self.images, motion)
-            self._move_annotations(motion)
-        mean = np.stack([_mean(image) for image in self.images])
+        images, coverage = self._values()
+        mean = np.stack([_mean(image) for image in images])
+        seen = 1.0
+        if coverage is not None:
+            seen = np.stack([_mean(part) for part in coverage]) * (1.0 / _TOP)
+            known = zip(images, coverage, strict=True)
+            known = [_mean(image * (part > _TOP / 2)) for image, part in known]
+            mean = np.stack(known) / np.maximum(seen, 1e-6)
         for stage in self._stages:
             mean = _through_map(stage.map, mean)
+        if coverage is not None:
+            mean = seen * mean + (1.0 - seen) * self._fill
         if self.frames is not None:
             mean = mean.reshape(self.samples, self.frames, -1).mean(axis=1)
         return mean.astype("float32")
 
+    @property
+    def pending(self):
+        # As on the device, which is done with single values at once.
+        tones = bool(self._stages) and isinstance(self._stages[-1], Tones)
+        return super().pending and not tones
+
     def change(self, filter, params, chosen=None):
         if filter.pointwise:
+            if self._apart:
+                self._settle(self._keeps_bytes(), exact=True)
             params = {name: self.spread(x) for name, x in params.items()}
             mask = None if chosen is None else self.per_image(chosen.mask)
             tones = Tones(filter.pixels, params, mask, filter.value_range)
             self._stages.append(tones)
             return
         whole = filter.value_range in (None, BYTES) and self._are_bytes()
-        if whole and filter.amplifies and self.pending:
+        if whole and filter.amplifies and (self._motion or self._stages):
             self.images = self.images.astype("float32")  # not rounded in between
+            self._resampled = None
         self._settle(self._keeps_bytes(), exact=True)
         frames = self.frames or 1
         out = np.empty(self.images.shape, "uint8" if whole else "float32")
@@ -94,6 +120,20 @@ class HostCanvas(Canvas):
             ]
             _filter(filter, self.images[rows], own, beside, out[rows])
         self.images = out
+
+    def _values(self):
+        if self._motion is None:
+            return self.images, None
+        if self._resampled is None:
+            coverage, motion = None, self._motion
+            if self._apart:
+                coverage = np.full((*self.images.shape[:3], 1), _TOP, "uint8")
+                nothing = motion.sampling._replace(fill_value=0.0)
+                coverage = self._warped(coverage, motion._replace(sampling=nothing))
+                beyond = motion.sampling._replace(fill_mode="nearest")
+                motion = motion._replace(sampling=beyond)
+            self._resampled = self._warped(self.images, motion), coverage
+        return self._resampled
 
     def _warped(self, images, motion):
         how = motion.sampling
@@ -143,6 +183,15 @@ def _filter(filter, images, params, more, out):
         into[...] = _cast(result, out.dtype == np.uint8)
 
 
+def _fill(image, coverage, value):
+    """Write a colour where an image does not cover its frame, 255 standing for all."""
+    y, x = np.nonzero(coverage[..., 0] < _TOP)
+    if len(y):
+        seen = coverage[y, x] * np.float32(1.0 / _TOP)
+        blend = seen * image[y, x] + (1.0 - seen) * value
+        image[y, x] = _cast(blend, image.dtype == np.uint8)
+
+
 def _cast(images, whole):
     """Images that are to be bytes, or are to stay as they are."""
     return colors.whole(images) if whole and images.dtype != np.uint8 else images
@@ -161,6 +210,6 @@ def _through_map(m, values):
 
 
 def _mean(image):
-    if image.shape[-1] <= 4:
+    if image.shape[-1] <= 4 and image.dtype in (np.uint8, np.float32):
         return np.array(cv2().mean(flat(image))[: image.shape[-1]])
     return image.mean(axis=(0, 1), dtype="float64")

@@ -76,7 +76,8 @@ class Images(Modality):
         if getattr(images.shape, "rank", 0) is None:
             raise ValueError(
                 f"{name}: images have an unknown rank. Say it before the layer: "
-                "`images = tf.ensure_shape(images, (None, None, 3))`."
+                "`images = tf.ensure_shape(images, (None, None, None, 3))`, batches "
+                "of three channels."
             )
         rank = len(images.shape)
         if rank not in (3, 4, 5):
@@ -213,11 +214,17 @@ class Images(Modality):
 _BOXED = ("boxes", "labels")
 
 
+def _kind(annotation):
+    if isinstance(annotation, dict):
+        return f"the keys {sorted(annotation)}"
+    return type(annotation).__name__
+
+
 def _check_boxes(name, annotation, bounding_box_format):
     if not isinstance(annotation, dict) or "boxes" not in annotation:
         raise ValueError(
             f"{name}: 'bounding_boxes' must be a dict with the key 'boxes', and "
-            f"'labels' beside it. Received: {type(annotation).__name__}"
+            f"'labels' beside it. Received: {_kind(annotation)}"
         )
     if bounding_box_format is None:
         raise ValueError(

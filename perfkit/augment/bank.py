@@ -67,9 +67,7 @@ class Settings(NamedTuple):
     """What all operations of a policy share."""
 
     value_range: tuple[float, float]
-    interpolation: str
-    fill_mode: str
-    fill_value: float
+    sampling: Sampling
     pixels: bool = False  # whether translations are in pixels
 
 
@@ -126,8 +124,7 @@ def _move(canvas, operation, value, settings, limits):
     matrix = affine.rotation(turns, center) + (
         affine.matrix([[0.0, shear_x, right], [shear_y, 0.0, down], [0.0, 0.0, 0.0]])
     )
-    how = settings.interpolation, settings.fill_mode, settings.fill_value
-    canvas.move(matrix, canvas.size, Sampling(*how, "nearest"))
+    canvas.move(matrix, canvas.size, settings.sampling)
 
 
 def _recolor(canvas, operation, value, settings, limits):

@@ -140,7 +140,7 @@ class Augment(Configured, keras.layers.Layer):
         Raises:
             ValueError: If `params` are not those of this layer and batch.
         """
-        return self._checked_call(inputs, {}, replay.from_user(self.name, params))
+        return self._checked_call(inputs, {}, self._drawn(params))
 
     def inverse(
         self, outputs, params, *, size=None, fill_value=0.0, mask_fill_value=0.0
@@ -166,10 +166,10 @@ class Augment(Configured, keras.layers.Layer):
             ValueError: If samples were mixed, if where pixels went depended on boxes,
                 or if `size` is missing.
         """
-        params = replay.from_user(self.name, params)
-        inputs, hand_back = self._prepared(outputs, None)
         if self.mixes:
             raise ValueError(f"{self.name}: what was mixed cannot be taken apart.")
+        params = self._drawn(params)
+        inputs, hand_back = self._prepared(outputs, None)
         inputs = keras.tree.map_structure(keras.ops.convert_to_tensor, inputs)
         params = keras.tree.map_structure(
             lambda x: None if x is None else keras.ops.convert_to_tensor(x), params
@@ -198,7 +198,7 @@ class Augment(Configured, keras.layers.Layer):
             ValueError: If the inputs cannot be augmented, or `params` are not theirs.
         """
         if params is not None:
-            params = replay.from_user(self.name, params)
+            params = self._drawn(params)
         inputs, hand_back = self._prepared(inputs, None)
         with _backend.scope("numpy"):
             inputs = keras.tree.map_structure(np.asarray, inputs)
@@ -212,6 +212,11 @@ class Augment(Configured, keras.layers.Layer):
                 params = self._host_draws.next(self, samples)
             outputs, kept = self._run(inputs, None, self.constants(), True, params)
             self._check_rules(kept)
+        given = keras.tree.flatten(inputs)
+        outputs = keras.tree.map_structure(  # writing to one must not change the other
+            lambda x: x.copy() if any(np.may_share_memory(x, y) for y in given) else x,
+            outputs,
+        )
         return hand_back(outputs)
 
     def __call__(self, inputs, training=None, **kwargs):
@@ -250,6 +255,13 @@ class Augment(Configured, keras.layers.Layer):
         else:
             outputs = super().__call__(inputs, **kwargs)
         return hand_back(outputs)
+
+    def _drawn(self, params):
+        """Parameters of a user, checked."""
+        params = replay.from_user(self.name, params)
+        with _backend.scope("numpy"):
+            self._host_draws.check(self, params)
+        return params
 
     def _prepared(self, inputs, training):
         """What a program takes of the inputs, and how its outputs are handed back."""

@@ -79,7 +79,8 @@ class Canvas:
         if not isinstance(self.channels, int):
             raise ValueError(
                 f"{name}: images have an unknown number of channels. Say it before the "
-                "layer: `images = tf.ensure_shape(images, (None, None, 3))`."
+                "layer: `images = tf.ensure_shape(images, (None, None, None, 3))`, "
+                "batches of three."
             )
 
     def move(self, matrix, size, sampling=_ANY, affine=True) -> None:

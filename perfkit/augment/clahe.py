@@ -4,7 +4,7 @@ import keras
 
 from perfkit import _check
 from perfkit.augment.pixel import PixelAugment
-from perfkit.ops import color, histogram
+from perfkit.ops import color, histogram, points
 from perfkit.ops.host import tones
 
 
@@ -12,8 +12,8 @@ from perfkit.ops.host import tones
 class CLAHE(PixelAugment):
     """Equalize each image place by place, by the histograms of tiles around it.
 
-    Of RGB the luma is equalized, and colours move along with it: further channels
-    stay. One or two channels are equalized each by itself.
+    Of RGB the luma is equalized, in whole levels, and colours move along with it:
+    further channels stay. One or two channels are equalized each by itself.
 
     Args:
         value_range: `(low, high)` of the pixel values, of which 256 levels are told
@@ -81,7 +81,11 @@ class CLAHE(PixelAugment):
 
         if self.per_channel or images.shape[-1] < 3:
             return equalize(images)
-        return color.map_luma(images, equalize, self.value_range)
+
+        def change(luma):
+            return equalize(luma) - points.whole_levels(luma, self.value_range)
+
+        return color.map_luma(images, change, self.value_range)
 
     def of_bytes(self, image, params):
         limit, tiles = params["clip_limit"], self.tile_grid_size

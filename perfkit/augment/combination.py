@@ -44,7 +44,10 @@ class Combination(Augment):
             _check.fail(owner, "layers", "a list of at least one layer", layers)
         for layer in layers:
             if not isinstance(layer, Augment):
-                expected = "perfkit augmentation layers; put others before or after it"
+                expected = (
+                    "augmentation layers that perfkit.augment has made; put others "
+                    "before or after it, or translate them with `from_keras`"
+                )
                 _check.fail(owner, "layers", expected, layer, TypeError)
         kinds = {type(layer.modality) for layer in layers}
         if len(kinds) > 1:

@@ -50,6 +50,7 @@ def augment_dataset(dataset, layer, *, seed=0, first=0) -> Any:
     word, other = [int(word) for word in replay.key(owner, seed)]
     start = (other * _EPOCH + 2**31) % 2**32 - 2**31
     tf = _backend.tensorflow()
+    dataset = _check.instance(owner, "dataset", dataset, tf.data.Dataset)
 
     def augmented(number, element):
         key = tf.stack([word, tf.cast(number, "int32") + start])

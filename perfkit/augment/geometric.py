@@ -1,11 +1,9 @@
 """The family of operations that move pixels by one homography."""
 
-import numpy as np
-
 from perfkit import _check
 from perfkit._backend import dtype_of, ops
 from perfkit.augment.image import ImageAugment
-from perfkit.augment.motion import Sampling
+from perfkit.augment.motion import Sampling, check_masks
 from perfkit.ops.warp import FILL_MODES, INTERPOLATIONS
 
 
@@ -64,34 +62,16 @@ class GeometricAugment(ImageAugment):
 
     def sampling(self, canvas):
         """How to resample this canvas; an error if its masks cannot be."""
-        if canvas.masks is not None:
-            self._check_masks(dtype_of(canvas.masks))
-        return Sampling(
+        sampling = Sampling(
             self.interpolation_for(*canvas.size),
             self.fill_mode,
             self.fill_value,
             self.mask_interpolation,
             self.mask_fill_value,
         )
-
-    def _check_masks(self, dtype):
-        if dtype.startswith(("float", "bfloat")):
-            return
-        if self.mask_interpolation == "bilinear":
-            raise ValueError(
-                f"{self.name}: integer masks are classes, which cannot be blended. "
-                "Leave `mask_interpolation` at 'nearest', or pass masks of floats. "
-                f"Received: dtype={dtype}"
-            )
-        low, high = (0, 1) if dtype == "bool" else _bounds(dtype)
-        fill = self.mask_fill_value
-        fits = low <= fill <= high and fill == int(fill)
-        if self.fill_mode == "constant" and not fits:
-            raise ValueError(
-                f"{self.name}: masks of dtype {dtype} cannot hold "
-                f"`mask_fill_value={fill:g}`. Pass a whole number within "
-                f"[{low}, {high}], or masks of another dtype."
-            )
+        if canvas.masks is not None:
+            check_masks(self.name, sampling, dtype_of(canvas.masks))
+        return sampling
 
 
 class WarpAugment(GeometricAugment):
@@ -130,10 +110,6 @@ class WarpAugment(GeometricAugment):
             owner, "mask_interpolation", mask_interpolation, INTERPOLATIONS
         )
         self.mask_fill_value = _check.number(owner, "mask_fill_value", mask_fill_value)
-
-
-def _bounds(dtype):
-    return np.iinfo(dtype).min, np.iinfo(dtype).max
 
 
 def want_squares(canvas, name, remedy) -> None:

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import numpy as np
+
 from perfkit.ops import paths
 
 
@@ -23,6 +25,29 @@ class Motion(NamedTuple):
 
     path: paths.Path
     sampling: Sampling
+
+
+def check_masks(name, sampling, dtype) -> None:
+    """Raise an error that names the layer if masks of a dtype cannot be resampled."""
+    if dtype.startswith(("float", "bfloat")):
+        return
+    if sampling.mask_interpolation == "bilinear":
+        raise ValueError(
+            f"{name}: integer masks are classes, which cannot be blended. Leave "
+            "`mask_interpolation` at 'nearest', or pass masks of floats. Received: "
+            f"dtype={dtype}"
+        )
+    if dtype == "bool":
+        low, high = 0, 1
+    else:
+        low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+    fill = sampling.mask_fill_value
+    fits = low <= fill <= high and fill == int(fill)
+    if sampling.fill_mode == "constant" and not fits:
+        raise ValueError(
+            f"{name}: masks of dtype {dtype} cannot hold `mask_fill_value={fill:g}`. "
+            f"Pass a whole number within [{low}, {high}], or masks of another dtype."
+        )
 
 
 def compatible(first, second):

@@ -3,9 +3,10 @@
 from typing import Any
 
 from perfkit import _check
-from perfkit._backend import ops
+from perfkit._backend import dtype_of, ops
 from perfkit.augment import bank
 from perfkit.augment.image import ImageAugment
+from perfkit.augment.motion import Sampling, check_masks
 from perfkit.ops.warp import FILL_MODES, INTERPOLATIONS
 
 
@@ -24,6 +25,8 @@ class PolicyAugment(ImageAugment):
         fill_mode: What lies outside a moved image; see `WarpAugment`.
         fill_value: Pixel value outside with `fill_mode="constant"`; `None` takes the
             middle of the value range, the papers' grey.
+        mask_interpolation: As `interpolation`, for masks.
+        mask_fill_value: Value of masks outside with `fill_mode="constant"`.
         **kwargs: See `ImageAugment` (`rate`, `seed`, ...).
     """
 
@@ -40,6 +43,8 @@ class PolicyAugment(ImageAugment):
         interpolation="bilinear",
         fill_mode="constant",
         fill_value=None,
+        mask_interpolation="nearest",
+        mask_fill_value=0.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -52,6 +57,10 @@ class PolicyAugment(ImageAugment):
         if fill_value is not None:
             fill_value = _check.number(owner, "fill_value", fill_value)
         self.fill_value = fill_value
+        self.mask_interpolation = _check.one_of(
+            owner, "mask_interpolation", mask_interpolation, INTERPOLATIONS
+        )
+        self.mask_fill_value = _check.number(owner, "mask_fill_value", mask_fill_value)
 
     def plan(self, rng) -> list[tuple[Any, Any]]:
         """Operation: draw number and level in [0, 1] of the operation of each slot."""
@@ -61,9 +70,14 @@ class PolicyAugment(ImageAugment):
         """What the operations share."""
         low, high = self.value_range
         fill = (low + high) / 2.0 if self.fill_value is None else self.fill_value
-        return bank.Settings(
-            self.value_range, self.interpolation, self.fill_mode, fill, self.pixels
+        sampling = Sampling(
+            self.interpolation,
+            self.fill_mode,
+            fill,
+            self.mask_interpolation,
+            self.mask_fill_value,
         )
+        return bank.Settings(self.value_range, sampling, self.pixels)
 
     def parameters(self, rng):
         params = {}
@@ -74,12 +88,15 @@ class PolicyAugment(ImageAugment):
 
     def transform(self, canvas, params, chosen):
         canvas.check_channels(self.name)
+        settings = self.settings()
+        if canvas.masks is not None:
+            check_masks(self.name, settings.sampling, dtype_of(canvas.masks))
         for slot, limits in enumerate(self.slots):
             operation = params[f"operation_{slot}"]
             if chosen is not None:
                 operation = ops.where(chosen.mask, operation, 0)
             value = params[f"value_{slot}"]
-            bank.perform(canvas, operation, value, self.settings(), limits)
+            bank.perform(canvas, operation, value, settings, limits)
 
 
 def evenly(names):

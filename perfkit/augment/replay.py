@@ -92,6 +92,7 @@ class HostDraws:
         self._seed = seed
         self._count = 0
         self._block = None
+        self._names = None
         self._lock = threading.Lock()
 
     def next(self, layer, samples) -> Any:
@@ -111,6 +112,16 @@ class HostDraws:
             lambda array: None if array is None else array[here], block
         )
 
+    def check(self, layer, params) -> None:
+        """Raise an error where parameters are not those that the layer draws."""
+        if self._names is None:
+            self._names = _names(self.of(layer, _following(0, 1)))
+        if _names(params) != self._names:
+            raise ValueError(
+                f"{layer.name}: `params` must be what `sample` of this layer returned, "
+                f"of the entries {self._names}. Received: {_names(params)}"
+            )
+
     def of(self, layer, index, stream=0) -> Any:
         """Parameters of the samples of these numbers, int32."""
         key = np.array([self._seed, stream], "uint32").view("int32")
@@ -120,6 +131,14 @@ class HostDraws:
 def _stream():
     """1, or in a worker process a number that no other has."""
     return 1 if multiprocessing.parent_process() is None else os.getpid()
+
+
+def _names(params):
+    """What parameters consist of, as text: `0/angle`."""
+    if params is None:
+        return []
+    paths = [path for path, _ in keras.tree.flatten_with_path(params)]
+    return ["/".join(map(str, path)) for path in paths]
 
 
 def _following(first, samples):

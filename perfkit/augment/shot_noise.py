@@ -6,7 +6,7 @@ import numpy as np
 from perfkit import _check
 from perfkit._backend import ops
 from perfkit.augment.pixel import PixelAugment
-from perfkit.ops import noise
+from perfkit.ops import noise, points
 from perfkit.ops.host import colors
 from perfkit.ops.host import noise as host
 
@@ -23,7 +23,8 @@ class ShotNoise(PixelAugment):
         scale: What one photon adds, or `(low, high)` to draw it from uniformly, per
             sample. Fraction of the value range. Within [0.0001, 1]. The variance at
             a fraction `x` of the range is `scale * x`.
-        value_range: `(low, high)` of the pixel values; `low` is no photon at all.
+        value_range: `(low, high)` of the pixel values, of which 256 levels are told
+            apart; `low` is no photon at all.
         seed: See `Augment`.
         **kwargs: See `PixelAugment` (`rate`, `data_format`, ...).
 
@@ -55,7 +56,8 @@ class ShotNoise(PixelAugment):
     def pixels(self, images, params):
         low, high = self.value_range
         scale = params["scale"] * (high - low)
-        photons = ops.maximum(images - low, 0.0) * (1.0 / scale)
+        levels = points.whole_levels(images, self.value_range)
+        photons = (levels - low) * (1.0 / scale)
         return ops.minimum(low + noise.poisson(params["bits"], photons) * scale, high)
 
     def of_bytes(self, image, params):

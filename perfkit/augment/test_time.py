@@ -7,6 +7,7 @@ import numpy as np
 
 from perfkit import _check
 from perfkit._backend import ops
+from perfkit._config import Configured
 from perfkit._random import Sampler
 from perfkit.augment._images import Images
 from perfkit.augment.base import Augment
@@ -15,7 +16,7 @@ _MOVED = ("boxes", "labels")
 
 
 @keras.saving.register_keras_serializable(package="perfkit")
-class TestTimeAugmentation(keras.layers.Layer):
+class TestTimeAugmentation(Configured, keras.layers.Layer):
     """Predict for images and several augmented copies of them, and average.
 
     Predictions are averaged; those of rank 4 are maps of the size of the model's
@@ -65,6 +66,20 @@ class TestTimeAugmentation(keras.layers.Layer):
         self.samples = _check.integer(owner, "samples", samples)
         self.original = _check.boolean(owner, "original", original)
         self.seed = _check.integer(owner, "seed", seed, 0, 2**31 - 1)
+
+    def get_config(self):
+        config, parts = super().get_config(), {}
+        for name in ("model", "pipeline"):
+            parts[name] = keras.saving.serialize_keras_object(config[name])
+        return {**config, **parts}
+
+    @classmethod
+    def from_config(cls, config):
+        parts = {
+            name: keras.saving.deserialize_keras_object(config[name])
+            for name in ("model", "pipeline")
+        }
+        return cls(**{**config, **parts})
 
     def call(self, images):
         height_axis = 1 if self._channels_last else 2

@@ -72,7 +72,12 @@ def outline(boxes, side):
 
 def around(points):
     """The smallest box around the points of each, `(batch, n, m, 2)`."""
-    return ops.concatenate([ops.min(points, axis=-2), ops.max(points, axis=-2)], -1)
+    low = high = points
+    while low.shape[-2] > 1:  # by halves: Keras refuses the `min` of no boxes
+        half = (low.shape[-2] + 1) // 2
+        low = ops.minimum(low[..., :half, :], low[..., -half:, :])
+        high = ops.maximum(high[..., :half, :], high[..., -half:, :])
+    return ops.concatenate([low[..., 0, :], high[..., 0, :]], axis=-1)
 
 
 def clip(boxes, left, top, right, bottom):
@@ -104,7 +109,10 @@ def shrink(boxes, share):
 
 def hull(boxes, there):
     """The smallest box around those `there`, `(batch, 4)`, and if there are any."""
-    far = 1e9
-    low = ops.min(ops.where(there[..., None], boxes[..., :2], far), axis=1)
-    high = ops.max(ops.where(there[..., None], boxes[..., 2:], -far), axis=1)
+    # One beside them that counts for nothing: of none there is no smallest.
+    far = ops.zeros((ops.shape(boxes)[0], 1, 2), "float32") + 1e9
+    near = there[..., None]
+    low = ops.concatenate([ops.where(near, boxes[..., :2], 1e9), far], axis=1)
+    high = ops.concatenate([ops.where(near, boxes[..., 2:], -1e9), -far], axis=1)
+    low, high = ops.min(low, axis=1), ops.max(high, axis=1)
     return ops.concatenate([low, high], axis=-1), ops.any(there, axis=1)

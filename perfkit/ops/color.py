@@ -122,15 +122,15 @@ def _rgb(fixed, *terms):
     return ColorMatrix(mix, ops.zeros_like(mix[:, :, 0]))
 
 
-def map_luma(images, function, value_range):
-    """Change the luma of RGB by a function of it, `(batch, height, width, 1)`.
+def map_luma(images, change, value_range):
+    """Add to RGB a change of luma, a function of it, `(batch, height, width, 1)`.
 
     Chroma and further channels stay; colours are cut off at `value_range`.
     """
     luma = 0.0
     for k in range(3):
         luma = luma + LUMA[k] * images[..., k : k + 1]
-    mapped = images[..., :3] + (function(luma) - luma)
+    mapped = images[..., :3] + change(luma)
     mapped = ops.clip(mapped, *value_range)
     if images.shape[-1] == 3:
         return mapped

@@ -4,6 +4,7 @@ Images are float32 `(batch, height, width, channels)`.
 """
 
 from perfkit._backend import gather_pixels, ops
+from perfkit.ops.borders import reflect
 
 _TOP = 255
 
@@ -52,7 +53,7 @@ def equalizing(found):
 def clahe(images, clip_limit, tiles=(8, 8), value_range=(0.0, 255.0)):
     """Equalize each channel by the histograms of the nearest tiles.
 
-    As OpenCV has it, in 256 levels; interpolated values are not rounded.
+    As OpenCV has it: of 256 levels come 256 levels.
 
     Args:
         images: See the module.
@@ -80,7 +81,7 @@ def clahe(images, clip_limit, tiles=(8, 8), value_range=(0.0, 255.0)):
     place = place * (_TOP + 1) + levels
     (a, b), (c, d) = [[_look_up(t, place) for t in row] for row in tables]
     upper, lower = a + (b - a) * across, c + (d - c) * across
-    return low + (upper + (lower - upper) * down) * ((high - low) / _TOP)
+    return low + ops.round(upper + (lower - upper) * down) * ((high - low) / _TOP)
 
 
 def _tile_tables(levels, clip_limit, tiles, tile):
@@ -90,8 +91,8 @@ def _tile_tables(levels, clip_limit, tiles, tile):
     batch, height, width, channels = ops.shape(levels)
     y = ops.arange(rows * tall, dtype="int32")
     x = ops.arange(columns * wide, dtype="int32")
-    padded = ops.take(levels, _mirrored(y, height), axis=1)
-    padded = ops.take(padded, _mirrored(x, width), axis=2)
+    padded = ops.take(levels, reflect(y, height), axis=1)
+    padded = ops.take(padded, reflect(x, width), axis=2)
     place = ops.arange(batch, dtype="int32")[:, None, None, None] * rows
     place = (place + (y // tall)[:, None, None]) * columns + (x // wide)[:, None]
     place = place * channels + ops.arange(channels, dtype="int32")
@@ -124,13 +125,6 @@ def _tables_around(tables):
     around = ops.concatenate([rows[:, :, :1], rows, rows[:, :, -1:]], axis=2)
     upper, lower = around[:, :-1], around[:, 1:]
     return [[row[:, :, :-1], row[:, :, 1:]] for row in (upper, lower)]
-
-
-def _mirrored(position, size):
-    """Positions beyond the end, sent back; the last one is not repeated."""
-    period = ops.maximum(2 * (size - 1), 1)
-    position = position % period
-    return ops.minimum(position, period - position)
 
 
 def _between_tiles(size, tile):

@@ -8,6 +8,13 @@ from perfkit._backend import ops
 _LEVELS = 255.0
 
 
+def whole_levels(images, value_range=(0.0, 255.0)):
+    """Move values to the nearest of 256 levels."""
+    low, high = value_range
+    levels = ops.round((images - low) * (_LEVELS / (high - low)))
+    return low + ops.clip(levels, 0.0, _LEVELS) * ((high - low) / _LEVELS)
+
+
 def posterize(images, bits, value_range=(0.0, 255.0)):
     """Keep the upper `bits`, int32 within [1, 8], of values in 256 levels."""
     low, high = value_range

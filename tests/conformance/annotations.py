@@ -63,6 +63,16 @@ def check_boxes_without_labels_work(make):
     assert list(out["bounding_boxes"]) == ["boxes"]
 
 
+@applies_to(keeps_samples_apart)
+def check_no_boxes_at_all_are_no_boxes(make):
+    none = {"boxes": np.zeros((4, 0, 4)), "labels": np.zeros((4, 0), "int32")}
+    layer, inputs = make(), full_inputs(bounding_boxes=none)
+    for outputs in (layer(inputs), layer.on_host(inputs)):
+        boxes = outputs["bounding_boxes"]
+        assert tuple(boxes["boxes"].shape) == (4, 0, 4)
+        assert tuple(boxes["labels"].shape) == (4, 0)
+
+
 @of_the_base
 @applies_to(keeps_samples_apart)
 def check_padding_boxes_stay_padding(make):

@@ -108,6 +108,7 @@ def from_albumentations(
     if image_size is not None:
         image_size = _check.whole_numbers(_OWNER, "image_size", image_size, 2, 1, 10**6)
     top = _source(compose, "")
+    # Albumentations has no public name for these.
     if getattr(compose, "_additional_targets", None):
         reason = "`additional_targets` are not known. Pass one dict for each image."
         top.refuse(f"{reason} Received: {compose._additional_targets}")

@@ -107,6 +107,7 @@ def from_image_data_generator(
 
 def _read(generator, name):
     """An argument, from where the generator keeps it."""
+    # Keras has no public name for this one.
     kept = f"_{name}" if name == "validation_split" else name
     if not hasattr(generator, kept):
         found = Source(_OWNER, f"`{type(generator).__name__}`", {})

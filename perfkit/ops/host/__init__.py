@@ -11,8 +11,13 @@ from typing import Any
 @functools.cache
 def cv2() -> Any:
     """OpenCV, which is imported when it is first needed."""
-    import cv2
-
+    try:
+        import cv2
+    except ImportError as error:
+        raise ImportError(
+            "perfkit works on the host by OpenCV. Install it: pip install "
+            "opencv-python-headless"
+        ) from error
     return cv2
 
 

@@ -44,11 +44,10 @@ def clahe(image, clip_limit, tiles, per_channel):
         return np.stack(planes, axis=-1)
     rgb = image if channels == 3 else np.ascontiguousarray(image[..., :3])
     luma = cv2().transform(rgb, np.array([LUMA]))
-    change = cv2().subtract(
-        engine.apply(_bytes(luma)),
-        luma,
-        dtype=cv2().CV_16S if luma.dtype == np.uint8 else cv2().CV_32F,
-    )
+    luma = _bytes(luma)
+    change = cv2().subtract(engine.apply(luma), luma, dtype=cv2().CV_16S)
+    if image.dtype != np.uint8:
+        change = change.astype("float32")
     changed = cv2().add(rgb, cv2().merge([change] * 3), dtype=cv2().CV_8U)
     if channels == 3:
         return changed

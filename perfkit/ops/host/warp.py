@@ -7,9 +7,13 @@ import numpy as np
 from perfkit.ops import affine, paths
 from perfkit.ops.host import cv2, flat
 
+# Pixels: halfway between two pixels the later one is nearest, as in `perfkit.ops.warp`.
+# OpenCV counts in 1/1024 of a pixel.
+_TIE = 2e-3
 _NEAR = 1e-3  # of a pixel: what counts as a whole one
 _ENLARGED = 2.0  # the most that a window is enlarged by a resize
 _FILLED = 4  # channels: the most that OpenCV fills at once
+_TURNED = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)  # bytes of pixels that OpenCV transposes
 _KEPT = ("uint8", "int16", "uint16", "float32")  # what OpenCV resamples
 
 
@@ -76,7 +80,8 @@ def _moved(images, path, size, nearest, fill_mode, fills):
 def _mover(path, size, how):
     """A function that moves one image through its homography."""
     # OpenCV counts from the middle of the first pixel.
-    shift = affine.translation(-0.5, -0.5), affine.translation(0.5, 0.5)
+    middle = 0.5 - (_TIE if how["flags"] == cv2().INTER_NEAREST else 0.0)
+    shift = affine.translation(-0.5, -0.5), affine.translation(middle, middle)
     matrices = affine.compose(affine.compose(shift[0], path.matrix), shift[1])
     matrices = matrices.astype("float64")
     height, width = size
@@ -92,10 +97,11 @@ def _mover(path, size, how):
 
 def _bender(path, size, how):
     """A function that reads one image from where its fields say."""
+    middle = 0.5 - (_TIE if how["flags"] == cv2().INTER_NEAREST else 0.0)
 
     def move(image, k, out, fill):
         x, y = paths.sources(paths.part(path, k), *size)
-        places = [place[0] - np.float32(0.5) for place in (x, y)]
+        places = [place[0] - np.float32(middle) for place in (x, y)]
         how_to = how["flags"], out, how["borderMode"], fill
         return cv2().remap(image, *places, *how_to)
 
@@ -154,10 +160,10 @@ def _shortcuts(path, before, size, nearest):
     # At the edge of a window the last pixels are repeated, and those beside it are not
     # seen: over more than a pixel where it is enlarged.
     upright &= (scale <= _ENLARGED).all(axis=1)
-    flags = cv2().INTER_NEAREST_EXACT if nearest else cv2().INTER_LINEAR
+    stretched = _repeated if nearest else _stretched
     for k in np.flatnonzero(upright):
         if found[k] is None:
-            found[k] = functools.partial(_stretched, corners[k].tolist(), size, flags)
+            found[k] = functools.partial(stretched, corners[k].tolist(), size)
     return found
 
 
@@ -170,8 +176,7 @@ def _codes(across, down):
 def _copied(turned, code, left, top, size, image, out):
     height, width = size
     if turned:
-        image = cv2().transpose(image)
-        image = image.reshape(*image.shape[:2], -1)
+        image = _transposed(image)
     if code is None:
         out[...] = image[top : top + height, left : left + width]
         return
@@ -191,10 +196,27 @@ def _copied(turned, code, left, top, size, image, out):
     out[...] = cv2().flip(part, code).reshape(out.shape)
 
 
-def _stretched(corners, size, flags, image, out):
+def _transposed(image):
+    if image.dtype.itemsize * image.shape[-1] not in _TURNED:
+        return np.ascontiguousarray(image.transpose(1, 0, 2))
+    image = cv2().transpose(image)
+    return image.reshape(*image.shape[:2], -1)
+
+
+def _repeated(corners, size, image, out):
+    """Each pixel is the one nearest to it in the window."""
+    left, top, right, bottom = corners
+    y, x = [
+        (low + (np.arange(n) + 0.5) * ((high - low) / n) + _TIE).astype("int64")
+        for low, high, n in ((top, bottom, size[0]), (left, right, size[1]))
+    ]
+    out[...] = image[y].take(x, axis=1)
+
+
+def _stretched(corners, size, image, out):
     left, top, right, bottom = corners
     window = image[top:bottom, left:right]
     into = flat(out)
-    resized = cv2().resize(window, size[::-1], dst=into, interpolation=flags)
+    resized = cv2().resize(window, size[::-1], dst=into)
     if resized is not into:
         into[...] = resized.reshape(into.shape)
