@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from tests.conformance.common import full_inputs, run_uncompiled, to_numpy
 from tests.oracles import smooth
 from tests.pipelines import MILD, mild, mixed, pipeline
+from tests.test_host import photographs, plainly
 
 ROOT = pathlib.Path(__file__).parents[1]
 SERVE = "from tests.test_random_pipelines import serve; import sys; serve(sys.argv[1])"
@@ -139,3 +140,24 @@ def test_fused_is_step_by_step_away_from_clipping(uncompiled, numbers):
     difference = np.abs(fused - apart)
     assert difference.mean() < 0.5
     assert np.quantile(difference, 0.99) < 2.5
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() == "jax", reason="NumPy's part is the same there"
+)
+@some(50)
+@given(mild())
+def test_the_host_makes_the_same_of_pipelines(numbers):
+    batch = {**inputs(), "images": photographs(SIZE * 2, SIZE * 2, 3)}
+    del batch["segmentation_masks"]
+    layer = pipeline(numbers, MILD)
+    params = layer.sample(4, seed=3)
+    found = layer.on_host(batch, params)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        expected = plainly(layer, batch, params, monkeypatch)
+    difference = np.abs(found.pop("images") - expected.pop("images"))[:, 3:-3, 3:-3]
+    assert difference.mean() < 1.0
+    assert np.quantile(difference, 0.99) < 3.0
+    pairs = zip(*map(keras.tree.flatten, (found, expected)), strict=True)
+    for our, their in pairs:
+        np.testing.assert_allclose(our, their, atol=0.01)

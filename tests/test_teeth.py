@@ -262,6 +262,14 @@ class AddsBoxLabels(Rotation):
         return out
 
 
+@breaks("no_boxes_at_all_are_no_boxes", ROTATION)
+class AddsABox(Rotation):
+    def transform(self, canvas, params, chosen):
+        super().transform(canvas, params, chosen)
+        canvas.settle()
+        canvas.boxes = ops.pad(canvas.boxes, ((0, 0), (0, 1), (0, 0)))
+
+
 @breaks("padding_boxes_stay_padding", ROTATION)
 class LabelsEverything(Rotation):
     def transform(self, canvas, params, chosen):

@@ -7,9 +7,9 @@ import numpy as np
 from perfkit.ops import affine, paths
 from perfkit.ops.host import cv2, flat
 
-# Pixels: halfway between two pixels the later one is nearest, as in `perfkit.ops.warp`.
-# OpenCV counts in 1/1024 of a pixel.
-_TIE = 2e-3
+# Of a pixel: halfway between two the later one is nearest, as in `perfkit.ops.warp`.
+# OpenCV moves images in steps of 1/1024.
+_TIE, _COARSE_TIE = 1e-4, 1.2e-3
 _NEAR = 1e-3  # of a pixel: what counts as a whole one
 _ENLARGED = 2.0  # the most that a window is enlarged by a resize
 _FILLED = 4  # channels: the most that OpenCV fills at once
@@ -79,8 +79,12 @@ def _moved(images, path, size, nearest, fill_mode, fills):
 
 def _mover(path, size, how):
     """A function that moves one image through its homography."""
+    linear = path.matrix[:, :2, :2]
+    upright = (linear[:, 0, 1] == 0.0) & (linear[:, 1, 0] == 0.0)
+    # Only there whole rows and columns are halfway.
+    tie = np.where(upright & _is_nearest(how), _COARSE_TIE, 0.0)
     # OpenCV counts from the middle of the first pixel.
-    middle = 0.5 - (_TIE if how["flags"] == cv2().INTER_NEAREST else 0.0)
+    middle = (0.5 - tie).astype("float32")
     shift = affine.translation(-0.5, -0.5), affine.translation(middle, middle)
     matrices = affine.compose(affine.compose(shift[0], path.matrix), shift[1])
     matrices = matrices.astype("float64")
@@ -97,7 +101,7 @@ def _mover(path, size, how):
 
 def _bender(path, size, how):
     """A function that reads one image from where its fields say."""
-    middle = 0.5 - (_TIE if how["flags"] == cv2().INTER_NEAREST else 0.0)
+    middle = 0.5 - (_TIE if _is_nearest(how) else 0.0)
 
     def move(image, k, out, fill):
         x, y = paths.sources(paths.part(path, k), *size)
@@ -106,6 +110,10 @@ def _bender(path, size, how):
         return cv2().remap(image, *places, *how_to)
 
     return move
+
+
+def _is_nearest(how):
+    return how["flags"] == cv2().INTER_NEAREST
 
 
 def _shortcuts(path, before, size, nearest):
