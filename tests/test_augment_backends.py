@@ -90,7 +90,7 @@ def write(file, *names):
 
 @pytest.fixture(scope="module")
 def theirs(tmp_path_factory, request):
-    own = [item for item in request.session.items if item.module is request.module]
+    own = [item for item in request.session.items if item.path == request.path]
     names = [item.callspec.params["name"] for item in own]
     file = tmp_path_factory.mktemp("backends") / "theirs.npz"
     done = subprocess.run(

@@ -39,6 +39,8 @@ ABSTRACT = {
     augment.WarpAugment,
     augment.WaveformAugment,
 }
+# They stand for their families, but their programs take long.
+MANY_PROGRAMS = {augment.RandAugment, augment.RandomChoice, augment.Resizing}
 # What an operation overrides although its family does not ask for it.
 OVERRIDES = {
     "AugMix.parameters": "it draws weights too",
@@ -75,7 +77,7 @@ def row(op, arguments, check):
     number = rows.index(arguments)
     name = f"{op.__name__}-{number + 1}" if len(rows) > 1 else op.__name__
     slow = getattr(check, "slow", False)
-    alike = number > 0 or op is augment.RandAugment
+    alike = number > 0 or op in MANY_PROGRAMS
     slow = slow or (alike and getattr(check, "compiled", False))
     return pytest.param(
         op,
