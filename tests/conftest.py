@@ -42,7 +42,13 @@ ORACLES = {
     "test_text",
 }
 # Under JAX these go through a second process, or are the same code a second time.
-ALIKE = {"test_compress", "test_docs", "test_teeth", "test_array_teeth"}
+ALIKE = {
+    "test_array_teeth",
+    "test_compress",
+    "test_docs",
+    "test_schedules",
+    "test_teeth",
+}
 # The suites are of one operation after the other; by default JAX runs them on these.
 SUITES = {"test_conformance", "test_array_conformance"}
 TYPICAL = {"RandomGamma", "CutMix", "Pipeline", "AudioNoise"}
@@ -74,4 +80,5 @@ def _is_one_of_many(item):
     op = item.callspec.params.get("op")
     if op is None:
         return False
-    return op.__name__ not in TYPICAL or "Pipeline-2" in item.name
+    others = ("Pipeline-2", "Pipeline-features", "Pipeline-spec", "Pipeline-token")
+    return op.__name__ not in TYPICAL or any(name in item.name for name in others)
