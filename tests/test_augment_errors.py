@@ -56,7 +56,7 @@ WRONG = {
     "kelvin": [*NO_NUMBERS, 1000, (1000, 6500), None],
     "layers": [[], [keras.layers.Dense(1)], [None], augment.RandomFlip()],
     "mask_fill_value": ["0", None, NAN, float("inf"), (0, 0, 0)],
-    "mask_interpolation": [*NO_NAMES, "bilinaer", None],
+    "mask_interpolation": [0, ["nearest"], "bilinaer", True],
     "mean": ["1", [NAN], [], [[1.0]], True],
     "num_chains": [0, 9, 1.5, "1", None, True],
     "num_ops": [0, 17, 1.5, "1", None, True],

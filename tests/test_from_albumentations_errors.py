@@ -33,7 +33,7 @@ def made(*transforms, **settings):
         (operation("RandomCrop", p=0.5), "p=0.5"),
         (operation("Resize", p=0.5), "p=0.5"),
         (operation("Resize", interpolation=4), "interpolation=4"),
-        (operation("RandomResizedCrop", mask_interpolation=1), "mask_interpolation=1"),
+        (operation("RandomResizedCrop", mask_interpolation=4), "mask_interpolation=4"),
         (operation("LongestMaxSize"), "PadIfNeeded"),
         (operation("PadIfNeeded"), "LongestMaxSize"),
         (operation("SmallestMaxSize"), "CenterCrop"),

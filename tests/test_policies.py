@@ -290,6 +290,8 @@ def test_masks_are_filled_and_blended_as_asked():
         blended(inputs)
     with pytest.raises(ValueError, match="cannot hold `mask_fill_value=300`"):
         augment.RandAugment(mask_fill_value=300)(inputs)
+    with pytest.raises(ValueError, match=r"AugMix\(mask_fill_value=...\)`"):
+        augment.AugMix(mask_fill_value=255)
 
 
 def test_one_channel_and_six_are_served():

@@ -69,6 +69,38 @@ def test_masks_of_floats_may_be_blended(dtype):
     close(out["images"], warped(data["images"], TURN, SIZE, "nearest", "constant"))
 
 
+SIZERS = [
+    augment.RandomCrop,
+    augment.RandomResizedCrop,
+    augment.CenterCrop,
+    augment.Resizing,
+    augment.LetterBox,
+    augment.BoxSafeCrop,
+]
+
+
+@pytest.mark.parametrize("sizer", SIZERS)
+def test_masks_may_be_blended_where_the_size_changes(sizer):
+    images = masked("float32")["images"].astype("float32")
+    both = {"images": images, "segmentation_masks": images}
+    blended = sizer(15, 26, mask_interpolation="bilinear")
+    for outputs in (blended(both), blended.on_host(both)):
+        out = to_numpy(outputs)
+        close(out["segmentation_masks"], out["images"], 0.01)
+    plain = to_numpy(sizer(15, 26)(both)["segmentation_masks"])
+    assert set(np.unique(plain)) <= {0.0, *np.unique(images)}
+    with pytest.raises(ValueError, match="integer masks are classes"):
+        blended(masked())
+
+
+def test_masks_are_blended_beside_images_that_are_smoothed():
+    images = masked()["images"].astype("float32")
+    more = {"antialias": True, "mask_interpolation": "bilinear"}
+    both = {"images": images, "segmentation_masks": images}
+    masks = augment.Resizing(4, 5, **more)(both)["segmentation_masks"]
+    close(masks, to_numpy(augment.Resizing(4, 5)(images)))
+
+
 BLENDING = {"mask_interpolation": "bilinear", "name": "l"}
 
 

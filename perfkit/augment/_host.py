@@ -22,7 +22,7 @@ class HostCanvas(Canvas):
     _apart = False  # whether colours are mapped before what lies outside is filled
 
     def _go(self, motion, size):
-        if any(isinstance(stage, Tones) for stage in self._stages):
+        if self._has_tones():
             self.settle()
         super()._go(motion, size)
         if self._stages and motion.sampling.fill_mode == "constant":
@@ -65,17 +65,17 @@ class HostCanvas(Canvas):
                 _fill(image, part, fill)
         return images
 
+    def _has_tones(self):
+        return any(isinstance(stage, Tones) for stage in self._stages)
+
     def mean(self):
-        if any(isinstance(stage, Tones) for stage in self._stages):
+        if self._has_tones():
             self.settle()
         images, coverage = self._values()
-        mean = np.stack([_mean(image) for image in images])
-        seen = 1.0
-        if coverage is not None:
-            seen = np.stack([_mean(part) for part in coverage]) * (1.0 / _TOP)
-            known = zip(images, coverage, strict=True)
-            known = [_mean(image * (part > _TOP / 2)) for image, part in known]
-            mean = np.stack(known) / np.maximum(seen, 1e-6)
+        if coverage is None:
+            mean, seen = np.stack([_mean(image) for image in images]), 1.0
+        else:
+            mean, seen = _mean_of_seen(images, coverage)
         for stage in self._stages:
             mean = _through_map(stage.map, mean)
         if coverage is not None:
@@ -207,6 +207,14 @@ def _through_map(m, values):
     if m.mixes:
         return np.sum(m.mix * values[:, None, :], axis=2) + m.offset
     return m.mix * values + m.offset
+
+
+def _mean_of_seen(images, coverage):
+    """Means of the pixels that are seen, and which share of all these are."""
+    pairs = zip(images, coverage, strict=True)
+    seen = np.stack([_mean(part) for part in coverage]) * (1.0 / _TOP)
+    total = np.stack([_mean(image * (part > _TOP / 2)) for image, part in pairs])
+    return total / np.maximum(seen, 1e-6), seen
 
 
 def _mean(image):

@@ -75,9 +75,9 @@ class Images(Modality):
         images = inputs["images"]
         if getattr(images.shape, "rank", 0) is None:
             raise ValueError(
-                f"{name}: images have an unknown rank. Say it before the layer: "
-                "`images = tf.ensure_shape(images, (None, None, None, 3))`, batches "
-                "of three channels."
+                f"{name}: images have an unknown rank. Say it before the layer, for "
+                "batches of RGB `images = tf.ensure_shape(images, (None, None, None, "
+                "3))`."
             )
         rank = len(images.shape)
         if rank not in (3, 4, 5):

@@ -90,6 +90,13 @@ class AugMix(PolicyAugment):
             **kwargs,
         )
         owner = "AugMix"
+        for argument, usual in (
+            ("mask_interpolation", "nearest"),
+            ("mask_fill_value", 0),
+        ):
+            if getattr(self, argument) != usual:
+                expected = "left out: masks stay where they are"
+                _check.fail(owner, argument, expected, getattr(self, argument))
         self.num_chains = _check.integer(owner, "num_chains", num_chains, 1, 8)
         self.chain_depth = _check.integer(owner, "chain_depth", chain_depth, 1, 8)
         self.factor = _check.reach(owner, "factor", factor, 0.0, 1.0)

@@ -79,8 +79,8 @@ class Canvas:
         if not isinstance(self.channels, int):
             raise ValueError(
                 f"{name}: images have an unknown number of channels. Say it before the "
-                "layer: `images = tf.ensure_shape(images, (None, None, None, 3))`, "
-                "batches of three."
+                "layer, for batches of RGB `images = tf.ensure_shape(images, (None, "
+                "None, None, 3))`."
             )
 
     def move(self, matrix, size, sampling=_ANY, affine=True) -> None:
@@ -245,11 +245,11 @@ class Canvas:
         if motion is not None:
             self._move_annotations(motion)
 
-    def redraw(self, resample, matrix, size, fill_mode=None) -> None:
+    def redraw(self, resample, matrix, size, sampling) -> None:
         """Replace the images by `resample(images)`; the rest follows `matrix`."""
         self.settle()
         self.images = resample(self.images)
-        self.move(matrix, size, Sampling(fill_mode=fill_mode))
+        self.move(matrix, size, sampling)
         motion, self._motion, self._fill = self._motion, None, None
         self._move_annotations(motion)
 

@@ -1,7 +1,7 @@
 """The family of operations that move pixels by one homography."""
 
 from perfkit import _check
-from perfkit._backend import dtype_of, ops
+from perfkit._backend import ops
 from perfkit.augment.image import ImageAugment
 from perfkit.augment.motion import Sampling, check_masks
 from perfkit.ops.warp import FILL_MODES, INTERPOLATIONS
@@ -10,11 +10,13 @@ from perfkit.ops.warp import FILL_MODES, INTERPOLATIONS
 class GeometricAugment(ImageAugment):
     """Move pixels; masks, boxes and keypoints follow the same matrix.
 
-    Masks are sampled with nearest neighbour and filled with 0, unless the operation
-    leaves the choice. A box becomes the axis-aligned hull of the moved box, clipped
-    to the image. Keypoints are moved, and kept when they leave the image.
+    Masks are filled with 0, unless the operation leaves the choice. A box becomes the
+    axis-aligned hull of the moved box, clipped to the image. Keypoints are moved, and
+    kept when they leave the image.
 
     Args:
+        mask_interpolation: `"nearest"`, or `"bilinear"` for masks of floats. `None`
+            takes that of what it shares a resample with, else `"nearest"`.
         **kwargs: See `ImageAugment` (`rate`, `seed`, ...).
     """
 
@@ -23,9 +25,19 @@ class GeometricAugment(ImageAugment):
     interpolation: str | None = None
     fill_mode: str | None = None
     fill_value = 0.0
-    mask_interpolation: str | None = None
     mask_fill_value = 0.0
     affine = True  # whether the last row of the matrix is 0, 0, 1
+
+    def __init__(self, *, mask_interpolation=None, **kwargs):
+        super().__init__(**kwargs)
+        if mask_interpolation is not None:
+            mask_interpolation = _check.one_of(
+                type(self).__name__,
+                "mask_interpolation",
+                mask_interpolation,
+                INTERPOLATIONS,
+            )
+        self.mask_interpolation = mask_interpolation
 
     def matrix(self, params, height, width):
         """Operation: return the `(batch, 3, 3)` map from input to output pixels."""
@@ -69,8 +81,7 @@ class GeometricAugment(ImageAugment):
             self.mask_interpolation,
             self.mask_fill_value,
         )
-        if canvas.masks is not None:
-            check_masks(self.name, sampling, dtype_of(canvas.masks))
+        check_masks(self.name, sampling, canvas.masks)
         return sampling
 
 
@@ -83,7 +94,7 @@ class WarpAugment(GeometricAugment):
             `"wrap"` (b c | a b c | a b).
         interpolation: `"bilinear"` or `"nearest"`, for images.
         fill_value: Pixel value outside with `fill_mode="constant"`.
-        mask_interpolation: `"nearest"`, or `"bilinear"` for masks of floats.
+        mask_interpolation: See `GeometricAugment`.
         mask_fill_value: The same as `fill_value`, for masks, such as the class that
             a loss ignores.
         **kwargs: See `GeometricAugment`.
@@ -99,16 +110,13 @@ class WarpAugment(GeometricAugment):
         mask_fill_value=0.0,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(mask_interpolation=mask_interpolation, **kwargs)
         owner = type(self).__name__
         self.fill_mode = _check.one_of(owner, "fill_mode", fill_mode, FILL_MODES)
         self.interpolation = _check.one_of(
             owner, "interpolation", interpolation, INTERPOLATIONS
         )
         self.fill_value = _check.number(owner, "fill_value", fill_value)
-        self.mask_interpolation = _check.one_of(
-            owner, "mask_interpolation", mask_interpolation, INTERPOLATIONS
-        )
         self.mask_fill_value = _check.number(owner, "mask_fill_value", mask_fill_value)
 
 

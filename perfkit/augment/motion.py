@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from perfkit._backend import dtype_of
 from perfkit.ops import paths
 
 
@@ -27,8 +28,9 @@ class Motion(NamedTuple):
     sampling: Sampling
 
 
-def check_masks(name, sampling, dtype) -> None:
-    """Raise an error that names the layer if masks of a dtype cannot be resampled."""
+def check_masks(name, sampling, masks) -> None:
+    """Raise an error that names the layer if masks, or `None`, cannot be resampled."""
+    dtype = "float32" if masks is None else dtype_of(masks)
     if dtype.startswith(("float", "bfloat")):
         return
     if sampling.mask_interpolation == "bilinear":

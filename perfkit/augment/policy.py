@@ -3,7 +3,7 @@
 from typing import Any
 
 from perfkit import _check
-from perfkit._backend import dtype_of, ops
+from perfkit._backend import ops
 from perfkit.augment import bank
 from perfkit.augment.image import ImageAugment
 from perfkit.augment.motion import Sampling, check_masks
@@ -89,8 +89,7 @@ class PolicyAugment(ImageAugment):
     def transform(self, canvas, params, chosen):
         canvas.check_channels(self.name)
         settings = self.settings()
-        if canvas.masks is not None:
-            check_masks(self.name, settings.sampling, dtype_of(canvas.masks))
+        check_masks(self.name, settings.sampling, canvas.masks)
         for slot, limits in enumerate(self.slots):
             operation = params[f"operation_{slot}"]
             if chosen is not None:

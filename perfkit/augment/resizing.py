@@ -4,7 +4,6 @@ import keras
 
 from perfkit import _check
 from perfkit.augment.geometric import GeometricAugment
-from perfkit.augment.motion import Sampling
 from perfkit.ops import resize, windows
 from perfkit.ops.warp import INTERPOLATIONS
 
@@ -105,11 +104,11 @@ class Resizing(GeometricAugment):
         matrix = self.matrix({}, *canvas.extent)
         size = self.output_size(*canvas.size)
         fill_mode = self.fill_mode if padded else None
+        sampling = self.sampling(canvas)._replace(fill_mode=fill_mode)
         if self.interpolation == "nearest" or (
             self.interpolation == "bilinear" and not self.antialias and not padded
         ):
-            how = Sampling(self.interpolation, fill_mode, self.fill_value)
-            canvas.move(matrix, size, how)
+            canvas.move(matrix, size, sampling)
             return
         rows, columns = canvas.size
         top, left, height, width = self._window(*canvas.extent)
@@ -124,7 +123,7 @@ class Resizing(GeometricAugment):
             lambda images: resize.resize(images, vertical, horizontal, self.fill_value),
             matrix,
             size,
-            fill_mode,
+            sampling,
         )
 
     def _window(self, height, width):

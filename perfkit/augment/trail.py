@@ -34,7 +34,7 @@ class Trail(Canvas):
     def change(self, filter, params, chosen=None):
         """Nor do other changes of pixels."""
 
-    def redraw(self, resample, matrix, size, fill_mode=None):
+    def redraw(self, resample, matrix, size, sampling):
         self.move(matrix, size)
 
     def settle(self):

@@ -11,8 +11,14 @@ _LEVELS = 255.0
 def whole_levels(images, value_range=(0.0, 255.0)):
     """Move values to the nearest of 256 levels."""
     low, high = value_range
+    return low + _level(images, value_range) * ((high - low) / _LEVELS)
+
+
+def _level(images, value_range):
+    """Number of the nearest of 256 levels."""
+    low, high = value_range
     levels = ops.round((images - low) * (_LEVELS / (high - low)))
-    return low + ops.clip(levels, 0.0, _LEVELS) * ((high - low) / _LEVELS)
+    return ops.clip(levels, 0.0, _LEVELS)
 
 
 def posterize(images, bits, value_range=(0.0, 255.0)):
@@ -20,8 +26,7 @@ def posterize(images, bits, value_range=(0.0, 255.0)):
     low, high = value_range
     # A power of floats need not be a whole number.
     step = ops.cast(ops.left_shift(ops.ones_like(bits), 8 - bits), "float32")
-    levels = ops.round((images - low) * (_LEVELS / (high - low)))
-    levels = ops.floor(ops.clip(levels, 0.0, _LEVELS) / step) * step
+    levels = ops.floor(_level(images, value_range) / step) * step
     return low + levels * ((high - low) / _LEVELS)
 
 

@@ -31,7 +31,6 @@ def _cropped(op: Source, state):
 
 def _random_resized_crop(op: Source, state):
     op.neutral("area_for_downscale", None)
-    op.neutral("mask_interpolation", 0, 6)
     state.size = tuple(op.take("size"))
     settings = {
         "height": state.size[0],
@@ -39,12 +38,12 @@ def _random_resized_crop(op: Source, state):
         "scale": op.take("scale"),
         "ratio": op.take("ratio"),
         "interpolation": op.one_of("interpolation", SAMPLING),
+        "mask_interpolation": op.one_of("mask_interpolation", SAMPLING),
     }
     return [(augment.RandomResizedCrop, settings)]
 
 
 def _box_safe_crop(op: Source, state):
-    op.neutral("mask_interpolation", 0, 6)
     state.size = op.take("height"), op.take("width")
     erosion = op.take("erosion_rate")
     settings = {
@@ -52,6 +51,7 @@ def _box_safe_crop(op: Source, state):
         "width": state.size[1],
         "erosion": erosion,
         "interpolation": op.one_of("interpolation", SAMPLING),
+        "mask_interpolation": op.one_of("mask_interpolation", SAMPLING),
         # Without a box there, it is the image but for a part of its size.
         "scale": (max((1.0 - erosion) ** 2, 1e-6), 1.0),
         "ratio": (0.01, 100.0),
@@ -60,11 +60,15 @@ def _box_safe_crop(op: Source, state):
 
 
 def _resized(op: Source):
-    op.neutral("mask_interpolation", 0, 6)
     how = op.one_of("interpolation", _RESIZING)
     antialias = op.one_of("area_for_downscale", _AREA) or how == "area"
     how = "bilinear" if how == "area" else how
-    return {"interpolation": how, "antialias": antialias}
+    masks = op.one_of("mask_interpolation", SAMPLING)
+    return {
+        "interpolation": how,
+        "antialias": antialias,
+        "mask_interpolation": masks,
+    }
 
 
 def _resize(op: Source, state):
@@ -77,7 +81,6 @@ def _letter_box(op: Source, pad, state):
     """`LongestMaxSize`, and the `PadIfNeeded` that follows it."""
     longest, both = op.take("max_size"), op.take("max_size_hw")
     state.size = (longest, longest) if both is None else tuple(both)
-    op.neutral("mask_interpolation", 0, 6)
     op.neutral("area_for_downscale", None)
     pad.neutral("border_mode", 0)
     pad.neutral("position", "center")
@@ -91,6 +94,7 @@ def _letter_box(op: Source, pad, state):
         "height": frame[0],
         "width": frame[1],
         "interpolation": op.one_of("interpolation", SAMPLING),
+        "mask_interpolation": op.one_of("mask_interpolation", SAMPLING),
         "fill_value": pad.number("fill"),
         "mask_fill_value": pad.number("fill_mask"),
     }

@@ -5,6 +5,7 @@ import numpy as np
 from perfkit.ops import histogram
 from perfkit.ops.color import LUMA
 from perfkit.ops.host import cv2
+from perfkit.ops.host.colors import whole
 from perfkit.ops.host.look_up import look_up
 
 _TOP = 255
@@ -43,8 +44,7 @@ def clahe(image, clip_limit, tiles, per_channel):
         planes = [engine.apply(_bytes(image[..., k])) for k in range(channels)]
         return np.stack(planes, axis=-1)
     rgb = image if channels == 3 else np.ascontiguousarray(image[..., :3])
-    luma = cv2().transform(rgb, np.array([LUMA]))
-    luma = _bytes(luma)
+    luma = _bytes(cv2().transform(rgb, np.array([LUMA])))
     change = cv2().subtract(engine.apply(luma), luma, dtype=cv2().CV_16S)
     if image.dtype != np.uint8:
         change = change.astype("float32")
@@ -57,7 +57,7 @@ def clahe(image, clip_limit, tiles, per_channel):
 def _bytes(values):
     if values.dtype == np.uint8:
         return np.ascontiguousarray(values)
-    return np.rint(values).clip(0, _TOP).astype("uint8")
+    return whole(values)
 
 
 def _planes(image):
