@@ -83,7 +83,8 @@ class CLAHE(PixelAugment):
             return equalize(images)
 
         def change(luma):
-            return equalize(luma) - points.whole_levels(luma, self.value_range)
+            luma = points.whole_levels(luma, self.value_range)
+            return equalize(luma) - luma
 
         return color.map_luma(images, change, self.value_range)
 

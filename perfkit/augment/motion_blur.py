@@ -5,6 +5,7 @@ import keras
 from perfkit import _check
 from perfkit.augment.pixel import PixelAugment
 from perfkit.ops import blur
+from perfkit.ops.host import cv2, flat
 from perfkit.ops.host import filters as host
 
 
@@ -65,6 +66,9 @@ class MotionBlur(PixelAugment):
             self.kernel_size,
         )
 
-    def of_bytes(self, image, params):
+    def prepare(self, params, height, width):
         numbers = params["turns"], params["direction"], params["length"]
-        return host.motion(image, *numbers, self.kernel_size)
+        return {"kernel": host.lines(*numbers, self.kernel_size)}
+
+    def of_bytes(self, image, params):
+        return cv2().filter2D(flat(image), -1, params["kernel"])

@@ -12,7 +12,7 @@ import numpy as np
 from perfkit import _check
 from perfkit._random import Sampler
 
-_BLOCK = 64
+_BLOCK = 256
 
 
 def key(owner, seed) -> np.ndarray:

@@ -5,6 +5,7 @@ Images are float32 `(batch, height, width, channels)`.
 
 from perfkit._backend import gather_pixels, ops
 from perfkit.ops.borders import reflect
+from perfkit.ops.points import nearest
 
 _TOP = 255
 
@@ -81,7 +82,7 @@ def clahe(images, clip_limit, tiles=(8, 8), value_range=(0.0, 255.0)):
     place = place * (_TOP + 1) + levels
     (a, b), (c, d) = [[_look_up(t, place) for t in row] for row in tables]
     upper, lower = a + (b - a) * across, c + (d - c) * across
-    return low + ops.round(upper + (lower - upper) * down) * ((high - low) / _TOP)
+    return low + nearest(upper + (lower - upper) * down) * ((high - low) / _TOP)
 
 
 def _tile_tables(levels, clip_limit, tiles, tile):

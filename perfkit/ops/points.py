@@ -6,19 +6,19 @@ Parameters are one per image, `(batch, 1, 1, 1)`, or one per channel.
 from perfkit._backend import ops
 
 _LEVELS = 255.0
+_FINE = 4096.0
+
+
+def nearest(levels):
+    """Round; halfway between two levels, rounding errors do not decide."""
+    return ops.round(ops.round(levels * _FINE) * (1.0 / _FINE))
 
 
 def whole_levels(images, value_range=(0.0, 255.0)):
     """Move values to the nearest of 256 levels."""
     low, high = value_range
-    return low + _level(images, value_range) * ((high - low) / _LEVELS)
-
-
-def _level(images, value_range):
-    """Number of the nearest of 256 levels."""
-    low, high = value_range
-    levels = ops.round((images - low) * (_LEVELS / (high - low)))
-    return ops.clip(levels, 0.0, _LEVELS)
+    levels = nearest((images - low) * (_LEVELS / (high - low)))
+    return low + ops.clip(levels, 0.0, _LEVELS) * ((high - low) / _LEVELS)
 
 
 def posterize(images, bits, value_range=(0.0, 255.0)):
@@ -26,7 +26,8 @@ def posterize(images, bits, value_range=(0.0, 255.0)):
     low, high = value_range
     # A power of floats need not be a whole number.
     step = ops.cast(ops.left_shift(ops.ones_like(bits), 8 - bits), "float32")
-    levels = ops.floor(_level(images, value_range) / step) * step
+    levels = ops.round((images - low) * (_LEVELS / (high - low)))
+    levels = ops.floor(ops.clip(levels, 0.0, _LEVELS) / step) * step
     return low + levels * ((high - low) / _LEVELS)
 
 

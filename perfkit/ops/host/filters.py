@@ -15,20 +15,17 @@ def gaussian(image, sigma, kernel_size):
     return cv2().sepFilter2D(flat(image), -1, along, down)
 
 
-def motion(image, turns, direction, length, kernel_size):
-    """See `perfkit.ops.blur.motion`."""
-    numbers = turns, direction, length
-    turns, direction, length = [np.reshape(x, (1, 1)) for x in numbers]
-    found = blur.line(turns, direction, length, kernel_size)
-    lies, low, part, weights = [x[0] for x in found]
-    reach = kernel_size // 2
-    kernel = np.zeros((kernel_size, kernel_size), "float32")
-    along = np.arange(kernel_size)
-    across = low.astype("int64") + reach
-    np.add.at(kernel, (across, along), weights * (1.0 - part))
+def lines(turns, direction, length, kernel_size):
+    """Kernels of `perfkit.ops.blur.motion`, `(samples, kernel_size, kernel_size)`."""
+    numbers = [np.asarray(x)[:, None] for x in (turns, direction, length)]
+    lies, low, part, weights = blur.line(*numbers, kernel_size)
+    kernels = np.zeros((len(low), kernel_size, kernel_size), "float32")
+    sample, along = np.arange(len(low))[:, None], np.arange(kernel_size)
+    across = low.astype("int64") + kernel_size // 2
+    kernels[sample, across, along] = weights * (1.0 - part)
     beyond = np.minimum(across + 1, kernel_size - 1)
-    np.add.at(kernel, (beyond, along), weights * part)
-    return cv2().filter2D(flat(image), -1, kernel if lies else kernel.T.copy())
+    kernels[sample, beyond, along] += weights * part
+    return np.where(lies[..., None], kernels, kernels.transpose(0, 2, 1))
 
 
 def median(image, size):
@@ -80,20 +77,19 @@ def jpeg(image, quality, subsample):
         subsample: Whether chroma is kept at half the height and width.
     """
     if image.shape[-1] < 3:
-        planes = [
-            _jpeg(np.ascontiguousarray(image[..., k]), quality, False)
-            for k in range(image.shape[-1])
-        ]
+        planes = [np.ascontiguousarray(image[..., k]) for k in range(image.shape[-1])]
+        gray = cv2().IMREAD_GRAYSCALE
+        planes = [_jpeg(plane, quality, False, gray) for plane in planes]
         return np.stack(planes, axis=-1)
     rgb = image if image.shape[-1] == 3 else np.ascontiguousarray(image[..., :3])
-    bgr = _jpeg(cv2().cvtColor(rgb, cv2().COLOR_RGB2BGR), quality, subsample)
-    rgb = cv2().cvtColor(bgr, cv2().COLOR_BGR2RGB)
+    bgr = cv2().cvtColor(rgb, cv2().COLOR_RGB2BGR)
+    rgb = _jpeg(bgr, quality, subsample, cv2().IMREAD_COLOR_RGB)
     if image.shape[-1] == 3:
         return rgb
     return np.concatenate([rgb, image[..., 3:]], axis=-1)
 
 
-def _jpeg(image, quality, subsample):
+def _jpeg(image, quality, subsample, read):
     sampling = "420" if subsample else "444"
     arguments = [
         cv2().IMWRITE_JPEG_QUALITY,
@@ -102,4 +98,4 @@ def _jpeg(image, quality, subsample):
         getattr(cv2(), f"IMWRITE_JPEG_SAMPLING_FACTOR_{sampling}"),
     ]
     _, code = cv2().imencode(".jpg", image, arguments)
-    return cv2().imdecode(code, cv2().IMREAD_UNCHANGED)
+    return cv2().imdecode(code, read)

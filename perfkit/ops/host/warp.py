@@ -11,8 +11,9 @@ from perfkit.ops.host import cv2, flat
 # OpenCV moves images in steps of 1/1024.
 _TIE, _COARSE_TIE = 1e-4, 1.2e-3
 _NEAR = 1e-3  # of a pixel: what counts as a whole one
-_ENLARGED = 2.0  # the most that a window is enlarged by a resize
+_ENLARGED = 4.0  # the most that a window is enlarged by a resize
 _FILLED = 4  # channels: the most that OpenCV fills at once
+_FLIPS = (None, 1, 0, -1)  # what `cv2.flip` takes: not at all, across, down, both
 _TURNED = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)  # bytes of pixels that OpenCV transposes
 _KEPT = ("uint8", "int16", "uint16", "float32")  # what OpenCV resamples
 
@@ -52,17 +53,15 @@ def _moved(images, path, size, nearest, fill_mode, fills):
         "borderMode": _borders()[fill_mode or "nearest"],
     }
     out = np.empty((len(images), *size, images.shape[-1]), images.dtype)
-    if path.bends:
-        move = _bender(path, size, how)
-        shortcuts = [None] * len(images)
-    else:
-        move = _mover(path, size, how)
-        shortcuts = _shortcuts(path, images.shape[1:3], size, nearest)
+    shortcuts = _shortcuts(path, images, size, nearest)
+    move = None
     for k, image in enumerate(images):
         shortcut = shortcuts[k]
         if shortcut is not None:
             shortcut(image, out[k])
             continue
+        if move is None:
+            move = (_bender if path.bends else _mover)(path, size, how)
         for first in range(0, image.shape[-1], _FILLED):
             part = image[..., first : first + _FILLED]
             fill = fills[first : first + _FILLED]
@@ -116,69 +115,77 @@ def _is_nearest(how):
     return how["flags"] == cv2().INTER_NEAREST
 
 
-def _shortcuts(path, before, size, nearest):
+def _shortcuts(path, images, size, nearest):
     """For each image a function that moves it without a matrix, or `None`.
 
     Flips, quarter turns and windows of whole pixels are copied, and windows that are
     only stretched are resized.
     """
-    matrices = path.matrix
-    if not path.affine:
-        return [None] * len(matrices)
+    if path.bends or not path.affine:
+        return [None] * len(images)
+    before = images.shape[1:3]
+    found = _copies(path.matrix, before, size)
+    if None in found:
+        stretched = _repeated if nearest else _stretched
+        for k, corners in _stretches(path.matrix, before, size):
+            if found[k] is None:
+                found[k] = functools.partial(stretched, corners, size)
+    return found
+
+
+def _copies(matrices, before, size):
+    """For each image a function that copies it, or `None`."""
     tall, wide = before
     height, width = size
     linear, shift = matrices[:, :2, :2], matrices[:, :2, 2]
-    signs = np.round(linear)
-    turned = np.abs(signs[:, 0, 1]) == 1.0
+    signs = np.rint(linear)
+    lengths = np.abs(signs)
     whole = np.abs(linear - signs).max(axis=(1, 2)) * max(tall, wide) < _NEAR
-    whole &= np.abs(shift - np.round(shift)).max(axis=1) < _NEAR
-    whole &= (np.abs(signs).sum(axis=2) == 1.0).all(axis=1)
-    whole &= (np.abs(signs).sum(axis=1) == 1.0).all(axis=1)
+    whole &= np.abs(shift - np.rint(shift)).max(axis=1) < _NEAR
+    for axis in (1, 2):
+        whole &= (lengths.sum(axis=axis) == 1.0).all(axis=1)
+    if not whole.any():
+        return [None] * len(matrices)
+    turned = lengths[:, 0, 1] == 1.0
     # Where the window begins in the image before, once it is turned and flipped.
     across, down = signs.sum(axis=2).T
     image_wide = np.where(turned, tall, wide)
     image_tall = np.where(turned, wide, tall)
     left = np.where(across > 0, -shift[:, 0], image_wide - shift[:, 0])
     top = np.where(down > 0, -shift[:, 1], image_tall - shift[:, 1])
-    left, top = np.round(left).astype("int64"), np.round(top).astype("int64")
-    inside = (left >= 0) & (top >= 0)
-    inside &= (left + width <= image_wide) & (top + height <= image_tall)
-    codes = _codes(across, down)
-    found = [
-        functools.partial(_copied, turned[k], codes[k], left[k], top[k], size)
-        if whole[k] and inside[k]
-        else None
-        for k in range(len(matrices))
+    left, top = np.rint(left).astype("int64"), np.rint(top).astype("int64")
+    whole &= (left >= 0) & (top >= 0)
+    whole &= (left + width <= image_wide) & (top + height <= image_tall)
+    flips = np.where(across < 0, 1, 0) + np.where(down < 0, 2, 0)
+    arguments = [x.tolist() for x in (whole, turned, flips, left, top)]
+    return [
+        functools.partial(_copied, turn, _FLIPS[flip], x, y, size) if copy else None
+        for copy, turn, flip, x, y in zip(*arguments, strict=True)
     ]
+
+
+def _stretches(matrices, before, size):
+    """Which images are windows that are stretched, and the corners of these."""
+    tall, wide = before
+    linear, shift = matrices[:, :2, :2], matrices[:, :2, 2]
     scale = linear[:, [0, 1], [0, 1]]
     upright = (linear[:, 0, 1] == 0.0) & (linear[:, 1, 0] == 0.0)
-    upright &= (scale > 0.0).all(axis=1)
+    # At the edge of a window the last pixels are repeated, and those beside it are not
+    # seen: over two pixels where it is enlarged fourfold.
+    upright &= ((scale > 0.0) & (scale <= _ENLARGED)).all(axis=1)
     if not upright.any():
-        return found
+        return []
     with np.errstate(divide="ignore", invalid="ignore"):
         start = -shift / scale
-        end = start + np.array([width, height]) / scale
+        end = start + np.array(size[::-1]) / scale
         edges = np.concatenate([start, end], axis=1)
-        corners = np.round(edges)
+        corners = np.rint(edges)
         upright &= np.abs(edges - corners).max(axis=1) < 0.05
     corners = np.where(upright[:, None], corners, 0.0).astype("int64")
     upright &= (corners[:, :2] >= 0).all(axis=1)
     upright &= (corners[:, 2] <= wide) & (corners[:, 3] <= tall)
     upright &= (corners[:, 2:] > corners[:, :2]).all(axis=1)
-    # At the edge of a window the last pixels are repeated, and those beside it are not
-    # seen: over more than a pixel where it is enlarged.
-    upright &= (scale <= _ENLARGED).all(axis=1)
-    stretched = _repeated if nearest else _stretched
-    for k in np.flatnonzero(upright):
-        if found[k] is None:
-            found[k] = functools.partial(stretched, corners[k].tolist(), size)
-    return found
-
-
-def _codes(across, down):
-    """What `cv2.flip` takes for each image, or `None`; a turned one is transposed."""
-    flips = np.where(across < 0, 1, 0) + np.where(down < 0, 2, 0)
-    return [(None, 1, 0, -1)[flip] for flip in flips]
+    return [(k, corners[k].tolist()) for k in np.flatnonzero(upright)]
 
 
 def _copied(turned, code, left, top, size, image, out):
