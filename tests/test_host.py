@@ -278,3 +278,14 @@ def test_a_look_up_is_that_of_numpy(fast, columns, monkeypatch):
         out = np.empty(image.shape, dtype)
         look_up.look_up(image, table.astype(dtype), out)
         np.testing.assert_array_equal(out, table[image, channel].astype(dtype))
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 5])
+def test_negatives_are_exact_and_the_others_stay(channels):
+    images = photographs(8, 10, channels)
+    for layer in (augment.RandomInvert(0.5), augment.RandomInvert(0.5, dtype="uint8")):
+        params = layer.sample(len(images), seed=1)
+        expected = keras.ops.convert_to_numpy(layer.apply(images, params))
+        changed = (expected != images).any(axis=(1, 2, 3))
+        assert 0 < changed.sum() < len(images)
+        np.testing.assert_array_equal(layer.on_host(images, params), expected)

@@ -125,12 +125,18 @@ def _toned(stages, channels, whole):
 def _on_bytes(stage, exact=False):
     """A linear map whose results are cut off as bytes are."""
     matrices = colors.matrices(*stage.map)
+    same = colors.are(matrices, 1.0)
+    inverse = colors.are(matrices, -1.0, BYTES[1])
 
     def step(image, k, out):
-        matrix = matrices[_row(matrices, k)]
+        row = _row(matrices, k)
+        if same[row]:
+            return image
+        if inverse[row]:
+            return colors.inverted(image, out)
         if exact:
-            return colors.whole(colors.mixed(_floats(image), matrix))
-        return colors.mixed(image, matrix, out)
+            return colors.whole(colors.mixed(_floats(image), matrices[row]))
+        return colors.mixed(image, matrices[row], out)
 
     return step
 

@@ -22,6 +22,19 @@ def matrices(mix, offset):
     return np.concatenate(sides, axis=2, dtype="float64")
 
 
+def are(matrices, factor, offset=0.0):
+    """Which of them multiply all channels by a factor and add an offset."""
+    channels = matrices.shape[1]
+    sides = factor * np.eye(channels), np.full((channels, 1), offset)
+    return (matrices == np.concatenate(sides, axis=1)).all(axis=(1, 2)).tolist()
+
+
+def inverted(image, out=None):
+    """The negative of an image of bytes."""
+    rows = [None if x is None else x.reshape(len(x), -1) for x in (image, out)]
+    return cv2().bitwise_not(rows[0], dst=rows[1]).reshape(image.shape)
+
+
 def mixed(image, matrix, out=None):
     """Map the colours of an image of bytes or float32, in its dtype.
 
