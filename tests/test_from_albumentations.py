@@ -89,6 +89,14 @@ BECOMES = [
     ("Resize", {"interpolation": 2}, augment.Resizing, {"interpolation": "bicubic"}),
     ("Resize", {"interpolation": 3}, augment.Resizing, {"antialias": True}),
     ("RandomSizedBBoxSafeCrop", {}, augment.BoxSafeCrop, {"scale": (1.0, 1.0)}),
+    *[
+        (name, {"mask_interpolation": 1}, kind, {"mask_interpolation": "bilinear"})
+        for name, kind in (
+            ("Resize", augment.Resizing),
+            ("RandomResizedCrop", augment.RandomResizedCrop),
+            ("RandomSizedBBoxSafeCrop", augment.BoxSafeCrop),
+        )
+    ],
     (
         "RandomGamma",
         {"gamma_limit": (50, 200)},
@@ -289,13 +297,15 @@ def test_sizes_are_known_after_a_crop():
 
 
 def test_letter_box_and_central_crop_are_found():
-    longest = operation("LongestMaxSize", max_size=24)
+    longest = operation("LongestMaxSize", max_size=24, mask_interpolation=1)
     pad = operation("PadIfNeeded", min_height=24, min_width=24, fill=9)
     (layer,) = made(longest, pad)
     assert (type(layer), layer.height, layer.fill_value) == (augment.LetterBox, 24, 9.0)
-    smallest = operation("SmallestMaxSize", max_size=24)
+    assert layer.mask_interpolation == "bilinear"
+    smallest = operation("SmallestMaxSize", max_size=24, mask_interpolation=1)
     resizing, crop = made(smallest, operation("CenterCrop", height=16, width=20))
     assert resizing.crop_to_aspect_ratio
+    assert resizing.mask_interpolation == "bilinear"
     assert (crop.height, crop.width) == (16, 20)
 
 

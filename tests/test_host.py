@@ -15,6 +15,7 @@ from scipy import ndimage
 from perfkit import augment
 from perfkit.augment import _layout, replay
 from perfkit.augment.canvas import Canvas
+from perfkit.ops import affine
 from perfkit.ops.host import look_up
 from perfkit.ops.warp import FILL_MODES
 from tests.cases import CASES, build
@@ -226,6 +227,48 @@ def test_bytes_that_leave_their_range_are_floats(layer, monkeypatch):
     assert ours.max() == pytest.approx(theirs.max(), abs=reach)
 
 
+@pytest.mark.parametrize("value_range", [(0, 100), (50, 255)])
+def test_bytes_that_are_asked_for_are_cut_off_at_the_range(value_range, monkeypatch):
+    images = photographs(12, 12, 3)
+    layer = augment.RandomBrightness((0.3, 0.5), value_range, dtype="uint8")
+    params = layer.sample(4, seed=1)
+    ours = layer.on_host(images, params)
+    assert (ours.min(), ours.max()) != (images.min(), images.max())
+    theirs = plainly(layer, images, params, monkeypatch)
+    np.testing.assert_allclose(ours.astype("float32"), theirs, atol=0.51)
+
+
+class Enlarged(augment.WarpAugment):
+    """Images and their frames enlarged."""
+
+    def __init__(self, scale, **kwargs):
+        super().__init__(**kwargs)
+        self.scale = scale
+
+    def parameters(self, rng):
+        return {"scale": rng.uniform(self.scale, self.scale)}
+
+    def matrix(self, params, height, width):
+        return affine.scaling(params["scale"], params["scale"])
+
+    def output_size(self, height, width):
+        return int(height * self.scale), int(width * self.scale)
+
+
+@pytest.mark.parametrize("fill_mode", FILL_MODES)
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+@pytest.mark.parametrize("scale", [1.5, 2.0, 4.0])
+def test_what_is_enlarged_is_blended_with_what_lies_beyond(
+    fill_mode, dtype, scale, monkeypatch
+):
+    images = photographs(12, 10, 3).astype(dtype)
+    layer = Enlarged(scale, fill_mode=fill_mode, fill_value=250.0, dtype=dtype)
+    params = layer.sample(4, seed=1)
+    ours = layer.on_host(images, params)
+    theirs = plainly(layer, images, params, monkeypatch)
+    np.testing.assert_allclose(ours, theirs.astype("float32"), atol=1.01)
+
+
 def test_draws_by_number_are_those_of_the_layers_own_seed():
     images = photographs(8, 8, 3)
     first, again, other = [
@@ -283,9 +326,23 @@ def test_a_look_up_is_that_of_numpy(fast, columns, monkeypatch):
 @pytest.mark.parametrize("channels", [1, 2, 3, 5])
 def test_negatives_are_exact_and_the_others_stay(channels):
     images = photographs(8, 10, channels)
-    for layer in (augment.RandomInvert(0.5), augment.RandomInvert(0.5, dtype="uint8")):
-        params = layer.sample(len(images), seed=1)
-        expected = keras.ops.convert_to_numpy(layer.apply(images, params))
-        changed = (expected != images).any(axis=(1, 2, 3))
-        assert 0 < changed.sum() < len(images)
-        np.testing.assert_array_equal(layer.on_host(images, params), expected)
+    layer = augment.RandomInvert(0.5, dtype="uint8")
+    params = layer.sample(len(images), seed=1)
+    expected = keras.ops.convert_to_numpy(layer.apply(images, params))
+    changed = (expected != images).any(axis=(1, 2, 3))
+    assert 0 < changed.sum() < len(images)
+    np.testing.assert_array_equal(layer.on_host(images, params), expected)
+
+
+def test_channels_that_stay_go_on_to_the_next_step(monkeypatch):
+    images = photographs(8, 10, 3)
+    before = images.copy()
+    layer = augment.Pipeline(
+        [augment.ChannelShuffle(rate=0.5), augment.RandomGamma((2.0, 2.0))],
+        dtype="uint8",
+    )
+    params = layer.sample(len(images), seed=1)
+    ours = layer.on_host(images, params)
+    theirs = plainly(layer, images, params, monkeypatch)
+    np.testing.assert_allclose(ours.astype("float32"), theirs, atol=0.51)
+    np.testing.assert_array_equal(images, before)

@@ -290,8 +290,9 @@ def test_masks_are_filled_and_blended_as_asked():
         blended(inputs)
     with pytest.raises(ValueError, match="cannot hold `mask_fill_value=300`"):
         augment.RandAugment(mask_fill_value=300)(inputs)
-    with pytest.raises(ValueError, match=r"AugMix\(mask_fill_value=...\)`"):
-        augment.AugMix(mask_fill_value=255)
+    for wrong in ({"mask_fill_value": 255}, {"mask_interpolation": "bilinear"}):
+        with pytest.raises(ValueError, match=rf"AugMix\({next(iter(wrong))}=...\)`"):
+            augment.AugMix(**wrong)
 
 
 def test_one_channel_and_six_are_served():

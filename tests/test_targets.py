@@ -97,8 +97,15 @@ def test_masks_are_blended_beside_images_that_are_smoothed():
     images = masked()["images"].astype("float32")
     more = {"antialias": True, "mask_interpolation": "bilinear"}
     both = {"images": images, "segmentation_masks": images}
-    masks = augment.Resizing(4, 5, **more)(both)["segmentation_masks"]
-    close(masks, to_numpy(augment.Resizing(4, 5)(images)))
+    smoothed = augment.Resizing(4, 5, **more)
+    for outputs in (smoothed(both), smoothed.on_host(both)):
+        close(outputs["segmentation_masks"], to_numpy(augment.Resizing(4, 5)(images)))
+    padded = augment.Resizing(9, 11, pad_to_aspect_ratio=True, **more)
+    masks = [
+        to_numpy(outputs["segmentation_masks"])
+        for outputs in (padded(both), padded.on_host(both))
+    ]
+    close(*masks)
 
 
 BLENDING = {"mask_interpolation": "bilinear", "name": "l"}

@@ -103,8 +103,12 @@ def _keeps_bytes(stage):
 
 def _toned(stages, channels, whole):
     """One look-up for all stages, or a linear map where that is all."""
-    if len(stages) == 1 and not isinstance(stages[0], Tones):
-        return _on_bytes(stages[0]) if whole else _on_floats(stages[0])
+    first = stages[0]
+    if len(stages) == 1 and not isinstance(first, Tones):
+        if not whole:
+            return _on_floats(first)
+        if first.bounds is None or first.value_range == BYTES:
+            return _on_bytes(first)
     values = _LEVELS
     if isinstance(stages[0], Tones):
         values = np.broadcast_to(values, (1, 1, 256, channels))
@@ -125,8 +129,8 @@ def _toned(stages, channels, whole):
 def _on_bytes(stage, exact=False):
     """A linear map whose results are cut off as bytes are."""
     matrices = colors.matrices(*stage.map)
-    same = colors.are(matrices, 1.0)
-    inverse = colors.are(matrices, -1.0, BYTES[1])
+    same = colors.equals(matrices, 1.0)
+    inverse = colors.equals(matrices, -1.0, BYTES[1])
 
     def step(image, k, out):
         row = _row(matrices, k)

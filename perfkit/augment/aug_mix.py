@@ -42,13 +42,14 @@ class AugMix(PolicyAugment):
             operations.
         interpolation: `"bilinear"` or `"nearest"`, for images.
         seed, data_format: See `Augment` and `ImageAugment`.
-        **kwargs: See `PolicyAugment` (`fill_mode`, `rate`, ...).
+        **kwargs: See `PolicyAugment` (`fill_mode`, `rate`, ...), but what it says of
+            masks.
 
     Shape:
         `(batch, height, width, channels)` or one image; same shape out.
 
     Raises:
-        ValueError: If an argument is out of bounds.
+        ValueError: If an argument is out of bounds, or one of masks is given.
 
     Example:
         >>> import numpy as np

@@ -30,13 +30,10 @@ class GeometricAugment(ImageAugment):
 
     def __init__(self, *, mask_interpolation=None, **kwargs):
         super().__init__(**kwargs)
-        if mask_interpolation is not None:
-            mask_interpolation = _check.one_of(
-                type(self).__name__,
-                "mask_interpolation",
-                mask_interpolation,
-                INTERPOLATIONS,
-            )
+        if mask_interpolation not in (None, *INTERPOLATIONS):
+            allowed = f"one of {sorted(INTERPOLATIONS)}, or None"
+            owner = type(self).__name__
+            _check.fail(owner, "mask_interpolation", allowed, mask_interpolation)
         self.mask_interpolation = mask_interpolation
 
     def matrix(self, params, height, width):
@@ -94,7 +91,7 @@ class WarpAugment(GeometricAugment):
             `"wrap"` (b c | a b c | a b).
         interpolation: `"bilinear"` or `"nearest"`, for images.
         fill_value: Pixel value outside with `fill_mode="constant"`.
-        mask_interpolation: See `GeometricAugment`.
+        mask_interpolation: See `GeometricAugment`; by default `"nearest"`.
         mask_fill_value: The same as `fill_value`, for masks, such as the class that
             a loss ignores.
         **kwargs: See `GeometricAugment`.

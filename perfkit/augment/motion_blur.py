@@ -5,7 +5,6 @@ import keras
 from perfkit import _check
 from perfkit.augment.pixel import PixelAugment
 from perfkit.ops import blur
-from perfkit.ops.host import cv2, flat
 from perfkit.ops.host import filters as host
 
 
@@ -71,4 +70,4 @@ class MotionBlur(PixelAugment):
         return {"kernel": host.lines(*numbers, self.kernel_size)}
 
     def of_bytes(self, image, params):
-        return cv2().filter2D(flat(image), -1, params["kernel"])
+        return host.motion(image, params["kernel"])

@@ -81,8 +81,8 @@ def check_batch(name, params, samples) -> None:
 class HostDraws:
     """The draws of calls on the host, each sample's by its number.
 
-    A worker process has a stream of its own, or all would draw the same. Single
-    samples take theirs from a block, as NumPy draws for many in about the time of one.
+    A worker process has a stream of its own, or all would draw the same. Small
+    batches take theirs from a block, as NumPy draws for many in about the time of one.
 
     Args:
         seed: First word of the key.

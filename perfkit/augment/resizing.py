@@ -48,7 +48,7 @@ class Resizing(GeometricAugment):
     Reference: Keys, Cubic Convolution Interpolation for Digital Image Processing,
         1981, with a = -0.5. Where Keras cannot pad evenly it leaves out a row or
         column; here it is at the end. At the edge of a cropped window, bilinear
-        enlarging sees the pixels beside it; Keras repeats the last one.
+        enlarging sees the pixels beside it; Keras and `on_host` repeat the last one.
     """
 
     random = False

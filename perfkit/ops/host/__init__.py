@@ -16,7 +16,7 @@ def cv2() -> Any:
     except ImportError as error:
         raise ImportError(
             "perfkit works on the host by OpenCV. Install it: pip install "
-            "opencv-python-headless"
+            '"opencv-python-headless>=4.11"'
         ) from error
     return cv2
 

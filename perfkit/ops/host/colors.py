@@ -22,8 +22,8 @@ def matrices(mix, offset):
     return np.concatenate(sides, axis=2, dtype="float64")
 
 
-def are(matrices, factor, offset=0.0):
-    """Which of them multiply all channels by a factor and add an offset."""
+def equals(matrices, factor, offset=0.0):
+    """For each map, whether it is one factor and offset for all channels; booleans."""
     channels = matrices.shape[1]
     sides = factor * np.eye(channels), np.full((channels, 1), offset)
     return (matrices == np.concatenate(sides, axis=1)).all(axis=(1, 2)).tolist()

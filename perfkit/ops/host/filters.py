@@ -1,4 +1,4 @@
-"""Filters of the pixels around each pixel, of one image of bytes."""
+"""Filters of the pixels around each pixel, of one image of bytes at a time."""
 
 import numpy as np
 
@@ -16,9 +16,12 @@ def gaussian(image, sigma, kernel_size):
 
 
 def lines(turns, direction, length, kernel_size):
-    """Kernels of `perfkit.ops.blur.motion`, `(samples, kernel_size, kernel_size)`."""
-    numbers = [np.asarray(x)[:, None] for x in (turns, direction, length)]
-    lies, low, part, weights = blur.line(*numbers, kernel_size)
+    """Kernels of `perfkit.ops.blur.motion`, `(samples, kernel_size, kernel_size)`.
+
+    Arguments as there, but `(samples,)`.
+    """
+    turns, direction, length = turns[:, None], direction[:, None], length[:, None]
+    lies, low, part, weights = blur.line(turns, direction, length, kernel_size)
     kernels = np.zeros((len(low), kernel_size, kernel_size), "float32")
     sample, along = np.arange(len(low))[:, None], np.arange(kernel_size)
     across = low.astype("int64") + kernel_size // 2
@@ -26,6 +29,11 @@ def lines(turns, direction, length, kernel_size):
     beyond = np.minimum(across + 1, kernel_size - 1)
     kernels[sample, beyond, along] += weights * part
     return np.where(lies[..., None], kernels, kernels.transpose(0, 2, 1))
+
+
+def motion(image, kernel):
+    """See `perfkit.ops.blur.motion`; the kernel is one of `lines`."""
+    return cv2().filter2D(flat(image), -1, kernel)
 
 
 def median(image, size):

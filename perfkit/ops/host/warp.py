@@ -1,6 +1,7 @@
 """Resampling NumPy images along a path; images `(batch, height, width, channels)`."""
 
 import functools
+from typing import Any
 
 import numpy as np
 
@@ -53,7 +54,7 @@ def _moved(images, path, size, nearest, fill_mode, fills):
         "borderMode": _borders()[fill_mode or "nearest"],
     }
     out = np.empty((len(images), *size, images.shape[-1]), images.dtype)
-    shortcuts = _shortcuts(path, images, size, nearest)
+    shortcuts = _shortcuts(path, images, size, nearest, fill_mode, fills)
     move = None
     for k, image in enumerate(images):
         shortcut = shortcuts[k]
@@ -115,7 +116,7 @@ def _is_nearest(how):
     return how["flags"] == cv2().INTER_NEAREST
 
 
-def _shortcuts(path, images, size, nearest):
+def _shortcuts(path, images, size, nearest, fill_mode, fills):
     """For each image a function that moves it without a matrix, or `None`.
 
     Flips, quarter turns and windows of whole pixels are copied, and windows that are
@@ -126,14 +127,18 @@ def _shortcuts(path, images, size, nearest):
     before = images.shape[1:3]
     found = _copies(path.matrix, before, size)
     if None in found:
-        stretched = _repeated if nearest else _stretched
+        fill = fills[0] if fill_mode == "constant" else None
         for k, corners in _stretches(path.matrix, before, size):
-            if found[k] is None:
-                found[k] = functools.partial(stretched, corners, size)
+            if found[k] is not None:
+                continue
+            if nearest:
+                found[k] = functools.partial(_repeated, corners, size)
+            elif fill_mode != "wrap" or not any(_at_edges(corners, before)):
+                found[k] = functools.partial(_stretched, corners, size, fill)
     return found
 
 
-def _copies(matrices, before, size):
+def _copies(matrices, before, size) -> list[Any]:
     """For each image a function that copies it, or `None`."""
     tall, wide = before
     height, width = size
@@ -170,8 +175,8 @@ def _stretches(matrices, before, size):
     linear, shift = matrices[:, :2, :2], matrices[:, :2, 2]
     scale = linear[:, [0, 1], [0, 1]]
     upright = (linear[:, 0, 1] == 0.0) & (linear[:, 1, 0] == 0.0)
-    # At the edge of a window the last pixels are repeated, and those beside it are not
-    # seen: over two pixels where it is enlarged fourfold.
+    # Inside the image, the pixels beside a window are not seen, but its last ones
+    # repeated: over two pixels where it is enlarged fourfold.
     upright &= ((scale > 0.0) & (scale <= _ENLARGED)).all(axis=1)
     if not upright.any():
         return []
@@ -228,10 +233,45 @@ def _repeated(corners, size, image, out):
     out[...] = image[y].take(x, axis=1)
 
 
-def _stretched(corners, size, image, out):
+def _at_edges(corners, before):
+    """Whether a window begins and ends at the image's edges, down and across."""
+    left, top, right, bottom = corners
+    height, width = before
+    return top == 0, bottom == height, left == 0, right == width
+
+
+def _stretched(corners, size, fill, image, out):
+    """A window resized; with a fill, what lies beyond the image is blended in."""
     left, top, right, bottom = corners
     window = image[top:bottom, left:right]
     into = flat(out)
     resized = cv2().resize(window, size[::-1], dst=into)
     if resized is not into:
         into[...] = resized.reshape(into.shape)
+    if fill is not None:
+        edges = _at_edges(corners, image.shape[:2])
+        _fade(out, bottom - top, edges[:2], fill)
+        _fade(out.swapaxes(0, 1), right - left, edges[2:], fill)
+
+
+def _fade(lines, length, edges, fill):
+    """Blend the first and last lines of an enlarged image with what lies beyond it."""
+    for k, seen in _half_seen(len(lines), length, *edges):
+        line = np.ascontiguousarray(lines[k])
+        rest = (1.0 - seen) * fill
+        lines[k] = cv2().addWeighted(line, seen, line, 0.0, rest).reshape(line.shape)
+
+
+@functools.lru_cache(256)
+def _half_seen(count, length, first, last):
+    """Numbers of the lines that reach beyond an edge, and how much of each is inside.
+
+    They are `count`, made of `length` pixels.
+    """
+    place = (np.arange(count) + 0.5) * (length / count)
+    seen = np.ones(count)
+    if first:
+        seen = np.minimum(seen, place + 0.5)
+    if last:
+        seen = np.minimum(seen, length - place + 0.5)
+    return [(int(k), float(seen[k])) for k in np.flatnonzero(seen < 1.0)]
