@@ -1,5 +1,6 @@
 """Argument checks. The only place that words an argument error."""
 
+import importlib
 import math
 import sys
 from collections.abc import Collection, Sequence
@@ -130,6 +131,26 @@ def one_of(owner: str, name: str, value: Any, choices: Collection[str]) -> str:
     if not isinstance(value, str) or value not in choices:
         fail(owner, name, f"one of {sorted(choices)}", value)
     return value
+
+
+def rising(owner: str, name: str, value: Any) -> list[int]:
+    """Check that `value` holds whole numbers of at least 1 in rising order."""
+    numbers = list(value) if isinstance(value, (list, tuple)) else []
+    whole = numbers and all(map(_is_whole, numbers))
+    if not whole or numbers[0] < 1 or sorted(set(numbers)) != numbers:
+        fail(owner, name, "whole numbers of at least 1 in rising order", value)
+    return [int(x) for x in numbers]
+
+
+def installed(owner: str, module: str, extra: str) -> None:
+    """Raise an error that names the extra if a module is missing."""
+    try:
+        importlib.import_module(module)
+    except ImportError as error:
+        raise ImportError(
+            f"`perfkit.{owner}` needs {module}. Install it: "
+            f"pip install 'perfkit[{extra}]'"
+        ) from error
 
 
 def choices(owner: str, name: str, value: Any, low: int, high: int) -> tuple[int, ...]:

@@ -1,15 +1,14 @@
 """Cells of images, waveforms or spectrograms on a figure of matplotlib."""
 
-import io
 import textwrap
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from perfkit._drawing import Drawing
 from perfkit.augment._captions import class_name
 
 _CAPTION, _TITLE, _BOX = 7, 8, 6  # font sizes, in points
@@ -30,15 +29,6 @@ class Cell(NamedTuple):
     keypoints: Any = None
 
 
-class Drawing(Figure):
-    """A figure that notebooks show as a picture, without pyplot."""
-
-    def _repr_png_(self):  # IPython's name for it
-        file = io.BytesIO()
-        self.savefig(file, format="png", bbox_inches="tight")
-        return file.getvalue()
-
-
 def draw(rows, kind, names, size) -> Figure:
     """Draw rows of cells, `size` inches wide each."""
     cells = [
@@ -53,8 +43,7 @@ def draw(rows, kind, names, size) -> Figure:
     heights = [_height(row, kind) * size for row in rows]
     text = sum(map(_text_height, rows)) / 72
     columns = len(rows[0])
-    figure = Drawing((columns * size, sum(heights) + text), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = Drawing((columns * size, sum(heights) + text))
     ratios = {"height_ratios": heights}
     grid = figure.subplots(len(rows), columns, squeeze=False, gridspec_kw=ratios)
     for axes, cell in zip(grid.flat, cells, strict=True):

@@ -134,13 +134,7 @@ def show(
 
 
 def _matplotlib() -> Any:
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            "`perfkit.augment.show` draws with matplotlib. Install it: "
-            "pip install 'perfkit[examples]'"
-        ) from error
+    _check.installed("augment.show", "matplotlib", "examples")
     from perfkit.augment import _figure
 
     return _figure

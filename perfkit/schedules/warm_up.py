@@ -1,14 +1,14 @@
 """Linear warm-up in front of any learning-rate schedule."""
 
-import numbers
 from typing import Any
 
 import keras
-from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
 from perfkit import _check
+from perfkit._backend import ops
 from perfkit._config import Configured
+from perfkit.schedules._parts import part, rate_of, restored
 
 
 @keras.saving.register_keras_serializable(package="perfkit")
@@ -42,22 +42,16 @@ class WarmUp(Configured, LearningRateSchedule):
     """
 
     def __init__(self, schedule, steps, *, start=0.0):
-        kinds = (LearningRateSchedule, numbers.Real)
-        self.schedule = _check.instance("WarmUp", "schedule", schedule, kinds)
-        if not isinstance(schedule, LearningRateSchedule):
-            self.schedule = _check.number("WarmUp", "schedule", schedule, 0.0)
+        self.schedule = part("WarmUp", "schedule", schedule)
         self.steps = _check.integer("WarmUp", "steps", steps)
         self.start = _check.number("WarmUp", "start", start, 0.0)
 
     def __call__(self, step):
-        rate = self.schedule
-        if isinstance(rate, LearningRateSchedule):
-            rate = rate(ops.maximum(step - self.steps, 0))
+        rate = rate_of(self.schedule, ops.maximum(step - self.steps, 0))
         fraction = ops.divide(ops.cast(step, "float32"), self.steps)
         done: Any = ops.minimum(fraction, 1.0)
         return done * rate + (1.0 - done) * self.start
 
     @classmethod
     def from_config(cls, config):
-        schedule = keras.optimizers.schedules.deserialize(config["schedule"])
-        return cls(**{**config, "schedule": schedule})
+        return cls(**{**config, "schedule": restored(config["schedule"])})
