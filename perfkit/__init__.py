@@ -7,12 +7,13 @@ if TYPE_CHECKING:
     from perfkit import augment as augment
     from perfkit import callbacks as callbacks
     from perfkit import compress as compress
+    from perfkit import layers as layers
     from perfkit import regularizers as regularizers
     from perfkit import schedules as schedules
 
 __version__ = "0.1.0"
 
-_FAMILIES = ("augment", "callbacks", "compress", "regularizers", "schedules")
+_FAMILIES = ("augment", "callbacks", "compress", "layers", "regularizers", "schedules")
 
 
 def __getattr__(name):

@@ -1,0 +1,11 @@
+"""Layers that regularize, and that Keras lacks."""
+
+from perfkit.layers.drop_block_1d import DropBlock1D as DropBlock1D
+from perfkit.layers.drop_block_2d import DropBlock2D as DropBlock2D
+from perfkit.layers.drop_path import DropPath as DropPath
+from perfkit.layers.ghost_batch_normalization import (
+    GhostBatchNormalization as GhostBatchNormalization,
+)
+from perfkit.layers.layer_scale import LayerScale as LayerScale
+from perfkit.layers.standardized_conv_2d import StandardizedConv2D as StandardizedConv2D
+from perfkit.layers.stochastic_depth import StochasticDepth as StochasticDepth

@@ -1,0 +1,41 @@
+"""DropBlock over sequences."""
+
+import keras
+
+from perfkit.layers._drop_block import DropBlock
+
+
+@keras.saving.register_keras_serializable(package="perfkit")
+class DropBlock1D(DropBlock):
+    """Drop stretches of sequences while training.
+
+    Neighbouring places say nearly the same, so that dropping single ones hides little.
+    It goes behind a convolution, with a rate that grows from 0 in the first epochs.
+
+    Args:
+        rate: See `DropBlock`.
+        block_size: See `DropBlock`.
+        per_channel: See `DropBlock`.
+        data_format: See `DropBlock`.
+        seed: See `Dropping`.
+        **kwargs: See `keras.layers.Layer`.
+
+    Shape:
+        `(batch, steps, channels)`, or channels first; same shape out.
+
+    Raises:
+        ValueError: If an argument is out of bounds.
+
+    Example:
+        >>> import numpy as np
+        >>> ones = np.ones((1, 8, 1))
+        >>> out = DropBlock1D(0.9, block_size=8, seed=1)(ones, training=True)
+        >>> keras.ops.convert_to_numpy(out).sum().tolist()
+        0.0
+
+    Reference: Ghiasi et al., DropBlock, 2018, arXiv 1810.12890, of images.
+        They take blocks for each channel by itself; here one for all is the default,
+        as in timm.
+    """
+
+    spatial_axes = 1
