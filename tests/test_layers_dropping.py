@@ -155,7 +155,9 @@ def test_the_same_seed_drops_the_same_and_the_next_call_something_else(kind):
 
 
 @EVERY
-@pytest.mark.parametrize("jit_compile", [True, False])
+@pytest.mark.parametrize(
+    "jit_compile", [True, pytest.param(False, marks=pytest.mark.slow)]
+)
 def test_it_trains_within_a_model_and_is_saved(kind, jit_compile, tmp_path):
     shape = SHAPES[kind]
     model = keras.Sequential(

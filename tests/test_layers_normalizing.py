@@ -126,7 +126,9 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("jit_compile", [True, False])
+@pytest.mark.parametrize(
+    "jit_compile", [True, pytest.param(False, marks=pytest.mark.slow)]
+)
 def test_they_train_within_a_model_and_are_saved(kind, jit_compile, tmp_path):
     model = keras.Sequential(
         [keras.Input((6, 6, 2)), KINDS[kind](), keras.layers.Flatten()]

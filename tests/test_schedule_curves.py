@@ -202,7 +202,8 @@ def test_it_is_made_again_from_its_config(row):
     assert set(ours.get_config()) == signature
     config = keras.saving.serialize_keras_object(ours)
     again = keras.saving.deserialize_keras_object(config)
-    np.testing.assert_array_equal(rates(again, range(90)), rates(ours, range(90)))
+    steps = range(0, 90, 6)
+    np.testing.assert_array_equal(rates(again, steps), rates(ours, steps))
 
 
 def weight_after(model, count):
@@ -211,7 +212,7 @@ def weight_after(model, count):
     return float(model.layers[0].get_weights()[0][0, 0])
 
 
-@EVERY
+@pytest.mark.parametrize("row", {type(ROWS[row][0]): row for row in ROWS}.values())
 def test_a_compiled_train_step_uses_it_and_a_loaded_model_goes_on(row, tmp_path):
     """The gradient is -1, so the weight is the sum of the rates."""
     ours, _ = ROWS[row]
