@@ -1,5 +1,9 @@
 """Layers that normalize or scale."""
 
+import inspect
+import pathlib
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -155,3 +159,11 @@ def test_they_keep_to_their_dtype(kind):
     outputs = layer(values(4, 6, 6, 2), training=True)
     assert keras.backend.standardize_dtype(outputs.dtype) == "float16"
     assert np.isfinite(numpy(outputs)).all()
+
+
+def test_the_page_has_every_layer_in_its_table():
+    page = pathlib.Path(__file__).parent.parent / "docs" / "layers.md"
+    rows = re.findall(r"^\| (`.+?) \|", page.read_text(), re.M)
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    kinds = inspect.getmembers(layers, inspect.isclass)
+    assert named == {name for name, _ in kinds} - {"Dropping", "DropBlock"}

@@ -7,6 +7,7 @@ from perfkit import augment
 from tests import oracles
 from tests.conformance.common import run_uncompiled
 from tests.oracles import drawn, noise, to_numpy, warped
+from tests.pipelines import SIZERS
 
 SIZE = (9, 12)
 
@@ -69,17 +70,7 @@ def test_masks_of_floats_may_be_blended(dtype):
     close(out["images"], warped(data["images"], TURN, SIZE, "nearest", "constant"))
 
 
-SIZERS = [
-    augment.RandomCrop,
-    augment.RandomResizedCrop,
-    augment.CenterCrop,
-    augment.Resizing,
-    augment.LetterBox,
-    augment.BoxSafeCrop,
-]
-
-
-@pytest.mark.parametrize("sizer", SIZERS)
+@pytest.mark.parametrize("sizer", sorted(SIZERS, key=lambda op: op.__name__))
 def test_masks_may_be_blended_where_the_size_changes(sizer):
     images = masked("float32")["images"].astype("float32")
     both = {"images": images, "segmentation_masks": images}

@@ -1,8 +1,10 @@
 """Layers that regularize, and that Keras lacks."""
 
+from perfkit.layers.drop_block import DropBlock as DropBlock
 from perfkit.layers.drop_block_1d import DropBlock1D as DropBlock1D
 from perfkit.layers.drop_block_2d import DropBlock2D as DropBlock2D
 from perfkit.layers.drop_path import DropPath as DropPath
+from perfkit.layers.dropping import Dropping as Dropping
 from perfkit.layers.ghost_batch_normalization import (
     GhostBatchNormalization as GhostBatchNormalization,
 )

@@ -2,7 +2,7 @@
 
 import keras
 
-from perfkit.layers._drop_block import DropBlock
+from perfkit.layers.drop_block import DropBlock
 
 
 @keras.saving.register_keras_serializable(package="perfkit")
@@ -13,12 +13,7 @@ class DropBlock1D(DropBlock):
     It goes behind a convolution, with a rate that grows from 0 in the first epochs.
 
     Args:
-        rate: See `DropBlock`.
-        block_size: See `DropBlock`.
-        per_channel: See `DropBlock`.
-        data_format: See `DropBlock`.
-        seed: See `Dropping`.
-        **kwargs: See `keras.layers.Layer`.
+        **kwargs: See `DropBlock` (`rate`, `block_size`, `per_channel`, ...).
 
     Shape:
         `(batch, steps, channels)`, or channels first; same shape out.

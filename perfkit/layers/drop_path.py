@@ -3,7 +3,7 @@
 import keras
 
 from perfkit._backend import ops
-from perfkit.layers._dropping import Dropping
+from perfkit.layers.dropping import Dropping
 
 
 @keras.saving.register_keras_serializable(package="perfkit")
@@ -15,8 +15,7 @@ class DropPath(Dropping):
 
     Args:
         rate: Probability that a sample goes without the branch. Within [0, 1).
-        seed: See `Dropping`.
-        **kwargs: See `keras.layers.Layer`.
+        **kwargs: See `Dropping` (`seed`, ...).
 
     Shape:
         `(batch, ...)`; same shape out.
@@ -37,5 +36,5 @@ class DropPath(Dropping):
 
     def drop(self, inputs):
         shape = ops.shape(inputs)
-        kept = self.kept((shape[0],) + (1,) * (len(shape) - 1))
-        return inputs * kept / (1.0 - self.rate)
+        each = (shape[0],) + (1,) * (len(shape) - 1)
+        return self.enlarged(inputs, 1.0 - self.hits(each, self.rate))

@@ -2,7 +2,7 @@
 
 import keras
 
-from perfkit.layers._dropping import Dropping
+from perfkit.layers.dropping import Dropping
 
 
 @keras.saving.register_keras_serializable(package="perfkit")
@@ -14,8 +14,7 @@ class StochasticDepth(Dropping):
 
     Args:
         rate: Probability that a batch goes without the branch. Within [0, 1).
-        seed: See `Dropping`.
-        **kwargs: See `keras.layers.Layer`.
+        **kwargs: See `Dropping` (`seed`, ...).
 
     Shape:
         `(batch, ...)`; same shape out.
@@ -36,4 +35,4 @@ class StochasticDepth(Dropping):
     """
 
     def drop(self, inputs):
-        return inputs * self.kept(()) / (1.0 - self.rate)
+        return self.enlarged(inputs, 1.0 - self.hits((), self.rate))

@@ -5,7 +5,7 @@ import math
 from perfkit._backend import ops
 
 
-def share(step, steps, begin=0):
+def progress(step, steps, begin=0):
     """How much of `steps` that come after `begin` is done, within [0, 1]."""
     if steps == 0:
         return ops.cast(step >= begin, "float32")

@@ -75,7 +75,7 @@ class CosineRestarts(Configured, LearningRateSchedule):
             length = ops.take(np.diff(begins), cycle)
         within = step - begin
         top = self.learning_rate * self.decay ** ops.cast(cycle, "float32")
-        warm = curves.share(within, self.warm_steps)
+        warm = curves.progress(within, self.warm_steps)
         done = ops.maximum(within - self.warm_steps, 0)
         down = curves.cosine(
             ops.cast(done, "float32")

@@ -52,8 +52,8 @@ class Cyclical(Configured, LearningRateSchedule):
         length = self.steps + self.down_steps
         cycle = step // length
         within = step - cycle * length
-        down = curves.share(within, self.down_steps, self.steps)
-        height = curves.share(within, self.steps) - down
+        down = curves.progress(within, self.down_steps, self.steps)
+        height = curves.progress(within, self.steps) - down
         for decay, times in ((self.cycle_decay, cycle), (self.step_decay, step)):
             height = height * ops.power(decay, ops.cast(times, "float32"))
         return self.low + (self.high - self.low) * height

@@ -41,6 +41,6 @@ class Exponential(Configured, LearningRateSchedule):
         self.end = _check.number(owner, "end", end, least)
 
     def __call__(self, step):
-        done = curves.share(step, self.steps)
+        done = curves.progress(step, self.steps)
         factor = math.log(self.end / self.learning_rate)
         return self.learning_rate * ops.exp(factor * done)

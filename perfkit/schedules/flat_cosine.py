@@ -39,5 +39,5 @@ class FlatCosine(Configured, LearningRateSchedule):
 
     def __call__(self, step):
         begin = round(self.flat * self.steps)
-        done = curves.share(step, self.steps - begin, begin)
+        done = curves.progress(step, self.steps - begin, begin)
         return self.end + (self.learning_rate - self.end) * curves.cosine(done)

@@ -54,7 +54,7 @@ class OneCycle(Configured, LearningRateSchedule):
     def __call__(self, step):
         top = round(self.rise * self.steps)
         fall = curves.FALLS[self.curve]
-        low = fall(curves.share(step, top)) * (self.start - self.learning_rate)
-        down = fall(curves.share(step, self.steps - top, top))
+        low = fall(curves.progress(step, top)) * (self.start - self.learning_rate)
+        down = fall(curves.progress(step, self.steps - top, top))
         after = self.end + (self.learning_rate - self.end) * down
         return ops.where(step < top, self.learning_rate + low, after)

@@ -38,5 +38,5 @@ class REX(Configured, LearningRateSchedule):
         self.end = _check.number("REX", "end", end, 0.0)
 
     def __call__(self, step):
-        down = curves.rex(curves.share(step, self.steps))
+        down = curves.rex(curves.progress(step, self.steps))
         return self.end + (self.learning_rate - self.end) * down

@@ -61,10 +61,10 @@ class WarmupStableDecay(Configured, LearningRateSchedule):
         self.curve = _check.one_of(owner, "curve", curve, curves.FALLS)
 
     def __call__(self, step):
-        up = curves.share(step, self.warm_steps)
+        up = curves.progress(step, self.warm_steps)
         warm = self.start + (self.learning_rate - self.start) * up
         begin = self.steps - self.decay_steps
-        done = curves.share(step, self.decay_steps, begin)
+        done = curves.progress(step, self.decay_steps, begin)
         down = curves.FALLS[self.curve](done)
         after = self.end + (self.learning_rate - self.end) * down
         return ops.where(step < self.warm_steps, warm, after)

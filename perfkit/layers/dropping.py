@@ -33,10 +33,15 @@ class Dropping(Configured, keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.supports_masking = True
 
-    def kept(self, shape) -> Any:
-        """Draw 1 with probability 1 - `rate`, and 0 else."""
-        drawn = keras.random.uniform(shape, seed=self.seed_generator)
-        return keras.ops.cast(drawn >= self.rate, self.compute_dtype)
+    def hits(self, shape, rate) -> Any:
+        """Draw 1 with the probability `rate`, and 0 else, float32."""
+        drawn = keras.random.uniform(shape, dtype="float32", seed=self.seed_generator)
+        return keras.ops.cast(drawn < rate, "float32")
+
+    def enlarged(self, inputs, kept):
+        """What is kept, 1 or 0 for each sample or for all, enlarged by the rate."""
+        factor = kept / (1.0 - self.rate)
+        return inputs * keras.ops.cast(factor, self.compute_dtype)
 
     def drop(self, inputs):
         """Operation: inputs with something dropped."""

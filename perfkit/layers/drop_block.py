@@ -1,4 +1,4 @@
-"""What `DropBlock1D` and `DropBlock2D` share."""
+"""The family of layers that drop contiguous blocks."""
 
 import math
 
@@ -6,7 +6,7 @@ import keras
 
 from perfkit import _check
 from perfkit._backend import ops
-from perfkit.layers._dropping import Dropping
+from perfkit.layers.dropping import Dropping
 
 
 class DropBlock(Dropping):
@@ -21,8 +21,7 @@ class DropBlock(Dropping):
         block_size: Length of a block along each spatial axis, in places. At least 1.
         per_channel: Whether each channel has blocks of its own.
         data_format: `"channels_last"`, `"channels_first"`, or `None` for Keras's own.
-        seed: See `Dropping`.
-        **kwargs: See `keras.layers.Layer`.
+        **kwargs: See `Dropping` (`seed`, ...).
     """
 
     spatial_axes: int
@@ -34,10 +33,9 @@ class DropBlock(Dropping):
         *,
         per_channel=False,
         data_format=None,
-        seed=None,
         **kwargs,
     ):
-        super().__init__(rate, seed=seed, **kwargs)
+        super().__init__(rate, **kwargs)
         owner = type(self).__name__
         self.block_size = _check.integer(owner, "block_size", block_size)
         self.per_channel = _check.boolean(owner, "per_channel", per_channel)
@@ -66,10 +64,7 @@ class DropBlock(Dropping):
         wanted = self.rate / math.prod(blocks)
         for size, begin in zip(sizes, begins, strict=True):
             wanted = wanted * (size / begin)
-        drawn = keras.random.uniform(
-            (batch, *begins, channels), seed=self.seed_generator
-        )
-        dropped = ops.cast(drawn < wanted, "float32")
+        dropped = self.hits((batch, *begins, channels), wanted)
         around = [(0, 0), *((block - 1, block - 1) for block in blocks), (0, 0)]
         dropped = ops.max_pool(
             ops.pad(dropped, around), tuple(blocks), 1, data_format="channels_last"
