@@ -53,6 +53,8 @@ class _Ops:
 
 
 ops = _Ops()
+# For code that never runs in another library's pipeline, whatever the scope.
+keras_ops: Any = keras.ops
 
 
 @contextlib.contextmanager
@@ -145,12 +147,131 @@ def is_exported() -> bool:
     return False
 
 
+def outside_graph() -> Any:
+    """Leave the graph that TensorFlow is tracing, while variables are made.
+
+    There a variable whose first value is that of another one could not be made.
+    """
+    if engine() != "tensorflow":
+        return contextlib.nullcontext()
+    return tensorflow().init_scope()
+
+
+def rate_of(optimizer) -> Any:
+    """What an optimizer takes its learning rate from: a variable or a schedule.
+
+    `optimizer.learning_rate` is its value at the moment.
+    """
+    return optimizer._learning_rate
+
+
 def replica() -> Any:
     """Number of the replica that `tf.distribute` runs the caller on, or 0."""
     if engine() != "tensorflow":
         return 0
     context = tensorflow().distribute.get_replica_context()
     return 0 if context is None else context.replica_id_in_sync_group
+
+
+def _replica_context():
+    """TensorFlow's context where several replicas train together, or None."""
+    if engine() != "tensorflow":
+        return None
+    context = tensorflow().distribute.get_replica_context()
+    alone = context is None or context.num_replicas_in_sync == 1
+    return None if alone else context
+
+
+def replicas() -> int:
+    """How many replicas of `tf.distribute` train together."""
+    context = _replica_context()
+    return 1 if context is None else context.num_replicas_in_sync
+
+
+def strategy() -> Any:
+    """The strategy of `tf.distribute` that the caller runs under, or None."""
+    if engine() != "tensorflow":
+        return None
+    return tensorflow().distribute.get_strategy()
+
+
+def on_replicas(strategy, function) -> None:
+    """Call a function on every replica of a strategy."""
+    if strategy is None or strategy.num_replicas_in_sync == 1:
+        function()
+    else:
+        strategy.run(function)
+
+
+def mean_of_replicas(values) -> list[Any]:
+    """Floats averaged over the replicas."""
+    context = _replica_context()
+    if context is None:
+        return values
+    return context.all_reduce(tensorflow().distribute.ReduceOp.MEAN, values)
+
+
+def copies(variables) -> list[Any]:
+    """Values of variables or tensors as they are now."""
+    return [read(variable) for variable in variables]
+
+
+def of_all_replicas(gradients) -> tuple[list[Any], int]:
+    """Dense gradients, summed over the replicas, and the number of these.
+
+    None stays None.
+    """
+    present = [dense(g) for g in gradients if g is not None]
+    context, replicas = _replica_context(), 1
+    if context is not None:
+        present = context.all_reduce(tensorflow().distribute.ReduceOp.SUM, present)
+        replicas = context.num_replicas_in_sync
+    summed = iter(present)
+    return [None if g is None else next(summed) for g in gradients], replicas
+
+
+def assign(variables, values) -> None:
+    """Give variables values, which are the same on all replicas."""
+    context = _replica_context()
+    if context is None:
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(ops.cast(value, variable.dtype))
+        return
+
+    def update(strategy, *values):
+        for variable, value in zip(variables, values, strict=True):
+            strategy.extended.update(
+                variable.value,
+                lambda variable, value: variable.assign(value),
+                args=(value,),
+                group=False,
+            )
+
+    casts = [ops.cast(x, v.dtype) for v, x in zip(variables, values, strict=True)]
+    context.merge_call(update, args=casts)
+
+
+def apply_if(flag, optimizer, gradients, variables) -> None:
+    """Have an optimizer apply gradients if the boolean tensor `flag` is true."""
+    changed = [*optimizer.variables, *variables]
+    if _replica_context() is not None:  # replicas cannot meet within a condition
+        before = copies(changed)
+        optimizer.apply(gradients, variables)
+        after = copies(changed)
+        pairs = zip(after, before, strict=True)
+        assign(changed, [ops.where(flag, new, old) for new, old in pairs])
+    elif engine() == "jax":
+
+        def applied():
+            mapping = list(zip(changed, values, strict=True))
+            with keras.StatelessScope(state_mapping=mapping) as scope:
+                optimizer.apply(gradients, variables)
+            return [scope.get_current_value(variable) for variable in changed]
+
+        values = copies(changed)
+        assign(changed, ops.cond(flag, applied, lambda: values))
+    else:
+        ops.cond(flag, lambda: optimizer.apply(gradients, variables), lambda: None)
 
 
 def matmul(x, y) -> Any:
@@ -160,6 +281,35 @@ def matmul(x, y) -> Any:
     if engine() == "numpy":
         return np.matmul(x, y)
     return tensorflow().matmul(x, y) if _foreign.get() else keras.ops.matmul(x, y)
+
+
+def read(variable, dtype=None) -> Any:
+    """Value of a variable as it is now.
+
+    Under TensorFlow, converting and casting to the same dtype both return the
+    variable itself, which would show what is assigned to it later.
+    """
+    return keras.ops.cast(keras.ops.copy(variable), dtype or variable.dtype)
+
+
+def dense(gradient) -> Any:
+    """A gradient as a tensor, also that of rows of a table."""
+    if engine() == "tensorflow" and isinstance(gradient, tensorflow().IndexedSlices):
+        shape = gradient.dense_shape
+        return tensorflow().math.unsorted_segment_sum(
+            gradient.values, gradient.indices, shape[0]
+        )
+    return gradient
+
+
+def index_of(optimizer, variable) -> int:
+    """Which of the variables an optimizer was built with this one is.
+
+    An underscore, but what the docstring of `keras.optimizers.Optimizer` tells
+    authors of optimizers to use. Replicas of `tf.distribute` pass their own copy of
+    a variable, which nothing public leads back.
+    """
+    return optimizer._get_variable_index(variable)
 
 
 def tf_data_key(seed):

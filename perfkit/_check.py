@@ -103,6 +103,20 @@ def unit(owner: str, name: str, value: Any) -> float:
     return number(owner, name, value, 0.0, 1.0)
 
 
+def below_one(owner: str, name: str, value: Any) -> float:
+    """Check that `value` lies within [0, 1)."""
+    if not _is_number(value) or not 0.0 <= value < 1.0:
+        fail(owner, name, "a number within [0, 1)", value)
+    return float(value)
+
+
+def positive(owner: str, name: str, value: Any) -> float:
+    """Check that `value` is a finite number above 0."""
+    if not _is_number(value) or not 0.0 < value < math.inf:
+        fail(owner, name, "a finite number above 0", value)
+    return float(value)
+
+
 def span(
     owner: str,
     name: str,

@@ -1,0 +1,143 @@
+"""A Functional model as the calls it consists of, and the same with other calls."""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import keras
+
+from perfkit.graph.functional import functional, is_graph
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Call:
+    """A layer or operation that is called on tensors.
+
+    Attributes:
+        operation: The layer, nested model or operation.
+        inputs: The symbolic tensors among its arguments.
+        outputs: The symbolic tensors that it returns.
+    """
+
+    operation: Any
+    inputs: tuple[Any, ...]
+    outputs: tuple[Any, ...]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Graph:
+    """The calls of a model, in an order in which they can be made.
+
+    Attributes:
+        model: The model as it was given, or nested in it.
+        view: The same as a Functional model.
+        calls: What it consists of.
+        outputs: The symbolic tensors that it returns.
+        nested: Graphs of the models that it calls, by the id of the model.
+    """
+
+    model: keras.Model
+    view: keras.Model
+    calls: tuple[Call, ...]
+    outputs: tuple[Any, ...]
+    nested: Mapping[int, "Graph"]
+
+    def consumers(self, call) -> list[Call]:
+        """Return the calls that take what this call returns."""
+        made = set(map(id, call.outputs))
+        return [other for other in self.calls if made & set(map(id, other.inputs))]
+
+    def producers(self) -> dict[int, Call]:
+        """Return which call made a tensor, by the tensor's id."""
+        return {id(tensor): call for call in self.calls for tensor in call.outputs}
+
+    def upstream(self, tensors) -> list[Call]:
+        """Return the calls that these tensors depend on."""
+        made, found = self.producers(), {}
+        left = list(tensors)
+        while left:
+            call = made.get(id(left.pop()))
+            if call is not None and id(call) not in found:
+                found[id(call)] = call
+                left.extend(call.inputs)
+        return list(found.values())
+
+    def trails(self, above=()) -> Iterator[tuple[tuple[Any, ...], "Graph", Call]]:
+        """Yield each call here and in nested models, its graph and the way to it."""
+        above = (*above, self.model)
+        for call in self.calls:
+            if id(call.operation) in self.nested:
+                yield from self.nested[id(call.operation)].trails(above)
+            else:
+                yield (*above, call.operation), self, call
+
+
+def read(owner: str, model) -> Graph:
+    """Read a Functional or Sequential model and those nested in it."""
+    return _read(owner, model, {})
+
+
+def rewritten(graph: Graph, make: Callable) -> keras.Model:
+    """Return a new model with the same layers, in which calls are made by `make`.
+
+    Weights are shared with the model that was read, which stays as it is. Models in
+    it are rewritten, too, each once.
+
+    Args:
+        graph: What `read` returned.
+        make: Function `(call, operation, *arguments, **named) -> outputs`. `call` says
+            which one it is in the graph; plainly it returns
+            `operation(*arguments, **named)`.
+    """
+    return _rewritten(graph, make, {})
+
+
+def _read(owner, model, known) -> Graph:
+    view = functional(owner, model)
+    calls = []
+
+    def record(operation, *arguments, **named):
+        outputs = operation(*arguments, **named)
+        tensors = _tensors((arguments, named)), _tensors(outputs)
+        calls.append(Call(operation, *tensors))
+        return outputs
+
+    copy = keras.models.clone_model(view, clone_function=_same, call_function=record)
+    nested = {}
+    for call in calls:
+        inner = call.operation
+        if is_graph(inner):
+            if id(inner) not in known:
+                known[id(inner)] = _read(owner, inner, known)
+            nested[id(inner)] = known[id(inner)]
+    return Graph(model, view, tuple(calls), tuple(copy.outputs), nested)
+
+
+def _rewritten(graph, make, known) -> keras.Model:
+    numbers = iter(graph.calls)
+
+    def inside(layer):
+        if id(layer) not in graph.nested:
+            return layer
+        if id(layer) not in known:
+            known[id(layer)] = _rewritten(graph.nested[id(layer)], make, known)
+        return known[id(layer)]
+
+    def call(operation, *arguments, **named):
+        return make(next(numbers), operation, *arguments, **named)
+
+    new = keras.models.clone_model(
+        graph.view, clone_function=inside, call_function=call
+    )
+    if not graph.model.trainable:
+        new.trainable = False
+    return new
+
+
+def _same(layer):
+    return layer
+
+
+def _tensors(structure) -> tuple[Any, ...]:
+    leaves = keras.tree.flatten(structure)
+    return tuple(leaf for leaf in leaves if isinstance(leaf, keras.KerasTensor))
