@@ -1,0 +1,120 @@
+"""Put stochastic depth into a model that is already built."""
+
+import keras
+
+from perfkit.graph import calls, kernels, selection
+from perfkit.regularizers import _inserting
+from perfkit.regularizers._inserting import Site
+from perfkit.regularizers.inserted import Inserted
+
+
+def attach_drop_path(
+    model, rate, *, where=None, layer=None
+) -> tuple[keras.Model, Inserted]:
+    """Put stochastic depth on the residual branches of a built model.
+
+    While training, each sample goes without the branch with the probability `rate`. The
+    new layer lies at the end of the branch, before the sum: on that one of its inputs
+    which is not the identity. The identity is the one that the others are made from, or
+    else, where it has a projection of its own, the one with the fewest kernels that the
+    others do not share. Sums of two branches of as many kernels each, or of a branch
+    without kernels, as of positions, are left alone. Sums of feature pyramids look like
+    those of residual blocks: read the report, and choose with `where`.
+
+    The layers, and so the weights, are those of `model`, which stays as it is. The new
+    model is a plain Functional one, which has to be compiled; see `attach_dropout`.
+
+    Args:
+        model: A built Functional or Sequential `keras.Model`.
+        rate: Probability that a sample goes without a branch. Within [0, 1). A pair is
+            `(first, last)`, and what is between them changes in equal steps from sum to
+            sum: `(0.0, 0.1)` is what most do.
+        where: Which sums, `keras.layers.Add` or `+`; None for all. See `attach`, but
+            for functions, which are asked about `Add` layers, and slices, which have no
+            meaning here.
+        layer: What makes a new layer from its rate, such as `perfkit.layers.DropPath`
+            or `perfkit.layers.StochasticDepth`. None for Keras's `Dropout` of one draw
+            for each sample, which does the same as the former.
+
+    Returns:
+        The new model, and an `Inserted`, which says what was put where.
+
+    Raises:
+        ValueError: If the model is subclassed or not built, an argument is out of
+            bounds, or there is no residual branch to put it on.
+        TypeError: If an argument has the wrong type.
+
+    Example:
+        >>> inputs = keras.Input((4,))
+        >>> branch = keras.layers.Dense(4, name="branch")(inputs)
+        >>> outputs = keras.layers.Add(name="sum")([inputs, branch])
+        >>> _, report = attach_drop_path(keras.Model(inputs, outputs), 0.1)
+        >>> print(report)
+        1 layer in a new model; compile it before `fit`
+          Dropout(0.1) at sum
+
+    Reference: Huang et al., Deep Networks with Stochastic Depth, 2016, arXiv
+        1603.09382, which drops for a batch; Larsson et al., FractalNet, 2016, arXiv
+        1605.07648.
+    """
+    graph = calls.read("attach_drop_path", model)
+    selection.check("attach_drop_path", where)
+    numbers = kernels.numbers(model)
+    sites, skipped, seen = [], {}, set()
+    for trail, inner, call in graph.trails():
+        path = _inserting.path_of(trail)
+        # `+` is an operation of Keras of the same name, which is not public.
+        if type(call.operation).__name__ != "Add" or id(call) in seen:
+            continue
+        if where is not None and not selection.selects(where, trail, None):
+            continue
+        seen.add(id(call))
+        branches = _branches(inner, call, numbers)
+        made = inner.producers()
+        for tensor in branches:
+            before, same = [made[id(tensor)]], _inserting.drops_samples
+            if name := _inserting.already(before, call.operation.name, same):
+                skipped[path] = f"follows {name}"
+                continue
+            shape = (None,) + (1,) * (len(tensor.shape) - 1)
+
+            def usual(rate, shape=shape):
+                return keras.layers.Dropout(rate, noise_shape=shape)
+
+            sites.append(Site(path, inner, call, tensor, False, usual))
+        if not branches:
+            skipped[path] = "no residual branch"
+    return _inserting.insert(
+        "attach_drop_path", graph, sites, skipped, rate, layer, where
+    )
+
+
+def _branches(graph, call, numbers):
+    """The inputs of a sum that are the residual ones, or none."""
+    if len({id(tensor) for tensor in call.inputs}) < 2:
+        return []
+    above = [graph.upstream([tensor]) for tensor in call.inputs]
+    shared = set.intersection(*({id(one) for one in calls} for calls in above))
+    own = [
+        sum(_kernels(graph, one, numbers) for one in calls if id(one) not in shared)
+        for calls in above
+    ]
+    identity = [
+        k
+        for k, tensor in enumerate(call.inputs)
+        if all(
+            k == other or any(tensor is x for one in calls for x in one.inputs)
+            for other, calls in enumerate(above)
+        )
+    ] or [k for k, count in enumerate(own) if count == min(own)]
+    if len(identity) != 1:
+        return []
+    others = [k for k in range(len(own)) if k != identity[0]]
+    return [call.inputs[k] for k in others] if all(own[k] for k in others) else []
+
+
+def _kernels(graph, call, numbers) -> int:
+    nested = graph.nested.get(id(call.operation))
+    if nested is None:
+        return int(id(call.operation) in numbers)
+    return sum(_kernels(inner, one, numbers) for _, inner, one in nested.trails())
