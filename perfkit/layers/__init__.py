@@ -9,5 +9,11 @@ from perfkit.layers.ghost_batch_normalization import (
     GhostBatchNormalization as GhostBatchNormalization,
 )
 from perfkit.layers.layer_scale import LayerScale as LayerScale
+from perfkit.layers.scaled_gaussian_noise import (
+    ScaledGaussianNoise as ScaledGaussianNoise,
+)
 from perfkit.layers.standardized_conv_2d import StandardizedConv2D as StandardizedConv2D
 from perfkit.layers.stochastic_depth import StochasticDepth as StochasticDepth
+from perfkit.layers.weight_normalization import (
+    WeightNormalization as WeightNormalization,
+)

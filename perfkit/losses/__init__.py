@@ -1,0 +1,10 @@
+"""Losses that regularize, and that Keras lacks."""
+
+from perfkit.losses.classification import ClassificationLoss as ClassificationLoss
+from perfkit.losses.confidence_penalty import ConfidencePenalty as ConfidencePenalty
+from perfkit.losses.r_drop import RDrop as RDrop
+from perfkit.losses.smoothed_crossentropy import (
+    SmoothedCrossentropy as SmoothedCrossentropy,
+)
+from perfkit.losses.two_passes import TwoPasses as TwoPasses
+from perfkit.losses.wrapping import WrappingLoss as WrappingLoss
