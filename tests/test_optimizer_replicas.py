@@ -1,0 +1,35 @@
+"""Optimizers under `tf.distribute`."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import keras
+import pytest
+
+from tests.optimizer_cases import CASES
+
+ROOT = pathlib.Path(__file__).parent.parent
+NAMES = {kind.__name__: case for kind, case in CASES.items() if case.distributed}
+TYPICAL = [name for name, case in NAMES.items() if case.typical]
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="tf.distribute is TensorFlow's"
+)
+@pytest.mark.parametrize(
+    "names",
+    [TYPICAL, pytest.param([*NAMES], marks=pytest.mark.slow)],
+    ids=["typical", "all"],
+)
+def test_two_replicas_go_where_one_device_goes(names):
+    environment = {**os.environ, "KERAS_BACKEND": "tensorflow"}
+    command = [sys.executable, "-m", "tests.mirrored_replicas", *names]
+    out = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    ).stdout
+    apart = json.loads(out.splitlines()[-1])
+    assert set(apart) == set(names)
+    assert {name: gap for name, gap in apart.items() if not gap < 1e-5} == {}
