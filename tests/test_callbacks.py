@@ -1,9 +1,12 @@
 """`callbacks.Throughput` in `fit`, with clocks that are real and counted."""
 
 import csv
+import inspect
 import itertools
 import math
 import os
+import pathlib
+import re
 import subprocess
 import sys
 import threading
@@ -15,6 +18,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from perfkit import callbacks
 from perfkit.callbacks import Throughput
 
 X, Y = np.ones((100, 4), "float32"), np.zeros((100, 1), "float32")
@@ -353,3 +357,10 @@ def test_a_wrong_argument_is_named(change):
     name = next(iter(change))
     with pytest.raises(ValueError, match=rf"^`Throughput\({name}=...\)` must be "):
         Throughput(**change)
+
+
+def test_the_page_has_every_callback_in_its_table():
+    page = pathlib.Path(__file__).parent.parent / "docs" / "callbacks.md"
+    rows = re.findall(r"^\| (`.+?) \|", page.read_text(), re.M)
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert named == {name for name, _ in inspect.getmembers(callbacks, inspect.isclass)}
