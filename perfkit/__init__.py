@@ -8,12 +8,23 @@ if TYPE_CHECKING:
     from perfkit import callbacks as callbacks
     from perfkit import compress as compress
     from perfkit import layers as layers
+    from perfkit import losses as losses
+    from perfkit import optimizers as optimizers
     from perfkit import regularizers as regularizers
     from perfkit import schedules as schedules
 
 __version__ = "0.1.0"
 
-_FAMILIES = ("augment", "callbacks", "compress", "layers", "regularizers", "schedules")
+_FAMILIES = (
+    "augment",
+    "callbacks",
+    "compress",
+    "layers",
+    "losses",
+    "optimizers",
+    "regularizers",
+    "schedules",
+)
 
 
 def __getattr__(name):

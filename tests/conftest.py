@@ -46,6 +46,7 @@ ALIKE = {
     "test_array_teeth",
     "test_compress",
     "test_docs",
+    "test_optimizer_teeth",
     "test_schedules",
     "test_teeth",
 }

@@ -1,0 +1,1 @@
+"""How fast perfkit is, and what it gains."""

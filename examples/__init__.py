@@ -1,0 +1,1 @@
+"""What perfkit does, on real data."""
