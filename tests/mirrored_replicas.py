@@ -1,29 +1,75 @@
 """Train on two logical devices and on one; say how far apart the weights are.
 
-A program of its own, as devices are split before TensorFlow starts:
+A program of its own, as devices are split before TensorFlow starts. `normalized/NAME`
+is that optimizer on a model with synchronized batch normalization:
 
-    python -m tests.mirrored_replicas LAMB Prodigy
+    python -m tests.mirrored_replicas LAMB normalized/SharpnessAware
 """
 
 import json
 import sys
 
 import keras
+import numpy as np
 import tensorflow as tf
 
+from perfkit import optimizers
 from tests.optimizer_cases import CASES
 from tests.optimizer_conformance.common import (
     INPUTS,
     TARGETS,
+    attached,
     model_with,
     numpy,
 )
 from tests.optimizer_problem import distance
 
 
-def trained(case, strategy, steps=6):
+def _sgd():
+    return keras.optimizers.SGD(0.05, momentum=0.9)
+
+
+NORMALIZED = {
+    "SharpnessAware": lambda: optimizers.SharpnessAware(_sgd(), 0.1),
+    "SharpnessAware-every": lambda: optimizers.SharpnessAware(_sgd(), 0.1, every=3),
+    "WeightAverage": lambda: optimizers.WeightAverage(_sgd(), 0.9),
+    "Accumulate": lambda: optimizers.Accumulate(
+        optimizers.WeightAverage(_sgd(), 0.9), micro_steps=2
+    ),
+}
+
+
+def normalized_model_with(optimizer):
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((3,)),
+            layers.Dense(4, use_bias=False),
+            layers.BatchNormalization(momentum=0.7, synchronized=True),
+            layers.Dense(1),
+        ]
+    )
+    rng = np.random.default_rng(7)
+    kernels = [
+        rng.normal(size=w.shape) if w.name == "kernel" else np.array(w.value)
+        for w in model.weights
+    ]
+    model.set_weights(kernels)
+    model.compile(optimizer, "mse")
+    return attached(model)
+
+
+def build(name):
+    kind, _, normalized = name.rpartition("/")
+    if kind:
+        return normalized_model_with(NORMALIZED[normalized]())
+    cases = {kind.__name__: case for kind, case in CASES.items()}
+    return model_with(cases[name].make(cases[name].rate))
+
+
+def trained(name, strategy, steps=6):
     with strategy.scope():
-        model = model_with(case.make(case.rate))
+        model = build(name)
     data = tf.data.Dataset.from_tensor_slices((INPUTS, TARGETS)).batch(8).take(steps)
     before = numpy(model.weights)
     model.fit(data, shuffle=False, verbose=0)
@@ -39,13 +85,11 @@ def main(names):
     (device,) = tf.config.list_physical_devices("CPU")
     halves = [tf.config.LogicalDeviceConfiguration()] * 2
     tf.config.set_logical_device_configuration(device, halves)
-    cases = {kind.__name__: case for kind, case in CASES.items()}
-    apart = {}
-    for name in names:
-        one = trained(cases[name], tf.distribute.OneDeviceStrategy("/cpu:0"))
-        keras.backend.clear_session()
-        two = trained(cases[name], tf.distribute.MirroredStrategy(["/cpu:0", "/cpu:1"]))
-        apart[name] = distance(one, two)
+    one = tf.distribute.OneDeviceStrategy("/cpu:0")
+    # Each strategy counts its collectives from the start, and in one process those of a
+    # second one are taken for the first one's.
+    two = tf.distribute.MirroredStrategy(["/cpu:0", "/cpu:1"])
+    apart = {name: distance(trained(name, one), trained(name, two)) for name in names}
     print(json.dumps(apart))
 
 
