@@ -110,10 +110,18 @@ def below_one(owner: str, name: str, value: Any) -> float:
     return float(value)
 
 
-def positive(owner: str, name: str, value: Any) -> float:
-    """Check that `value` is a finite number above 0."""
-    if not _is_number(value) or not 0.0 < value < math.inf:
-        fail(owner, name, "a finite number above 0", value)
+def positive(owner: str, name: str, value: Any, high: float = math.inf) -> float:
+    """Check that `value` is a finite number above 0, and at most `high`."""
+    if not _is_number(value) or not 0.0 < value <= high or math.isinf(value):
+        bound = "" if math.isinf(high) else f" and at most {high}"
+        fail(owner, name, f"a finite number above 0{bound}", value)
+    return float(value)
+
+
+def inside_unit(owner: str, name: str, value: Any) -> float:
+    """Check that `value` lies between 0 and 1, neither of them included."""
+    if not _is_number(value) or not 0.0 < value < 1.0:
+        fail(owner, name, "a number above 0 and below 1", value)
     return float(value)
 
 

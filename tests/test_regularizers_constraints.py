@@ -155,6 +155,7 @@ def test_constraints_replace_each_other_and_leave_penalties():
     ("constraint", "error", "words"),
     [
         ("norm", ValueError, "Keras name of a constraint"),
+        ("max_norm", ValueError, "an object, such as"),
         (0.1, TypeError, "of type Constraint"),
         (regularizers.l2(0.1), TypeError, "of type Constraint"),
         (

@@ -212,7 +212,7 @@ def test_attention_says_that_its_units_are_not_saved_where_they_differ():
 def test_detach_takes_off_penalties_and_constraints(where, tmp_path):
     model = deep()
     regularizers.attach(model, "l2")
-    regularizers.constrain(model, "unit_norm")
+    regularizers.constrain(model, keras.constraints.UnitNorm())
     report = regularizers.detach(model, where=where)
     touched = {None: 11, "base": 1, "attention": 4}[where]
     assert len(report.kernels) == touched

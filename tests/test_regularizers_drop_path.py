@@ -85,7 +85,7 @@ def test_a_sum_within_a_nested_model_is_selected_by_that_model():
     for where in (block, "block", "block/*"):
         _, report = regularizers.attach_drop_path(model, 0.1, where=where)
         assert [place.split("/")[0] for place in report.places] == ["block"]
-    with pytest.raises(ValueError, match="none matched"):
+    with pytest.raises(ValueError, match="must be a choice from the sums"):
         regularizers.attach_drop_path(model, 0.1, where=lambda layer: layer.units)
 
 
@@ -101,3 +101,10 @@ def test_sums_that_are_not_residual_are_left_alone():
     assert set(report.skipped) == {"parallel", "scaled", "double"}
     with pytest.raises(ValueError, match="parallel: no residual branch"):
         regularizers.attach_drop_path(model, 0.1, where="parallel")
+    with pytest.raises(ValueError, match=r"scaled.*Received: where='doubel'"):
+        regularizers.attach_drop_path(model, 0.1, where=["scaled", "doubel"])
+    with pytest.raises(ValueError, match="must be no slice of the depth"):
+        regularizers.attach_drop_path(model, 0.1, where=slice(0, 0.5))
+    plain = keras.Sequential([keras.Input((3,)), layers.Dense(1)])
+    with pytest.raises(ValueError, match=r"the sums.*: none in this model"):
+        regularizers.attach_drop_path(plain, 0.1)

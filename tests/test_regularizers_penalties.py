@@ -268,3 +268,9 @@ def test_a_penalty_is_what_its_config_says(kind):
 def test_a_wrong_argument_is_named(make, words):
     with pytest.raises(ValueError, match=words):
         make()
+
+
+def test_a_penalty_by_depth_is_no_regularizer_of_a_layer():
+    dense = keras.layers.Dense(1, kernel_regularizer=regularizers.by_depth(0, 1))
+    with pytest.raises(TypeError, match="to `attach`, no layer"):
+        keras.Sequential([keras.Input((3,)), dense]).losses  # noqa: B018

@@ -104,30 +104,36 @@ ROWS = {
         lambda step: np.interp(step % 10, [0, 3, 10], [0.1, 0.5, 0.1]),
     ),
     "CosineRestarts": (
-        schedules.CosineRestarts(0.5, 26, end=0.01, warm_steps=5, start=0.05),
+        schedules.CosineRestarts(0.5, 26, end=0.01, warmup_steps=5, start=0.05),
         sgdr([26] * 6, [0.5] * 6, **WARM),
     ),
     "CosineRestarts growing": (
         schedules.CosineRestarts(
-            0.5, 15, growth=1.5, decay=0.8, end=0.01, warm_steps=5, start=0.05
+            0.5, 15, growth=1.5, decay=0.8, end=0.01, warmup_steps=5, start=0.05
         ),
         sgdr([15, 22, 34, 51, 76], [0.5 * 0.8**k for k in range(5)], **WARM),
     ),
     "WarmupStableDecay": (
         schedules.WarmupStableDecay(
-            0.6, 100, warm_steps=10, decay_steps=40, start=0.2, end=0.1
+            0.6, 100, warmup_steps=10, decay_steps=40, start=0.2, end=0.1
         ),
         trapezoid(lambda share: 1 - share),
     ),
     "WarmupStableDecay cosine": (
         schedules.WarmupStableDecay(
-            0.6, 100, warm_steps=10, decay_steps=40, start=0.2, end=0.1, curve="cosine"
+            0.6,
+            100,
+            warmup_steps=10,
+            decay_steps=40,
+            start=0.2,
+            end=0.1,
+            curve="cosine",
         ),
         trapezoid(lambda share: 0.5 + 0.5 * np.cos(np.pi * share)),
     ),
     "WarmupStableDecay sqrt": (
         schedules.WarmupStableDecay(
-            0.6, 100, warm_steps=10, decay_steps=40, start=0.2, end=0.1, curve="sqrt"
+            0.6, 100, warmup_steps=10, decay_steps=40, start=0.2, end=0.1, curve="sqrt"
         ),
         trapezoid(lambda share: 1 - np.sqrt(share)),
     ),
@@ -249,7 +255,7 @@ WRONG = {
     "start": [-0.1, "0", math.nan, True],
     "step_decay": [-0.1, 1.1, "1", None],
     "steps": [0, -1, 1.5, "1", None, True],
-    "warm_steps": [-1, 101, 1.5, "1", None],
+    "warmup_steps": [-1, 101, 1.5, "1", None],
 }
 
 
@@ -285,14 +291,14 @@ def test_it_goes_on_where_it_stands_after_a_boundary():
         (schedules.OneCycle(0.4, 2, start=0.0, end=0.1, rise=1.0), [0.0, 0.2, 0.1]),
         (schedules.OneCycle(0.4, 2, start=0.1, end=0.0, rise=0.0), [0.4, 0.2, 0.0]),
         (
-            schedules.WarmupStableDecay(0.4, 3, warm_steps=0, decay_steps=0, end=0.1),
+            schedules.WarmupStableDecay(0.4, 3, warmup_steps=0, decay_steps=0, end=0.1),
             [0.4, 0.4, 0.4, 0.1],
         ),
         (
-            schedules.WarmupStableDecay(0.4, 2, warm_steps=2, decay_steps=0),
+            schedules.WarmupStableDecay(0.4, 2, warmup_steps=2, decay_steps=0),
             [0.0, 0.2, 0.0, 0.0],
         ),
-        (schedules.CosineRestarts(0.4, 2, warm_steps=2), [0.0, 0.2, 0.0, 0.2]),
+        (schedules.CosineRestarts(0.4, 2, warmup_steps=2), [0.0, 0.2, 0.0, 0.2]),
     ],
 )
 def test_a_part_without_steps_is_done_at_once(schedule, expected):

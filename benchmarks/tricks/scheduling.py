@@ -51,7 +51,7 @@ TRICKS = family(
         ),
         _trick(
             lambda peak, s: schedules.WarmupStableDecay(
-                peak, s.steps, warm_steps=s.share(0.1), decay_steps=s.share(0.2)
+                peak, s.steps, warmup_steps=s.share(0.1), decay_steps=s.share(0.2)
             ),
             "up over a tenth, down over a fifth",
             "WarmupStableDecay",

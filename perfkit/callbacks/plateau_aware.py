@@ -32,7 +32,7 @@ class PlateauAware(keras.callbacks.Callback):
 
     Args:
         monitor: Key of the logs, such as `"val_loss"`.
-        factor: What the rate is multiplied by. Within [0, 1), above 0.
+        factor: What the rate is multiplied by. Above 0, below 1.
         patience: Epochs without improvement after which it is. At least 1.
         verbose: 1 prints when the rate is lowered, 0 does not.
         mode: `"min"`, `"max"`, or `"auto"` to tell from the name.
@@ -74,7 +74,7 @@ class PlateauAware(keras.callbacks.Callback):
         super().__init__()
         owner = "PlateauAware"
         self.monitor = _check.instance(owner, "monitor", monitor, str)
-        self.factor = _check.number(owner, "factor", factor, 1e-9, 1.0 - 1e-9)
+        self.factor = _check.inside_unit(owner, "factor", factor)
         self.patience = _check.integer(owner, "patience", patience)
         self.verbose = _check.integer(owner, "verbose", verbose, 0, 1)
         self.mode = _told(monitor, mode)

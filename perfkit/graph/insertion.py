@@ -39,11 +39,21 @@ def inserted(graph: Graph, insertions: Sequence[Insertion]) -> keras.Model:
         leaves = keras.tree.flatten(given)
         for k, leaf in enumerate(leaves):
             if isinstance(leaf, keras.KerasTensor):
-                leaves[k] = layers[number](leaf) if number in layers else leaf
+                leaves[k] = _put(layers[number], leaf) if number in layers else leaf
                 number += 1
         arguments, named = keras.tree.pack_sequence_as(given, leaves)
         outputs = operation(*arguments, **named)
         layer = behind.get(id(call))
-        return layer(outputs) if layer else outputs
+        return _put(layer, outputs) if layer else outputs
 
     return rewritten(graph, make)
+
+
+def _put(layer, tensor):
+    try:
+        return layer(tensor)
+    except Exception as error:
+        raise ValueError(
+            f"The new layer `{layer.name}`, {type(layer).__name__}, cannot be put on a "
+            f"tensor of shape {tuple(tensor.shape)}: {error}"
+        ) from error

@@ -13,7 +13,7 @@ from perfkit.graph.trails import Trail, names
 
 def check(owner: str, where: Any) -> None:
     """Check that `where` is one of the choices below, or a list of them."""
-    for choice in _choices(where):
+    for choice in choices(where):
         if isinstance(choice, slice):
             _shares(owner, choice)
         elif not isinstance(choice, str) and not callable(choice):
@@ -59,11 +59,17 @@ def names_exactly(where: Any, trail: Trail, *, classes=True) -> bool:
         choice is layer
         or (classes and choice is type(layer))
         or (isinstance(choice, str) and choice in (layer.name, "/".join(names(trail))))
-        for choice in _choices(where)
+        for choice in choices(where)
     )
 
 
-def _choices(where) -> list[Any]:
+def needed(where: Any) -> list[Any]:
+    """What has to select something: a `where`, and each name pattern in a list."""
+    return [*(choice for choice in choices(where) if isinstance(choice, str)), where]
+
+
+def choices(where: Any) -> list[Any]:
+    """What `where` lists, or itself; nothing for None."""
     if where is None:
         return []
     return list(where) if isinstance(where, (list, tuple)) else [where]

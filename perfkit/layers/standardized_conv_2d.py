@@ -42,7 +42,7 @@ class StandardizedConv2D(Configured, keras.layers.Conv2D):
     def __init__(self, filters, kernel_size, *, epsilon=1e-6, **kwargs):
         super().__init__(filters, kernel_size, **kwargs)
         owner = "StandardizedConv2D"
-        self.epsilon = _check.number(owner, "epsilon", epsilon, 1e-12, 1.0)
+        self.epsilon = _check.positive(owner, "epsilon", epsilon, 1.0)
 
     def convolution_op(self, inputs, kernel):
         dtype = kernel.dtype

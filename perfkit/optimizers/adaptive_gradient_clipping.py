@@ -51,8 +51,8 @@ class AdaptiveGradientClipping(GradientTransform):
                 if getattr(inner, argument, None):
                     expected = f"an optimizer without `{argument}`, which clips twice"
                     _check.fail(owner, "inner_optimizer", expected, inner)
-        self.clipping = _check.number(owner, "clipping", clipping, 1e-12)
-        self.epsilon = _check.number(owner, "epsilon", epsilon, 1e-12)
+        self.clipping = _check.positive(owner, "clipping", clipping)
+        self.epsilon = _check.positive(owner, "epsilon", epsilon)
 
     def transform(self, gradient, variable):
         units = units_of(variable)

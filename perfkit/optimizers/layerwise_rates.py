@@ -73,7 +73,7 @@ class LayerwiseRates(Wrapper):
         )
         self.by_depth = by_depth
         if by_depth is not None:
-            self.by_depth = _check.number(owner, "by_depth", by_depth, 1e-6, 1.0)
+            self.by_depth = _check.positive(owner, "by_depth", by_depth, 1.0)
 
     @property
     def rates(self) -> dict[str, float]:

@@ -74,7 +74,7 @@ class WeightAverage(Averaging, WithStatistics):
         self.decay = _check.unit(owner, "decay", decay)
         self.warm_up = warm_up
         if warm_up is not None:
-            self.warm_up = _check.number(owner, "warm_up", warm_up, 1e-6)
+            self.warm_up = _check.positive(owner, "warm_up", warm_up)
         if self.decay == 1.0 and self.warm_up is None:
             expected = "given where `decay` is 1, or the average would stay the first"
             _check.fail(owner, "warm_up", expected, warm_up)

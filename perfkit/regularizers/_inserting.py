@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from perfkit import _check
+from perfkit.graph import selection
 from perfkit.graph.calls import Call, Graph
 from perfkit.graph.insertion import Insertion, inserted
 from perfkit.graph.trails import names
@@ -55,6 +56,31 @@ def already(
     return None
 
 
+def chosen(owner: str, graph: Graph, where, selects: Callable, kind: str) -> list:
+    """Return the selected calls, each once, with their trails and graphs.
+
+    Args:
+        owner: Whose argument `where` is, for the error.
+        graph: The model.
+        where: The argument.
+        selects: A function of a choice, or None for all, and a trail.
+        kind: What there is to choose from, for the error.
+    """
+    selection.check(owner, where)
+    trails = list(graph.trails())
+    for choice in selection.needed(where):
+        if not any(selects(choice, trail) for trail, _, _ in trails):
+            paths = [path_of(trail) for trail, _, _ in trails if selects(None, trail)]
+            there = ", ".join(paths) or "none in this model"
+            expected = f"a choice from {kind}: {there}"
+            _check.fail(owner, "where", expected, choice)
+    found: dict[int, tuple] = {}
+    for trail, inner, call in trails:
+        if selects(where, trail):
+            found.setdefault(id(call), (trail, inner, call))
+    return list(found.values())
+
+
 def drops(operation) -> bool:
     """Whether it is dropout of Keras, or draws at a rate, as others do."""
     if isinstance(operation, keras.layers.Dropout):
@@ -81,12 +107,12 @@ def insert(
 ) -> tuple[keras.Model, Inserted]:
     """Put a new layer at each site, in the order of the model, and report it."""
     first, last = _rates(owner, rate)
-    if layer is not None and not callable(layer):
+    if isinstance(layer, keras.Layer) or not callable(layer or dict):
         expected = "a function of the rate that makes a layer, such as a layer's class"
         _check.fail(owner, "layer", expected, layer, TypeError)
     if not sites:
         why = "; ".join(f"{path}: {why}" for path, why in skipped.items())
-        expected = f"a choice of places for a new layer ({why or 'none matched'})"
+        expected = f"a choice of places for a new layer, unlike these ({why})"
         _check.fail(owner, "where", expected, where)
     suffix = owner.removeprefix("attach")
     insertions, places, kinds, rates, taken = [], {}, {}, {}, set()

@@ -31,12 +31,13 @@ def chosen(owner, model, where) -> tuple[list[Kernel], list[Kernel]]:
         expected = "a built model; call it once or begin it with `keras.Input`"
         _check.fail(owner, "model", expected, model)
     selection.check(owner, where)
-    all_kernels, selected = graph.select(model, where)
-    if not selected:
-        layers = dict.fromkeys(kernel.path.rpartition("/")[0] for kernel in all_kernels)
-        expected = "a choice from the layers that own a kernel: "
-        expected += ", ".join(layers) or "none in this model"
-        _check.fail(owner, "where", expected, where)
+    for choice in selection.needed(where):
+        all_kernels, selected = graph.select(model, choice)
+        if not selected:
+            paths = [kernel.path.rpartition("/")[0] for kernel in all_kernels]
+            expected = "a choice from the layers that own a kernel: "
+            expected += ", ".join(dict.fromkeys(paths)) or "none in this model"
+            _check.fail(owner, "where", expected, choice)
     return all_kernels, selected
 
 

@@ -34,7 +34,8 @@ def attach(model, regularizer, *, where=None) -> Attached:
             One of `perfkit` that was made without `axis` gets that of the layer.
         where: Which layers; None for every layer with a kernel. A layer, a class or
             a name pattern stands for such layers and all that is inside them; a
-            list of these for all that one of them selects. A pattern is shell-style
+            list of these for all that one of them selects, in which each pattern has
+            to select something. A pattern is shell-style
             (`*`, `?`, `[ab]`; case counts) and is compared with the layer's name and
             with its path from the model down, such as `backbone/*`. A
             `slice(start, stop)` of shares is a part of the depth, as if the layers with
@@ -86,8 +87,10 @@ def _regularizer(regularizer) -> Any:
         except ValueError:
             expected = "the Keras name of a regularizer, such as 'l2'"
             _check.fail("attach", "regularizer", expected, regularizer)
-    kind = isinstance(regularizer, type) or not callable(regularizer)
-    if kind or isinstance(regularizer, keras.constraints.Constraint):
+    if isinstance(regularizer, keras.constraints.Constraint):
+        expected = "a Regularizer; a constraint goes to `constrain(model, ...)`"
+        _check.fail("attach", "regularizer", expected, regularizer, TypeError)
+    if isinstance(regularizer, type) or not callable(regularizer):
         expected = "a Regularizer such as `keras.regularizers.L2(1e-4)`, or a function"
         _check.fail("attach", "regularizer", expected, regularizer, TypeError)
     return regularizer

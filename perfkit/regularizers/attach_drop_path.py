@@ -2,6 +2,7 @@
 
 import keras
 
+from perfkit import _check
 from perfkit.graph import calls, kernels, selection
 from perfkit.regularizers import _inserting
 from perfkit.regularizers._inserting import Site
@@ -58,17 +59,15 @@ def attach_drop_path(
         1605.07648.
     """
     graph = calls.read("attach_drop_path", model)
-    selection.check("attach_drop_path", where)
+    if any(isinstance(choice, slice) for choice in selection.choices(where)):
+        expected = "no slice of the depth, which sums do not have; give `rate` a pair"
+        _check.fail("attach_drop_path", "where", expected, where)
+    kind = "the sums, `keras.layers.Add` or `+`"
+    chosen = _inserting.chosen("attach_drop_path", graph, where, _selects, kind)
     numbers = kernels.numbers(model)
-    sites, skipped, seen = [], {}, set()
-    for trail, inner, call in graph.trails():
+    sites, skipped = [], {}
+    for trail, inner, call in chosen:
         path = _inserting.path_of(trail)
-        # `+` is an operation of Keras of the same name, which is not public.
-        if type(call.operation).__name__ != "Add" or id(call) in seen:
-            continue
-        if where is not None and not selection.selects(where, trail, None):
-            continue
-        seen.add(id(call))
         branches = _branches(inner, call, numbers)
         made = inner.producers()
         for tensor in branches:
@@ -87,6 +86,13 @@ def attach_drop_path(
     return _inserting.insert(
         "attach_drop_path", graph, sites, skipped, rate, layer, where
     )
+
+
+def _selects(choice, trail) -> bool:
+    # `+` is an operation of Keras of the same name, which is not public.
+    if type(trail[-1]).__name__ != "Add":
+        return False
+    return choice is None or selection.selects(choice, trail, None)
 
 
 def _branches(graph, call, numbers):

@@ -82,15 +82,17 @@ def attach_dropout(
         2015, arXiv 1411.4280, for whole channels.
     """
     graph = calls.read("attach_dropout", model)
-    selection.check("attach_dropout", where)
     numbers = kernels.numbers(model)
+
+    def selects(choice, trail):
+        return _selected(choice, trail, numbers)
+
+    kind = "the convolutions and `Dense`, or another layer by its whole name"
+    chosen = _inserting.chosen("attach_dropout", graph, where, selects, kind)
     last = _last(graph, numbers)
-    sites, skipped, seen = [], {}, set()
-    for trail, inner, call in graph.trails():
+    sites, skipped = [], {}
+    for trail, inner, call in chosen:
         path = _inserting.path_of(trail)
-        if id(call) in seen or not _selected(where, trail, numbers):
-            continue
-        seen.add(id(call))
         named = selection.names_exactly(where, trail, classes=False)
         before = _inserting.already(
             inner.consumers(call), call.operation.name, _inserting.drops

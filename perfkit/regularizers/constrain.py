@@ -18,9 +18,10 @@ def constrain(model, constraint, *, where=None) -> Attached:
     Args:
         model: A built `keras.Model`: Sequential, Functional, nested, subclassed.
         constraint: A `keras.constraints.Constraint`, such as
-            `perfkit.regularizers.max_norm(2.0)`, or its Keras name. One of `perfkit`
-            that was made without `axis` gets that of the layer; one of Keras is taken
-            as it is, and the default of its `axis` suits `Dense` only.
+            `perfkit.regularizers.max_norm(2.0)`, or the Keras name of one without an
+            axis, such as `"non_neg"`. One of `perfkit` that was made without `axis`
+            gets that of the layer; one of Keras is taken as it is, and the default of
+            its `axis` suits `Dense` only.
         where: See `attach`.
 
     Returns:
@@ -52,9 +53,14 @@ def constrain(model, constraint, *, where=None) -> Attached:
 def _constraint(constraint):
     if isinstance(constraint, str):
         try:
-            return keras.constraints.get(constraint)
+            named = keras.constraints.get(constraint)
         except ValueError:
             expected = "the Keras name of a constraint, such as 'non_neg'"
             _check.fail("constrain", "constraint", expected, constraint)
+        if hasattr(named, "axis"):
+            expected = "an object, such as `perfkit.regularizers.max_norm(2.0)`: "
+            expected += "by its name it is Keras's, whose axis suits `Dense` only"
+            _check.fail("constrain", "constraint", expected, constraint)
+        return named
     kind = keras.constraints.Constraint
     return _check.instance("constrain", "constraint", constraint, kind)

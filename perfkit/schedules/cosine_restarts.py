@@ -27,7 +27,7 @@ class CosineRestarts(Configured, LearningRateSchedule):
             rounded to whole steps. Within [1, 100].
         decay: What the top is multiplied by from one cycle to the next. Within [0, 1].
         end: Rate at the end of each cycle. At least 0.
-        warm_steps: Steps at the beginning of each cycle in which the rate goes in a
+        warmup_steps: Steps at the beginning of each cycle in which the rate goes in a
             straight line from `start` to the top. Within [0, `steps`].
         start: Rate at the beginning of each warm-up. At least 0.
 
@@ -51,7 +51,7 @@ class CosineRestarts(Configured, LearningRateSchedule):
         growth=1.0,
         decay=1.0,
         end=0.0,
-        warm_steps=0,
+        warmup_steps=0,
         start=0.0,
     ):
         owner = "CosineRestarts"
@@ -60,7 +60,9 @@ class CosineRestarts(Configured, LearningRateSchedule):
         self.growth = _check.number(owner, "growth", growth, 1.0, 100.0)
         self.decay = _check.unit(owner, "decay", decay)
         self.end = _check.number(owner, "end", end, 0.0)
-        self.warm_steps = _check.integer(owner, "warm_steps", warm_steps, 0, self.steps)
+        self.warmup_steps = _check.integer(
+            owner, "warmup_steps", warmup_steps, 0, self.steps
+        )
         self.start = _check.number(owner, "start", start, 0.0)
 
     def __call__(self, step):
@@ -75,15 +77,15 @@ class CosineRestarts(Configured, LearningRateSchedule):
             length = ops.take(np.diff(begins), cycle)
         within = step - begin
         top = self.learning_rate * self.decay ** ops.cast(cycle, "float32")
-        warm = curves.progress(within, self.warm_steps)
-        done = ops.maximum(within - self.warm_steps, 0)
+        warm = curves.progress(within, self.warmup_steps)
+        done = ops.maximum(within - self.warmup_steps, 0)
         down = curves.cosine(
             ops.cast(done, "float32")
-            / ops.maximum(ops.cast(length - self.warm_steps, "float32"), 1.0)
+            / ops.maximum(ops.cast(length - self.warmup_steps, "float32"), 1.0)
         )
         after = self.end + (top - self.end) * down
         return ops.where(
-            within < self.warm_steps, self.start + (top - self.start) * warm, after
+            within < self.warmup_steps, self.start + (top - self.start) * warm, after
         )
 
     def _begins(self):

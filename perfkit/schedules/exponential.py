@@ -35,10 +35,10 @@ class Exponential(Configured, LearningRateSchedule):
     """
 
     def __init__(self, learning_rate, steps, *, end):
-        owner, least = "Exponential", 1e-30
-        self.learning_rate = _check.number(owner, "learning_rate", learning_rate, least)
+        owner = "Exponential"
+        self.learning_rate = _check.positive(owner, "learning_rate", learning_rate)
         self.steps = _check.integer(owner, "steps", steps)
-        self.end = _check.number(owner, "end", end, least)
+        self.end = _check.positive(owner, "end", end)
 
     def __call__(self, step):
         done = curves.progress(step, self.steps)

@@ -19,8 +19,8 @@ class WarmupStableDecay(Configured, LearningRateSchedule):
         learning_rate: Rate between warm-up and fall. At least 0.
         steps: Length of all, in optimizer steps, after which the rate stays at `end`.
             At least 1.
-        warm_steps: Steps of the warm-up, in a straight line. Within [0, `steps`].
-        decay_steps: Steps of the fall. Within [0, `steps` - `warm_steps`].
+        warmup_steps: Steps of the warm-up, in a straight line. Within [0, `steps`].
+        decay_steps: Steps of the fall. Within [0, `steps` - `warmup_steps`].
         start: Rate at step 0, if there is a warm-up. At least 0.
         end: Rate after the fall. At least 0.
         curve: Of the fall: `"linear"`, `"cosine"`, or `"sqrt"`, which is one minus the
@@ -30,7 +30,7 @@ class WarmupStableDecay(Configured, LearningRateSchedule):
         ValueError: If an argument is out of bounds.
 
     Example:
-        >>> schedule = WarmupStableDecay(0.4, 6, warm_steps=2, decay_steps=2)
+        >>> schedule = WarmupStableDecay(0.4, 6, warmup_steps=2, decay_steps=2)
         >>> [round(float(schedule(step)), 2) for step in range(8)]
         [0.0, 0.2, 0.4, 0.4, 0.4, 0.2, 0.0, 0.0]
 
@@ -44,7 +44,7 @@ class WarmupStableDecay(Configured, LearningRateSchedule):
         learning_rate,
         steps,
         *,
-        warm_steps,
+        warmup_steps,
         decay_steps,
         start=0.0,
         end=0.0,
@@ -53,18 +53,20 @@ class WarmupStableDecay(Configured, LearningRateSchedule):
         owner = "WarmupStableDecay"
         self.learning_rate = _check.number(owner, "learning_rate", learning_rate, 0.0)
         self.steps = _check.integer(owner, "steps", steps)
-        self.warm_steps = _check.integer(owner, "warm_steps", warm_steps, 0, self.steps)
-        room = self.steps - self.warm_steps
+        self.warmup_steps = _check.integer(
+            owner, "warmup_steps", warmup_steps, 0, self.steps
+        )
+        room = self.steps - self.warmup_steps
         self.decay_steps = _check.integer(owner, "decay_steps", decay_steps, 0, room)
         self.start = _check.number(owner, "start", start, 0.0)
         self.end = _check.number(owner, "end", end, 0.0)
         self.curve = _check.one_of(owner, "curve", curve, curves.FALLS)
 
     def __call__(self, step):
-        up = curves.progress(step, self.warm_steps)
+        up = curves.progress(step, self.warmup_steps)
         warm = self.start + (self.learning_rate - self.start) * up
         begin = self.steps - self.decay_steps
         done = curves.progress(step, self.decay_steps, begin)
         down = curves.FALLS[self.curve](done)
         after = self.end + (self.learning_rate - self.end) * down
-        return ops.where(step < self.warm_steps, warm, after)
+        return ops.where(step < self.warmup_steps, warm, after)
