@@ -14,7 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from perfkit import _backend
+from perfkit import _backend, _replicas
 from perfkit._backend import ops
 
 _ROTATIONS = (13, 15, 26, 6, 17, 29, 16, 24)
@@ -277,5 +277,5 @@ class SeedStream:
             return self._tf_data()
         key = ops.cast(self.generator.next(), "int32")
         # All replicas read the same state.
-        replica = ops.convert_to_tensor(_backend.replica(), dtype="int32")
+        replica = ops.convert_to_tensor(_replicas.replica(), dtype="int32")
         return key + ops.stack([replica, ops.zeros_like(replica)])

@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-from perfkit import _backend, _check
+from perfkit import _backend, _check, _replicas
 from perfkit._backend import ops
 
 
@@ -36,7 +36,8 @@ def attach(model) -> None:
 
     Raises:
         TypeError: If `model` is no model.
-        ValueError: If it is not compiled, or its optimizer cannot work with it.
+        ValueError: If it is not compiled, or its optimizer cannot work with it, or was
+            built for other variables.
 
     Example:
         >>> from perfkit import optimizers
@@ -98,11 +99,24 @@ def find(model, kind):
 def _tell(model):
     """Let the optimizers know the model, which may be compiled with others by now."""
     optimizers = list(chain(model.optimizer))
+    _check_variables(model, optimizers)
     for optimizer in optimizers:
         if hasattr(optimizer, "attached_to"):
             optimizer.attached_to(model)
     shapes = [len(getattr(x, "statistics", ())) for x in optimizers]
     model.train_step.__dict__["known"] = [*map(id, optimizers), *shapes]
+
+
+def _check_variables(model, optimizers):
+    built_for = [x.targets for x in optimizers if x.built and hasattr(x, "targets")]
+    for targets in built_for:
+        known = {id(variable) for variable in targets}
+        new = [v.path for v in model.trainable_variables if id(v) not in known]
+        if new:
+            expected = "compiled with a new optimizer, as this one was built before "
+            more = f" and {len(new) - 2} more" if len(new) > 2 else ""
+            expected += f"there was {', '.join(new[:2])}{more} to train"
+            _check.fail("attach", "model", expected, model.optimizer)
 
 
 def _train_step(model, plain):
@@ -230,7 +244,7 @@ class Step:
         """Give variables of the model, or those of its optimizer, other values."""
         own = {id(variable) for variable in self.model.optimizer.variables}
         if variables and id(variables[0]) in own:
-            _backend.assign(variables, _backend.mean_of_replicas(values))
+            _replicas.assign(variables, _replicas.mean_of_replicas(values))
             return
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)

@@ -206,10 +206,13 @@ def test_a_schedule_counts_steps_and_not_batches():
     assert variable.numpy().tolist() == [1.0]
 
 
-def test_statistics_of_another_model_are_refused(tmp_path):
-    model = fitted(normalized(), optimizers.Accumulate(keras.optimizers.SGD(0.0), 2), 4)
+def test_statistics_of_another_model_are_refused():
+    optimizer = optimizers.Accumulate(keras.optimizers.SGD(0.0), 2)
+    model = normalized()
+    model.compile(optimizer, "mse")
+    optimizers.attach(model)
     other = network(keras.layers.Dense(4), keras.layers.BatchNormalization())
-    other.compile(model.optimizer, "mse")
+    other.compile(optimizer, "mse")
     with pytest.raises(ValueError, match="moving statistics of shapes"):
         optimizers.attach(other)
 

@@ -5,8 +5,11 @@ import numpy as np
 import pytest
 from keras import optimizers
 
+import perfkit
 from perfkit import schedules
 from perfkit.callbacks import OptimizerSchedule
+from tests.optimizer_cases import CASES
+from tests.optimizer_conformance import common
 
 DATA = {"x": np.ones((6, 1), "float32"), "y": np.zeros((6, 1), "float32")}
 STEPS = np.arange(6)
@@ -181,6 +184,38 @@ def test_values_go_by_the_count_that_the_rate_goes_by():
     assert weight(model) == pytest.approx(w, rel=1e-4)
 
 
+OWN = [kind for kind, case in CASES.items() if case.decays]
+
+
+def both(kind, made_with, schedule):
+    """Weights where a number is given, and where a schedule says the same."""
+    case, found = CASES[kind], []
+    for options, callbacks in [(made_with, []), ({}, [OptimizerSchedule(**schedule)])]:
+        options = {"weight_decay": 0.1, **options}
+        model = common.model_with(case.make(case.rate, **options))
+        found.append(common.train(model, 6 + case.silent, callbacks=callbacks).weights)
+    return [common.numpy(weights) for weights in found]
+
+
+@pytest.mark.parametrize("kind", OWN)
+def test_weight_decay_of_our_optimizers_follows(kind):
+    schedule = {"weight_decay": lambda step: 0.3 + 0.0 * step}
+    numbers, scheduled = both(kind, {"weight_decay": 0.3}, schedule)
+    assert common.close(numbers, scheduled, atol=1e-6)
+    other, _ = both(kind, {}, schedule)
+    assert not common.close(other, scheduled, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", [x for x in OWN if not hasattr(x, "averaged")])
+def test_momentum_of_our_optimizers_follows(kind):
+    name = "momentum" if kind is perfkit.optimizers.LARS else "beta_1"
+    schedule = {"momentum": lambda step: 0.5 + 0.0 * step}
+    numbers, scheduled = both(kind, {name: 0.5}, schedule)
+    assert common.close(numbers, scheduled, atol=1e-6)
+    other, _ = both(kind, {}, schedule)
+    assert not common.close(other, scheduled, atol=1e-4)
+
+
 def test_what_a_fit_that_broke_off_left_behind_is_replaced():
     model = made(KINDS["SGD"][0]())
     broken = keras.callbacks.LambdaCallback(on_epoch_begin=lambda *_: 1 / 0)
@@ -205,9 +240,13 @@ class Other(optimizers.SGD):
     [
         (
             optimizers.SGD(0.1),
-            r"momentum=...\)` must be left out: SGD has none, or has 0",
+            r"momentum=...\)` must be that of an optimizer made with some",
         ),
-        (optimizers.Ftrl(0.1), r"momentum=...\)` must be left out: Ftrl has none"),
+        (optimizers.Ftrl(0.1), r"momentum=...\)` must be left out, as Ftrl has none"),
+        (
+            perfkit.optimizers.ScheduleFreeSGD(0.1),
+            r"momentum=...\)` must be left out, as ScheduleFreeSGD computes its av",
+        ),
         (
             Other(),
             r"model=...\)` must be that of a model whose optimizer calls `apply`",
@@ -217,6 +256,19 @@ class Other(optimizers.SGD):
 def test_an_optimizer_with_nothing_of_the_kind_is_told(optimizer, words):
     with pytest.raises(ValueError, match=words):
         trained(made(optimizer), OptimizerSchedule(momentum=MOMENTUM))
+
+
+@pytest.mark.parametrize("argument", ["momentum", "weight_decay"])
+@pytest.mark.parametrize("begin", [-0.1, 0.8])
+def test_a_value_out_of_bounds_is_told(argument, begin):
+    """At the begin, or at the end of the epoch in which it got there."""
+    callback = OptimizerSchedule(**{argument: lambda step: begin + (begin * step)})
+    model = made(optimizers.SGD(0.1, momentum=0.9))
+    if argument == "weight_decay" and begin > 0:
+        trained(model, callback)
+        return
+    with pytest.raises(ValueError, match=rf"{argument}=...\)` must be a schedule of"):
+        trained(model, callback)
 
 
 def test_wrong_arguments_are_told():

@@ -268,12 +268,13 @@ def test_the_last_of_the_patterns_that_match_counts():
         ({}, None, "given where"),
         ({"a": -1.0}, None, "rates=...*within"),
         (["a"], None, "mapping"),
-        (None, 1.5, "by_depth=...*within"),
-        (None, 0.0, "by_depth=...*within"),
+        ({0: 1.0}, None, "mapping of name patterns"),
+        (None, 1.5, r"by_depth=.*above 0 and at most 1\.0"),
+        (None, 0.0, "by_depth=.*above 0"),
     ],
 )
 def test_wrong_rates_raise(rates, by_depth, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((ValueError, TypeError), match=message):
         optimizers.LayerwiseRates(sgd(), rates, by_depth=by_depth)
 
 

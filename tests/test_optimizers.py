@@ -190,3 +190,24 @@ def test_the_page_has_every_optimizer_in_its_table():
     named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
     kinds = {kind for _, kind in inspect.getmembers(optimizers, inspect.isclass)}
     assert named == {kind.__name__ for kind in kinds - NOT_OPTIMIZERS}
+
+
+@pytest.mark.parametrize(
+    "kind", [optimizers.WeightAverage, optimizers.SharpnessAware, optimizers.Lookahead]
+)
+def test_a_model_with_more_to_train_asks_for_a_new_optimizer(kind):
+    model = model_with(kind("adam"))
+    model.get_layer("encoder").trainable = False
+    optimizer = kind("adam")
+    model.compile(optimizer, "mse")
+    optimizers.attach(model)
+    train(model, 1)
+    model.get_layer("encoder").trainable = True
+    model.compile(optimizer, "mse")
+    with pytest.raises(ValueError, match=r"new optimizer.*encoder/kernel, .*/bias to"):
+        train(model, 1)  # also where it stays attached
+
+
+def test_a_name_that_is_none_of_kerass_is_told():
+    with pytest.raises(ValueError, match=r"such as `perfkit.optimizers.LAMB.*lamb"):
+        optimizers.Lookahead("lamb")

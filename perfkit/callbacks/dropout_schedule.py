@@ -40,7 +40,7 @@ class DropoutSchedule(keras.callbacks.Callback):
             0 follows every change.
 
     Raises:
-        TypeError: If `schedule` cannot be called.
+        TypeError: If `schedule` cannot be called, or `layers` holds something else.
         ValueError: If `tolerance` is out of bounds; in `fit`, if there is no such layer
             in the model, or the schedule gives no rate.
 
@@ -68,6 +68,9 @@ class DropoutSchedule(keras.callbacks.Callback):
         self.schedule = schedule
         if layers is not None:
             _check.instance(owner, "layers", layers, (list, tuple))
+            if not all(isinstance(layer, keras.Layer) for layer in layers):
+                expected = "a list of layers, such as `[model.get_layer('dropout')]`"
+                _check.fail(owner, "layers", expected, layers, TypeError)
         self.layers = layers
         self.tolerance = _check.unit(owner, "tolerance", tolerance)
         self._kept = []  # layers, and their own rates
@@ -80,7 +83,8 @@ class DropoutSchedule(keras.callbacks.Callback):
             chosen = [each for each in chosen if each in self.layers]
         if not chosen or len(chosen) < len(self.layers or ()):
             names = [each.name for each in inside if _drops(each)]
-            expected = f"layers of the model that drop with a rate above 0: {names}"
+            expected = "layers of the model that drop with a rate above 0, which are "
+            expected += ", ".join(names) or "none; see `regularizers.attach_dropout`"
             _check.fail("DropoutSchedule", "layers", expected, self.layers)
         self._kept = [(each, each.rate) for each in chosen]
 

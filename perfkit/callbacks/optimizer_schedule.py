@@ -2,6 +2,7 @@
 # ruff: noqa: ARG002  Keras fixes the arguments of the hooks.
 
 import contextlib
+import math
 from typing import Any
 
 import keras
@@ -34,7 +35,8 @@ class OptimizerSchedule(keras.callbacks.Callback):
     Raises:
         TypeError: If a schedule cannot be called, or the model has no Keras optimizer.
         ValueError: If both are `None`; in `fit`, if the optimizer has nothing of the
-            kind, or if SGD and RMSprop were made with a momentum of 0.
+            kind, if SGD and RMSprop were made with a momentum of 0, or if a value at
+            the begin or the end of an epoch is out of bounds.
 
     Example:
         >>> import numpy as np
@@ -72,7 +74,18 @@ class OptimizerSchedule(keras.callbacks.Callback):
             names = {key: _attribute(key, optimizer) for key in self._schedules}
             vars(optimizer).pop("apply", None)  # left over where a `fit` broke off
             vars(optimizer)["apply"] = self._apply_of(optimizer, names)
+            for key in names:
+                self._checked(key, ops.convert_to_tensor(steps_of(optimizer)))
         model.make_train_function(force=True)
+
+    def _checked(self, key, step):
+        """What a schedule says for a step, as a number."""
+        value = number(self._schedules[key](step))
+        if not 0.0 <= value < (1.0 if key == "momentum" else math.inf):
+            bounds = "within [0, 1)" if key == "momentum" else "of at least 0"
+            expected = f"a schedule of numbers {bounds}, where it gave one"
+            _check.fail("OptimizerSchedule", key, expected, value)
+        return value
 
     def _apply_of(self, optimizer, names):
         """The optimizer's `apply`, with the values of the step in place."""
@@ -102,8 +115,8 @@ class OptimizerSchedule(keras.callbacks.Callback):
         optimizers = innermost("OptimizerSchedule", self.model)
         for optimizer in optimizers:
             step = ops.convert_to_tensor(steps_of(optimizer))
-            for key, schedule in self._schedules.items():
-                logs[named(key, optimizer, optimizers)] = number(schedule(step))
+            for key in self._schedules:
+                logs[named(key, optimizer, optimizers)] = self._checked(key, step)
 
     def on_train_end(self, logs=None):
         model: Any = self.model
@@ -127,7 +140,14 @@ def _attribute(key, optimizer):
     """What the optimizer calls it."""
     names = ("weight_decay",) if key == "weight_decay" else ("momentum", "beta_1")
     name = next((name for name in names if name in vars(optimizer)), None)
-    if name is None or (name == "momentum" and not optimizer.momentum):
-        expected = f"left out: {type(optimizer).__name__} has none, or has 0"
+    kind = type(optimizer).__name__
+    if name is None:
+        expected = f"left out, as {kind} has none"
         _check.fail("OptimizerSchedule", key, expected, optimizer)
+    if key == "momentum" and hasattr(optimizer, "averaged"):
+        expected = f"left out, as {kind} computes its averages from it"
+        _check.fail("OptimizerSchedule", key, expected, optimizer)
+    if name == "momentum" and not optimizer.momentum:
+        expected = f"that of an optimizer made with some: `{kind}(momentum=0.9)`"
+        _check.fail("OptimizerSchedule", key, expected, optimizer.momentum)
     return name

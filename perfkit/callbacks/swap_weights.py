@@ -47,6 +47,9 @@ class SwapWeights(keras.callbacks.Callback):
 
     def __init__(self, *, recalibrate: Any = None):
         super().__init__()
+        if getattr(recalibrate, "shape", None) is not None:
+            expected = "batches, such as `[images[:64], images[64:128]]`, no array"
+            _check.fail("SwapWeights", "recalibrate", expected, recalibrate)
         if recalibrate is not None and not hasattr(recalibrate, "__len__"):
             if not hasattr(recalibrate, "__iter__"):
                 expected = "batches: a data set or a list"

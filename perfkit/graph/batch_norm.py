@@ -62,7 +62,7 @@ class _WatchedCall:
     """
 
     def __init__(self, layer):
-        self._layer = layer
+        self._layer: Any = layer
         self._own = vars(layer).get("call")
         self._call = layer.call
         self.functions: dict[int, Callable[[Any], None]] = {}

@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from perfkit import _backend, _check
+from perfkit import _backend, _check, _replicas
 from perfkit._backend import ops
 from perfkit._train_step import chain
 from perfkit.graph import batch_norm
@@ -68,15 +68,15 @@ class Accumulate(WithStatistics):
         self.sums = self.slots("sum")
         self.total = self.add_variable((), dtype="float32", name="total")
         self.count: Any = self.add_variable((), dtype="int32", name="count")
-        self._strategy = _backend.strategy()
+        self._strategy = _replicas.strategy()
         super().make_state()
 
     def step(self, gradients, variables):
         self.check_attached()
-        gradients, replicas = _backend.of_all_replicas(gradients)
+        gradients, replicas = _replicas.of_all_replicas(gradients)
         total, count = _backend.copies([self.total, self.count])
         samples = ops.cast(self._samples, "float32")
-        (samples,) = _backend.mean_of_replicas([samples])
+        (samples,) = _replicas.mean_of_replicas([samples])
         total, count = total + samples, count + 1
         full = count == self.micro_steps
         present = [
@@ -93,9 +93,9 @@ class Accumulate(WithStatistics):
             for x, variable in zip(sums, variables, strict=True)
         ]
         self._trained |= {id(variable) for variable in variables}
-        _backend.apply_if(full, self.inner_optimizer, means, variables)
+        _replicas.apply_if(full, self.inner_optimizer, means, variables)
         kept = [ops.where(full, ops.zeros_like(x), x) for x in [*sums, total, count]]
-        _backend.assign([*slots, self.total, self.count], kept)
+        _replicas.assign([*slots, self.total, self.count], kept)
 
     def flush(self):
         """Take the step for what was gathered so far, if anything was."""
@@ -106,12 +106,12 @@ class Accumulate(WithStatistics):
                 optimizer.swap()
             if self.watched:
                 self._flush_statistics()
-            _backend.on_replicas(self._strategy, self._flush)
+            _replicas.on_replicas(self._strategy, self._flush)
             for optimizer in swapped:
                 optimizer.swap()
 
     def _flush(self):
-        total = _backend.copies([self.total])[0] * _backend.replicas()
+        total = _backend.copies([self.total])[0] * _replicas.replicas()
         variables = [
             v for v in self.targets if id(v) in self._trained or not self._trained
         ]
@@ -122,7 +122,7 @@ class Accumulate(WithStatistics):
         ]
         self.inner_optimizer.apply(means, variables)
         kept = [*self.sums, self.total, self.count]
-        _backend.assign(kept, [ops.zeros_like(x) for x in _backend.copies(kept)])
+        _replicas.assign(kept, [ops.zeros_like(x) for x in _backend.copies(kept)])
 
     def finalize_variable_values(self, var_list):
         self.flush()

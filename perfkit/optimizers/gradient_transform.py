@@ -1,6 +1,6 @@
 """The abstract base of what changes gradients on their way to an optimizer."""
 
-from perfkit import _backend
+from perfkit import _replicas
 from perfkit._backend import ops
 from perfkit.ops import kernels
 from perfkit.ops import variables as names
@@ -26,7 +26,7 @@ class GradientTransform(Wrapper):
         return self.transform(ops.cast(gradient, variable.dtype), variable)
 
     def step(self, gradients, variables):
-        gradients, replicas = _backend.of_all_replicas(gradients)
+        gradients, replicas = _replicas.of_all_replicas(gradients)
         changed = [
             None
             if gradient is None

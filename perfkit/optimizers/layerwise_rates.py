@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from perfkit import _backend, _check
+from perfkit import _backend, _check, _replicas
 from perfkit._backend import ops
 from perfkit.ops import variables as names
 from perfkit.optimizers.wrapper import Wrapper
@@ -34,7 +34,7 @@ class LayerwiseRates(Wrapper):
         name: Name of the optimizer.
 
     Raises:
-        TypeError: If `inner_optimizer` is no optimizer.
+        TypeError: If `inner_optimizer` is no optimizer or a pattern no string.
         ValueError: If an argument is out of bounds, if neither factor is given, if
             `inner_optimizer` is one that keeps a second copy of the weights, or, when
             variables are known, if a pattern matches none.
@@ -65,9 +65,12 @@ class LayerwiseRates(Wrapper):
             _check.fail(owner, "rates", "given where `by_depth` is not", rates)
         if not isinstance(rates, (Mapping, type(None))):
             _check.fail(owner, "rates", "a mapping of patterns to factors", rates)
+        if not all(isinstance(pattern, str) for pattern in rates or ()):
+            expected = "a mapping of name patterns, such as 'backbone', to factors"
+            _check.fail(owner, "rates", expected, rates, TypeError)
         self._rates = _Rates(
             {
-                str(pattern): _check.number(owner, "rates", factor, 0.0)
+                pattern: _check.number(owner, "rates", factor, 0.0)
                 for pattern, factor in (rates or {}).items()
             }
         )
@@ -149,7 +152,7 @@ class LayerwiseRates(Wrapper):
             between = self.constrained(variable, old + factor * (new - old))
             between = ops.where(factor == 0, old, between)
             moved.append(ops.where(factor == 1, new, between))
-        _backend.assign(variables, moved)
+        _replicas.assign(variables, moved)
 
 
 class _Rates:

@@ -2,7 +2,7 @@
 
 import keras
 
-from perfkit import _backend, _check
+from perfkit import _backend, _check, _replicas
 from perfkit._backend import ops
 from perfkit.optimizers.wrapper import Wrapper
 
@@ -68,4 +68,4 @@ class Lookahead(Wrapper):
             between = self.constrained(variable, between)
             slow.append(ops.where(back, between, start))
             fast.append(ops.where(back, between, end))
-        _backend.assign([*slots, *variables, self.steps], [*slow, *fast, steps])
+        _replicas.assign([*slots, *variables, self.steps], [*slow, *fast, steps])

@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from perfkit import _backend, _check
+from perfkit import _backend, _check, _replicas
 from perfkit._backend import ops
 from perfkit._train_step import chain
 from perfkit.ops import gradients as of_gradients
@@ -93,7 +93,7 @@ class SharpnessAware(Wrapper):
         self._phase = "down"
 
     def _go_up(self, gradients, variables):
-        gradients, _ = _backend.of_all_replicas(gradients)
+        gradients, _ = _replicas.of_all_replicas(gradients)
         moving = [
             (ops.cast(gradient, variable.dtype), variable)
             for gradient, variable in zip(gradients, variables, strict=True)
@@ -111,7 +111,7 @@ class SharpnessAware(Wrapper):
             w + ops.cast(self.rho / norm, g.dtype) * g * scale
             for w, g, scale in zip(weights, scaled, scales, strict=True)
         ]
-        _backend.assign(variables, ends)
+        _replicas.assign(variables, ends)
 
     def step(self, gradients, variables):
         if self._phase == "up":
@@ -120,10 +120,11 @@ class SharpnessAware(Wrapper):
         if self._phase == "untold":
             raise ValueError(
                 f"{self.name} takes two gradients in a step. After `compile` call "
-                "`perfkit.optimizers.attach(model)`, or `ascend` in a loop of your own."
+                "`perfkit.optimizers.attach(model)`, or `ascend` in a loop of your "
+                "own. On JAX the model has to be built anew: Keras lost its weights."
             )
         if self._origin:
-            _backend.assign(variables, [self._origin[id(v)] for v in variables])
+            _replicas.assign(variables, [self._origin[id(v)] for v in variables])
             self._origin, self._phase = {}, "untold"
         self.inner_step(gradients, variables)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from perfkit import _backend, _check
+from perfkit import _backend, _check, _replicas
 from perfkit._backend import ops
 from perfkit.optimizers.averaging import Averaging
 from perfkit.optimizers.with_statistics import WithStatistics
@@ -129,7 +129,7 @@ class WeightAverage(Averaging, WithStatistics):
         # Training goes on from where it was, if it was left with the averages.
         pairs = list(zip(held, averages, strict=True))
         away = swapped == 1
-        _backend.assign(variables, [_either(away, a, w) for w, a in pairs])
+        _replicas.assign(variables, [_either(away, a, w) for w, a in pairs])
         averages = [_either(away, w, a) for w, a in pairs]
 
         stepped = self.inner_step(gradients, variables)
@@ -143,7 +143,7 @@ class WeightAverage(Averaging, WithStatistics):
             for new, old in zip(further, averages, strict=True)
         ]
         counts = [steps, count + ops.cast(due, "int32"), ops.zeros_like(swapped)]
-        _backend.assign(
+        _replicas.assign(
             [*slots, self.steps, self.count, self.swapped], [*averages, *counts]
         )
 

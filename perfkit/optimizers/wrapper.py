@@ -46,7 +46,7 @@ class Wrapper(Configured, keras.optimizers.Optimizer):
     def __init__(self, inner_optimizer, *, name=None):
         owner = type(self).__name__
         if isinstance(inner_optimizer, str):
-            inner_optimizer = keras.optimizers.get(inner_optimizer)
+            inner_optimizer = _named(owner, inner_optimizer)
         kind = keras.optimizers.Optimizer
         _check.instance(owner, "inner_optimizer", inner_optimizer, kind)
         for inner in chain(inner_optimizer):
@@ -185,3 +185,12 @@ class Wrapper(Configured, keras.optimizers.Optimizer):
             config["inner_optimizer"], custom_objects=custom_objects
         )
         return cls(**{**config, "inner_optimizer": inner})
+
+
+def _named(owner, name):
+    try:
+        return keras.optimizers.get(name)
+    except ValueError:
+        expected = "an optimizer, such as `perfkit.optimizers.LAMB()`, or the name of "
+        expected += 'one of Keras\'s, such as "adam"'
+        _check.fail(owner, "inner_optimizer", expected, name)

@@ -31,9 +31,9 @@ def chosen(owner, model, where) -> tuple[list[Kernel], list[Kernel]]:
         expected = "a built model; call it once or begin it with `keras.Input`"
         _check.fail(owner, "model", expected, model)
     selection.check(owner, where)
+    all_kernels, selected = graph.select(model, where)
     for choice in selection.needed(where):
-        all_kernels, selected = graph.select(model, choice)
-        if not selected:
+        if not graph.select(model, choice)[1]:
             paths = [kernel.path.rpartition("/")[0] for kernel in all_kernels]
             expected = "a choice from the layers that own a kernel: "
             expected += ", ".join(dict.fromkeys(paths)) or "none in this model"

@@ -1,7 +1,6 @@
 """A penalty that changes with the depth of the layer."""
 
 from collections.abc import Callable
-from numbers import Real
 
 import keras
 
@@ -33,7 +32,7 @@ def by_depth(first, last) -> Callable[[float], keras.regularizers.L1L2]:
     starts, ends = _pair("first", first), _pair("last", last)
 
     def at(depth):
-        if not isinstance(depth, Real):  # a layer would call it with its kernel
+        if not isinstance(depth, int | float):  # a layer would call it with its kernel
             expected = "from 0 to 1: give what `by_depth` makes to `attach`, no layer"
             _check.fail("by_depth", "depth", expected, depth, TypeError)
         l1, l2 = (
