@@ -105,6 +105,9 @@ def test_sums_that_are_not_residual_are_left_alone():
         regularizers.attach_drop_path(model, 0.1, where=["scaled", "doubel"])
     with pytest.raises(ValueError, match="must be no slice of the depth"):
         regularizers.attach_drop_path(model, 0.1, where=slice(0, 0.5))
+    one = keras.Model(inputs, layers.Add(name="one")([inputs, layers.Dense(4)(inputs)]))
+    _, report = regularizers.attach_drop_path(one, (0.0, 0.1))
+    assert report.rates == {"one_drop_path": 0.1}
     plain = keras.Sequential([keras.Input((3,)), layers.Dense(1)])
     with pytest.raises(ValueError, match=r"the sums.*: none in this model"):
         regularizers.attach_drop_path(plain, 0.1)

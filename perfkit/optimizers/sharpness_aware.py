@@ -24,8 +24,9 @@ class SharpnessAware(Wrapper):
     after `compile`. In a training loop of your own call `ascend(gradients, variables)`,
     then `apply` with the gradients at the new place.
 
-    The optimizer inside neither accumulates gradients nor is the loss scaled: with
-    `mixed_float16` compile with `auto_scale_loss=False`, or use `mixed_bfloat16`.
+    The optimizer inside neither accumulates gradients nor is the loss scaled: use
+    `mixed_bfloat16`, or with `mixed_float16` compile with `auto_scale_loss=False`,
+    which Keras forgets in a saved model, together with what the optimizer holds.
 
     Args:
         inner_optimizer: What is applied from where the weights were: an optimizer or

@@ -117,7 +117,7 @@ def insert(
     suffix = owner.removeprefix("attach")
     insertions, places, kinds, rates, taken = [], {}, {}, {}, set()
     for number, site in enumerate(sites):
-        share = number / max(1, len(sites) - 1)
+        share = number / (len(sites) - 1) if len(sites) > 1 else 1.0
         value = first + (last - first) * share
         name = _free_name(site, f"{site.call.operation.name}{suffix}", taken)
         new = _made(owner, layer or site.usual, value, layer)

@@ -29,7 +29,7 @@ def attach_drop_path(
         model: A built Functional or Sequential `keras.Model`.
         rate: Probability that a sample goes without a branch. Within [0, 1). A pair is
             `(first, last)`, and what is between them changes in equal steps from sum to
-            sum: `(0.0, 0.1)` is what most do.
+            sum: `(0.0, 0.1)` is what most do. A single sum has the last.
         where: Which sums, `keras.layers.Add` or `+`; None for all. See `attach`, but
             for functions, which are asked about `Add` layers, and slices, which have no
             meaning here.

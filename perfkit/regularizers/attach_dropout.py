@@ -49,7 +49,8 @@ def attach_dropout(
     Args:
         model: A built Functional or Sequential `keras.Model`.
         rate: Share that is dropped. Within [0, 1). A pair is `(first, last)`, and what
-            is between them changes in equal steps from place to place.
+            is between them changes in equal steps from place to place. A single place
+            has the last.
         where: Which layers are followed; None for all convolutions, `Dense` and
             `EinsumDense`. See `attach` for what selects among those. Layers of other
             kinds, such as activations, have to be given themselves, or by their very
