@@ -73,6 +73,7 @@ def test_network_is_that_of_the_quickstart(monkeypatch):
     assert list(said(ours)) == list(said(theirs))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trick", table.ROWS, ids=lambda trick: trick.name)
 def test_a_trick_begins_with_the_kernels_of_the_network(trick):
     value = trick.grid[0] if trick.grid else None
@@ -186,6 +187,7 @@ def test_a_run_adds_lines_and_the_next_one_finds_them(trials, tmp_path, monkeypa
     assert "| L1L2 |" in page.read_text()
 
 
+@pytest.mark.slow
 def test_a_cost_is_that_of_a_step_and_not_measured_twice(trials, monkeypatch):
     monkeypatch.setattr(training.Cost, "steps", 2)
     command = ["--out", str(trials), "--only", "L1L2", "--cost", "--rounds", "1"]
