@@ -1,32 +1,29 @@
 """What a step costs with each optimizer of perfkit, side by side in one process.
 
-    python benchmarks/optimizers.py                       # TensorFlow backend
-    KERAS_BACKEND=jax python benchmarks/optimizers.py --json optimizers_jax.json
-    python benchmarks/optimizers.py --only "SharpnessAware*"
+    python -m benchmarks.optimizers                       # TensorFlow backend
+    KERAS_BACKEND=jax python -m benchmarks.optimizers --json optimizers_jax.json
+    python -m benchmarks.optimizers --only "SharpnessAware*"
 
 Wrappers go around Adam and are compared with it, optimizers of their own with Keras's
-AdamW. The network is that of the quickstart, on batches of 64 images, compiled by XLA.
-Sides alternate, and figures are medians of ratios of neighbouring runs. Believe the
-ratios: absolute times depend on the machine and its load.
+AdamW. The network is that of the quickstart, on batches of 64 images, compiled by XLA;
+the wrapped ones are attached, the base is not. Sides alternate, and figures are medians
+of ratios of neighbouring runs. Believe the ratios: absolute times depend on the machine
+and its load.
 """
 
 import argparse
 import fnmatch
 import json
-import os
 import pathlib
 import statistics
 import time
 
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from benchmarks.tricks.setting import BATCH, network  # isort: skip  sets the backend
 
 import keras
 import numpy as np
 
 from perfkit import optimizers
-
-BATCH = 64
 
 
 def adam():
@@ -67,38 +64,25 @@ OPTIMIZERS = {
 }
 
 
-def network():
-    """The quickstart's network."""
-    layers = keras.layers
-    model = keras.Sequential([keras.Input((28, 28, 1)), layers.Rescaling(1 / 255)])
-    for filters in (24, 48, 96):
-        model.add(layers.Conv2D(filters, 3, 2, padding="same", use_bias=False))
-        model.add(layers.BatchNormalization(momentum=0.9))
-        model.add(layers.ReLU())
-    model.add(layers.Flatten())
-    model.add(layers.Dense(128, activation="relu"))
-    model.add(layers.Dense(10))
-    return model
-
-
 class Side:
     """A network that trains with one optimizer."""
 
-    def __init__(self, optimizer, steps):
-        self._model = network()
+    def __init__(self, optimizer, steps, *, attached=True):
+        self._model = network(0)
         self._model.compile(
             optimizer,
             keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             jit_compile=True,
         )
-        optimizers.attach(self._model)
+        if attached:
+            optimizers.attach(self._model)
         rng = np.random.default_rng(0)
         self._images = rng.integers(0, 256, (BATCH * steps, 28, 28, 1)).astype("uint8")
         self._labels = rng.integers(0, 10, BATCH * steps)
         self.step_ms()
 
     def step_ms(self):
-        """Median time of a step, over one epoch."""
+        """Milliseconds of a step, the mean of an epoch."""
         began = time.perf_counter()
         self._model.fit(
             self._images, self._labels, batch_size=BATCH, verbose=0, shuffle=False
@@ -108,7 +92,7 @@ class Side:
 
 def compare(base, others, steps, repeats):
     """Ratios of each side to the base, which runs before and after it."""
-    base = Side(base(), steps)
+    base = Side(base(), steps, attached=False)
     sides = {name: Side(make(), steps) for name, make in others.items()}
     ratios = {name: [] for name in sides}
     base_ms = []

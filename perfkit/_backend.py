@@ -160,9 +160,18 @@ def outside_graph() -> Any:
 def rate_of(optimizer) -> Any:
     """What an optimizer takes its learning rate from: a variable or a schedule.
 
-    `optimizer.learning_rate` is its value at the moment.
+    An underscore, as nothing public leads to it: `optimizer.learning_rate` is the value
+    of a schedule at the moment.
     """
     return optimizer._learning_rate
+
+
+def has_value(variable) -> bool:
+    """Whether a variable holds a value: on JAX it has none where `fit` broke off.
+
+    An underscore, as to ask for the value there is an error.
+    """
+    return engine() != "jax" or variable._value is not None
 
 
 def copies(variables) -> list[Any]:

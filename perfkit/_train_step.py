@@ -7,7 +7,8 @@ a `Step` and runs it.
 
 import functools
 import weakref
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 import keras
 
@@ -32,12 +33,12 @@ def attach(model) -> None:
     of your own too, if that changes weights through `self.optimizer`.
 
     Args:
-        model: A compiled `keras.Model`.
+        model: A built and compiled `keras.Model`.
 
     Raises:
         TypeError: If `model` is no model.
-        ValueError: If it is not compiled, or its optimizer cannot work with it, or was
-            built for other variables.
+        ValueError: If it is not built or not compiled, or its optimizer cannot work
+            with it, or was built for other variables.
 
     Example:
         >>> from perfkit import optimizers
@@ -52,6 +53,9 @@ def attach(model) -> None:
     _check.instance("attach", "model", model, keras.Model)
     if getattr(model, "optimizer", None) is None:
         _check.fail("attach", "model", "compiled with an optimizer", model)
+    if not model.built:
+        expected = "a built model; call it once or begin it with `keras.Input`"
+        _check.fail("attach", "model", expected, model)
     known = getattr(model.train_step, "known", None)
     if known is None:
         model.train_step = _train_step(model, model.train_step)
@@ -60,6 +64,15 @@ def attach(model) -> None:
     changed = getattr(model.train_step, "known", None) != known
     if changed and getattr(model, "train_function", None) is not None:
         model.make_train_function(force=True)
+
+
+def fail_unattached(name, why) -> NoReturn:
+    """Raise the error of an optimizer that has to know the model."""
+    raise ValueError(
+        f"{name} {why}: call `perfkit.optimizers.attach(model)` after `compile`, and "
+        "after `load_model`. On JAX make or load the model anew before: with any error "
+        "in `fit` Keras loses its weights."
+    )
 
 
 def find(model, kind):
@@ -113,9 +126,14 @@ def _check_variables(model, optimizers):
         known = {id(variable) for variable in targets}
         new = [v.path for v in model.trainable_variables if id(v) not in known]
         if new:
-            expected = "compiled with a new optimizer, as this one was built before "
             more = f" and {len(new) - 2} more" if len(new) > 2 else ""
-            expected += f"there was {', '.join(new[:2])}{more} to train"
+            expected = "compiled with a new optimizer: the one it has was built for "
+            expected += f"other variables and not for {', '.join(new[:2])}{more}"
+            _check.fail("attach", "model", expected, model.optimizer)
+        fewer = len(model.trainable_variables) < len(targets)
+        if fewer and keras.backend.backend() == "jax":
+            expected = "compiled with a new optimizer, as this one was built when there"
+            expected += " was more to train, which Keras cannot leave out on JAX"
             _check.fail("attach", "model", expected, model.optimizer)
 
 
@@ -126,7 +144,10 @@ def _train_step(model, plain):
         kind = _JaxStep if keras.backend.backend() == "jax" else Step
         step = kind(model, plain, *arguments)
         step.due = due
-        return step.result(step.run())
+        logs = step.run()
+        for act in step.afterwards:
+            act()
+        return step.result(logs)
 
     train_step.__dict__["known"] = []
     return train_step
@@ -200,6 +221,9 @@ class Step:
 
     Attributes:
         due: Whether this is a step of the rhythm that an optimizer has.
+        beforehand: Functions to call before the plain step, after what optimizers do
+            before it.
+        afterwards: Functions to call after what optimizers do after it.
     """
 
     due = True
@@ -207,6 +231,8 @@ class Step:
     def __init__(self, model, plain, data):
         self.model = model
         self.data = data
+        self.beforehand: list[Callable[[], None]] = []
+        self.afterwards: list[Callable[[], None]] = []
         self._plain = plain
         self._around = [
             optimizer.around
@@ -217,6 +243,8 @@ class Step:
     def run(self):
         """Run the step once and return its logs; optimizers inside come last."""
         if not self._around:
+            for act in self.beforehand:
+                act()
             return self._run_plain()
         around, *self._around = self._around
         try:

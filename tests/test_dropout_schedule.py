@@ -88,6 +88,16 @@ def test_it_compiles_only_when_the_rate_moved_enough(monkeypatch):
     assert sum(made_anew) == 3  # twice meanwhile, once at the end
 
 
+def test_a_run_saved_while_nothing_is_dropped_goes_on(tmp_path):
+    path = tmp_path / "{epoch}.keras"
+    model = made(keras.layers.Dropout(0.5))
+    keep = keras.callbacks.ModelCheckpoint(path)
+    trained(model, DropoutSchedule(RISING), keep, epochs=2)
+    loaded = keras.models.load_model(str(path).format(epoch=1))
+    history = trained(loaded, DropoutSchedule(RISING), initial_epoch=1)
+    np.testing.assert_allclose(history["dropout"], [0.2, 0.4, 0.6], rtol=1e-6)
+
+
 class Block(keras.layers.Layer):
     def __init__(self):
         super().__init__()

@@ -48,6 +48,17 @@ def test_two_predictions_for_a_label_cost_what_the_paper_says(weights, column):
         np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
+def test_inside_of_a_confidence_penalty_both_predictions_have_the_reward():
+    loss = losses.ConfidencePenalty(RDrop(SPARSE, 0.7), 0.3, reduction=None)
+    entropies = [-(np.exp(p) * p).sum(axis=-1) for p in map(logs_of, (FIRST, SECOND))]
+    expected = paper(FIRST, SECOND, LABELS, 0.7) - 0.3 * np.mean(entropies, axis=0)
+    np.testing.assert_allclose(numpy(loss(LABELS, BOTH)), expected, rtol=1e-5)
+    model = TwoPasses(network())
+    model.compile("sgd", losses.ConfidencePenalty(RDrop(SPARSE), 0.1), jit_compile=True)
+    history = model.fit(X, Y, batch_size=10, verbose=0).history
+    assert np.isfinite(history["loss"]).all()
+
+
 def test_one_prediction_for_a_label_costs_what_the_inner_loss_says():
     found = float(RDrop(SPARSE, 5.0)(LABELS, FIRST))
     assert found == pytest.approx(float(SPARSE(LABELS, FIRST)), rel=1e-6)

@@ -341,6 +341,7 @@ def test_a_layer_or_a_list_of_choices_selects():
         ({"where": 3}, TypeError, ["a name pattern", "where=3"]),
         ({"where": ("head", 3)}, TypeError, ["a name pattern", "('head', 3)"]),
         ({"where": ["head", "haed"]}, ValueError, ["base/body, head.", "where='haed'"]),
+        ({"where": ["head", layers.Dense(1, name="x")]}, ValueError, ["name=x"]),
         ({"regularizer": "l3"}, ValueError, ["Keras name", "'l3'"]),
         ({"regularizer": 0.1}, TypeError, ["Regularizer", "0.1"]),
         ({"regularizer": keras.constraints.NonNeg()}, TypeError, ["`constrain(model"]),

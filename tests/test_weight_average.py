@@ -201,7 +201,12 @@ def test_recalibration_gives_back_momenta_seeds_and_frozen_weights():
 
 @pytest.mark.parametrize(
     ("recalibrate", "message"),
-    [(3, "batches"), ((x for x in [X]), "no generator"), (X, "no array")],
+    [
+        (3, "batches"),
+        ((x for x in [X]), "no generator"),
+        (X, "list of batches"),
+        ((X, Y), "list of"),
+    ],
 )
 def test_data_that_cannot_be_had_again_are_refused(recalibrate, message):
     with pytest.raises(ValueError, match=message):

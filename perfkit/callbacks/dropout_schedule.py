@@ -10,6 +10,8 @@ from perfkit._backend import ops
 from perfkit.callbacks._optimizers import innermost, number, steps_of
 from perfkit.graph.trails import trails
 
+# Keras's layers that are saved with a rate of 0 come back unable to drop.
+_LEAST = 1e-7
 _STOCK = (
     keras.layers.Dropout,
     keras.layers.SpatialDropout1D,
@@ -27,8 +29,9 @@ class DropoutSchedule(keras.callbacks.Callback):
     steps so far, so that a run that is resumed goes on as if it had not been
     interrupted. Layers keep their rate as a number that the compiled step contains:
     each time it changes by more than `tolerance`, the step is compiled anew. After
-    `fit` the layers have their own rates again; a model that is saved meanwhile has
-    those of the moment. The rate is written into the logs as `dropout`.
+    `fit` the layers have their own rates again; a model that is saved meanwhile, and
+    one that is loaded from there, has those of the moment. After a `fit` that broke off
+    call `on_train_end()` of this object. The rate is in the logs as `dropout`.
 
     Args:
         schedule: A `LearningRateSchedule`, or a function of the step, which gives a
@@ -95,6 +98,7 @@ class DropoutSchedule(keras.callbacks.Callback):
         rate = round(number(self.schedule(step)), 7)
         if not 0.0 <= rate < 1.0:
             _check.fail("DropoutSchedule", "schedule", "a rate within [0, 1)", rate)
+        rate = max(rate, _LEAST)
         if all(abs(each.rate - rate) <= self.tolerance for each, _ in self._kept):
             return
         for each, _ in self._kept:
@@ -103,7 +107,8 @@ class DropoutSchedule(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         if logs is not None:
-            logs["dropout"] = self._kept[0][0].rate
+            rate = self._kept[0][0].rate
+            logs["dropout"] = rate if rate > _LEAST else 0.0
 
     def on_train_end(self, logs=None):
         model: Any = self.model

@@ -19,8 +19,9 @@ class OptimizerSchedule(keras.callbacks.Callback):
     Each value is computed within the compiled step, from the same count of steps that
     the learning rate goes by. So a run that is resumed goes on as if it had not been
     interrupted; nothing is added to the model or to the optimizer, and what is saved
-    has the numbers that the optimizer was made with, as it has after `fit`. The values
-    are written into the logs as `weight_decay` and `momentum`.
+    has the numbers that the optimizer was made with, as it has after `fit`; after one
+    that broke off call `on_train_end()` of this object. The values are written into the
+    logs as `weight_decay` and `momentum`.
 
     Schedules of one cycle fit together: `OneCycle(0.1, steps)` for the rate and
     `OneCycle(0.85, steps, start=0.95, end=0.95)` for the momentum. Keras multiplies

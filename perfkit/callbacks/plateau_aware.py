@@ -185,6 +185,6 @@ def _told(monitor, mode):
     if any(word in name for word in _FALLING):
         return "min"
     if not any(word in name for word in _RISING):
-        expected = f'"min" or "max", as the name {monitor!r} does not tell'
+        expected = f'"min" or "max", as {monitor!r} does not tell (is it misspelt?)'
         _check.fail("PlateauAware", "mode", expected, mode)
     return "max"

@@ -1,6 +1,7 @@
 """Averaged weights for validation and saving."""
 # ruff: noqa: ARG002  Keras fixes the arguments of the hooks.
 
+import warnings
 from typing import Any
 
 import keras
@@ -47,8 +48,9 @@ class SwapWeights(keras.callbacks.Callback):
 
     def __init__(self, *, recalibrate: Any = None):
         super().__init__()
-        if getattr(recalibrate, "shape", None) is not None:
-            expected = "batches, such as `[images[:64], images[64:128]]`, no array"
+        if isinstance(recalibrate, tuple) or hasattr(recalibrate, "shape"):
+            expected = "a list of batches, such as `[images[:64], images[64:128]]`, or "
+            expected += "a data set of them"
             _check.fail("SwapWeights", "recalibrate", expected, recalibrate)
         if recalibrate is not None and not hasattr(recalibrate, "__len__"):
             if not hasattr(recalibrate, "__iter__"):
@@ -99,8 +101,16 @@ class SwapWeights(keras.callbacks.Callback):
             variable.assign(value)
 
     def on_train_begin(self, logs=None):
-        self._averaging()
+        optimizer = self._averaging()
         attach(self.model)
+        known = self.recalibrate is not None or hasattr(optimizer, "statistic_slots")
+        if not known and batch_norm.statistics_of(self.model):
+            warnings.warn(
+                "`SwapWeights`: the moving statistics of batch normalization belong to "
+                "the trained weights, not to the averages that the model will hold. "
+                "Give `recalibrate=` some batches.",
+                stacklevel=2,
+            )
         self._hold(False)
 
     def on_epoch_begin(self, epoch, logs=None):

@@ -87,14 +87,25 @@ def parts(layer, samples) -> Any:
     return 1 if size is None else (samples + size - 1) // size
 
 
-def moments(mean, variance) -> list[Any]:
-    """First and second moment, which can be averaged over batches."""
-    return [mean, variance + mean**2]
+def pooled(count, ours, more, theirs) -> list[Any]:
+    """Mean and variance of `count` samples and of `more`, from those of each.
+
+    Chan et al., Updating Formulae and a Pairwise Algorithm for Computing Sample
+    Variances, 1979: unlike moments about 0, it does not lose small variances.
+    """
+    (mean, variance), (other_mean, other_variance) = ours, theirs
+    share, apart = more / (count + more), other_mean - mean
+    within = variance + share * (other_variance - variance)
+    return [mean + share * apart, within + share * (1.0 - share) * apart**2]
 
 
-def from_moments(first, second) -> list[Any]:
-    """Mean and variance."""
-    return [first, second - first**2]
+def of_calls(momentum, many, starts, ends) -> list[Any]:
+    """What moving statistics were moved towards, by so many moves together."""
+    stays = momentum**many
+    return [
+        (end - stays * start) / (1.0 - stays)
+        for start, end in zip(starts, ends, strict=True)
+    ]
 
 
 def recalibrate(model, data, *, verbose=False) -> None:
@@ -112,7 +123,8 @@ def recalibrate(model, data, *, verbose=False) -> None:
     Raises:
         ValueError: If there are no batches.
 
-    A layer that is called more than once gets the statistics of all its calls.
+    A layer that is called more than once gets the statistics of all its calls; one with
+    a momentum of 1, whose statistics never move, keeps them.
     """
     layers = layers_of(model)
     if not layers:
@@ -121,18 +133,19 @@ def recalibrate(model, data, *, verbose=False) -> None:
     rest = [v for v in model.non_trainable_variables if id(v) not in moving]
     before = [np.copy(v) for v in rest]
     bar = keras.utils.Progbar(None, verbose=int(verbose), unit_name="batch")
-    sums: list[list[Any]] = [[0.0, 0.0, 0.0] for _ in layers]
+    found: list[Any] = [(0, [0.0, 0.0]) for _ in layers]
     held = [_host(layer) for layer in layers]
     seen = 0
 
     def add(place, inputs):
-        layer = layers[place]
-        stays = layer.momentum ** parts(layer, len(inputs))
+        layer, count = layers[place], len(inputs)
+        if layer.momentum == 1.0:
+            return
         starts, held[place] = held[place], _host(layer)
-        pairs = zip(starts, held[place], strict=True)
-        of_batch = [(end - stays * start) / (1.0 - stays) for start, end in pairs]
-        weighted = [len(inputs) * x for x in (1.0, *moments(*of_batch))]
-        sums[place] = [x + y for x, y in zip(sums[place], weighted, strict=True)]
+        many = parts(layer, count)
+        of_batch = of_calls(layer.momentum, many, starts, held[place])
+        so_far, ours = found[place]
+        found[place] = (so_far + count, pooled(so_far, ours, count, of_batch))
 
     try:
         with after_calls(layers, add):
@@ -145,9 +158,8 @@ def recalibrate(model, data, *, verbose=False) -> None:
             variable.assign(value)
     if not seen:
         _check.fail("recalibrate", "data", "at least one batch", data)
-    for layer, (total, *of_data) in zip(layers, sums, strict=True):
-        if total:
-            mean, variance = from_moments(*(x / total for x in of_data))
+    for layer, (count, (mean, variance)) in zip(layers, found, strict=True):
+        if count:
             layer.moving_mean.assign(mean)
             layer.moving_variance.assign(np.maximum(variance, 0.0))
 

@@ -64,8 +64,12 @@ def names_exactly(where: Any, trail: Trail, *, classes=True) -> bool:
 
 
 def needed(where: Any) -> list[Any]:
-    """What has to select something: a `where`, and each name pattern in a list."""
-    return [*(choice for choice in choices(where) if isinstance(choice, str)), where]
+    """What has to select something: a `where`, and each name and layer in a list.
+
+    A class may well be one of several that a model need not have.
+    """
+    definite = [one for one in choices(where) if isinstance(one, (str, keras.Layer))]
+    return [*definite, where]
 
 
 def choices(where: Any) -> list[Any]:
@@ -84,7 +88,8 @@ def _shares(owner, choice):
     ends = [end for end in (choice.start, choice.stop) if end is not None]
     within = all(isinstance(end, Real) and -1 <= float(end) <= 1 for end in ends)
     if not within or choice.step is not None:
-        expected = "a slice(start, stop) of shares of the depth within [-1, 1]"
+        expected = "a slice(start, stop) of shares of the depth within [-1, 1], such "
+        expected += "as slice(0, 0.5) for the first half of the layers"
         _check.fail(owner, "where", expected, choice)
 
 

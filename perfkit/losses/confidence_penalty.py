@@ -7,7 +7,7 @@ import keras
 from perfkit import _check
 from perfkit._backend import ops
 from perfkit.losses.wrapping import WrappingLoss
-from perfkit.ops import classes
+from perfkit.ops import classes, passes
 
 
 @keras.saving.register_keras_serializable(package="perfkit")
@@ -65,7 +65,9 @@ class ConfidencePenalty(WrappingLoss):
         self.threshold = threshold
 
     def call(self, y_true, y_pred):
+        cost = self.loss.call(y_true, y_pred)
         reward = self.per_place(classes.entropy, y_pred)
         if self.threshold is not None:
             reward = -ops.maximum(self.threshold - reward, 0.0)
-        return self.loss.call(y_true, y_pred) - self.strength * reward
+        reward = ops.mean(passes.of_samples(reward, y_true), axis=1)
+        return cost - self.strength * reward

@@ -44,6 +44,7 @@ class TwoPasses(Configured, keras.Model):
         _check.instance("TwoPasses", "model", model, keras.Model)
         super().__init__(**kwargs)
         self.model = model
+        self.built = model.built
 
     def call(self, inputs, training=False):
         if not training:

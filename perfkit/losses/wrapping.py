@@ -41,6 +41,11 @@ class WrappingLoss(ClassificationLoss):
         self.from_logits = from_logits
         self.ignore_class = getattr(loss, "ignore_class", None)
 
+    def seen(self, y_true, y_pred) -> Any:
+        if isinstance(self.loss, ClassificationLoss):  # it may know of several passes
+            return self.loss.seen(y_true, y_pred)
+        return super().seen(y_true, y_pred)
+
     def _is_binary(self):
         loss: Any = self.loss
         while isinstance(loss, WrappingLoss):

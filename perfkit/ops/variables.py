@@ -44,8 +44,10 @@ def matched(owner, name, patterns, variables) -> list[bool]:
     """
     for pattern in patterns:
         if not any(matches(pattern, variable) for variable in variables):
-            paths = ", ".join(map(path, variables))
-            expected = f"patterns that each match one of the variables: {paths}"
+            paths = [path(variable) for variable in variables]
+            more = f" and {len(paths) - 12} more" if len(paths) > 12 else ""
+            expected = "patterns that each match some stretch of the path of a "
+            expected += f"variable, of {', '.join(paths[:12])}{more}"
             _check.fail(owner, name, expected, pattern)
     return [any(matches(p, variable) for p in patterns) for variable in variables]
 

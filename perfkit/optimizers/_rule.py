@@ -142,12 +142,15 @@ class Rule(Configured, keras.optimizers.Optimizer):
         dtype = keras.backend.result_type(_backend.dtype_of(variable), "float32")
         done: Any = self.iterations
         count = done + 1
-        decay: Any = self.weight_decay  # a tensor, where it follows a schedule
-        spared = self.weight_decay is None or not known.decayed
+        decay: Any = self.weight_decay
+        if decay is None or not known.decayed:
+            decay = 0.0
+        elif not isinstance(decay, float):  # it follows a schedule
+            decay = ops.cast(decay, dtype)
         now = Now(
             rate=ops.cast(learning_rate, dtype),
             count=ops.cast(count, dtype),
-            decay=0.0 if spared else decay,
+            decay=decay,
             common={name: _backend.read(v) for name, v in self._common.items()},
         )
         if self.common:

@@ -8,6 +8,7 @@ from perfkit import _backend, _check, _replicas
 from perfkit._backend import ops
 from perfkit._train_step import chain
 from perfkit.graph import batch_norm
+from perfkit.optimizers.weight_average import WeightAverage
 from perfkit.optimizers.with_statistics import WithStatistics
 
 
@@ -22,7 +23,8 @@ class Accumulate(WithStatistics):
     Call `perfkit.optimizers.attach(model)` after `compile`: then batches count by their
     samples, so that a smaller last one weighs less, and the moving statistics of batch
     normalization move once a step, to those of all its samples. In a step each part is
-    still normalized by itself.
+    still normalized by itself. A loss that averages over fewer places than there are
+    samples, because of a mask or of an ignored class, is still averaged by samples.
 
     It goes outermost, around other wrappers.
 
@@ -63,6 +65,7 @@ class Accumulate(WithStatistics):
         self.micro_steps = _check.integer(owner, "micro_steps", micro_steps)
         self._samples: Any = 1.0
         self._trained: set[int] = set()  # those that ever had a gradient
+        self._moving: set[int] = set()  # places of layers whose statistics move
 
     def make_state(self):
         self.sums = self.slots("sum")
@@ -72,7 +75,6 @@ class Accumulate(WithStatistics):
         super().make_state()
 
     def step(self, gradients, variables):
-        self.check_attached()
         gradients, replicas = _replicas.of_all_replicas(gradients)
         total, count = _backend.copies([self.total, self.count])
         samples = ops.cast(self._samples, "float32")
@@ -104,9 +106,13 @@ class Accumulate(WithStatistics):
             swapped = [x for x in chain(self) if getattr(x, "averaged", False)]
             for optimizer in swapped:
                 optimizer.swap()
+            averaging = [x for x in chain(self) if isinstance(x, WeightAverage)]
+            counts = [_backend.copies([x.count])[0] for x in averaging]
             if self.watched:
                 self._flush_statistics()
             _replicas.on_replicas(self._strategy, self._flush)
+            for optimizer, count in zip(averaging, counts, strict=True):
+                optimizer.average_statistics(count)
             for optimizer in swapped:
                 optimizer.swap()
 
@@ -125,6 +131,8 @@ class Accumulate(WithStatistics):
         _replicas.assign(kept, [ops.zeros_like(x) for x in _backend.copies(kept)])
 
     def finalize_variable_values(self, var_list):
+        if self.built and not _backend.has_value(self.count):
+            return  # or the error that `fit` broke off with would not be seen
         self.flush()
         super().finalize_variable_values(var_list)
 
@@ -137,67 +145,73 @@ class Accumulate(WithStatistics):
             self._samples = 1.0
 
     def _with_statistics(self, step):
-        starts = step.read(self.watched)
+        starts, moves = [], [None] * len(self.watched_layers)
+        step.beforehand.append(lambda: starts.extend(step.read(self.watched)))
         counters = [self.count, self.iterations]
         (total,) = step.read([self.total])
         before = step.read(counters)
-        calls = [0] * len(self.watched_layers)
 
-        def count_call(place, _):
-            calls[place] += 1
+        def count_moves(place, inputs):
+            layer = self.watched_layers[place]
+            if layer.momentum < 1.0:
+                many = batch_norm.parts(layer, ops.shape(inputs)[0])
+                moves[place] = many if moves[place] is None else moves[place] + many
 
-        with batch_norm.after_calls(self.watched_layers, count_call):
+        with batch_norm.after_calls(self.watched_layers, count_moves):
             logs = step.run()
+        self._moving |= {place for place, many in enumerate(moves) if many is not None}
         count, iterations = step.read(counters)
         # A step whose scaled loss overflowed is left out.
         taken = (count != before[0]) | (iterations != before[1])
         nows, old = step.read(self.watched), step.read(self.statistic_slots)
         samples = ops.cast(self._samples, "float32")
-        moments = self._moments(calls, starts, nows)
-        sums = [
-            ops.where(taken, x + samples * now, x)
-            for x, now in zip(old, moments, strict=True)
+        found = self._with_batch(moves, starts, nows, total, old, samples)
+        found = [
+            ops.where(taken, new, was) for new, was in zip(found, old, strict=True)
         ]
         full = taken & (count == 0)
-        ends = self._ends(starts, [x / (total + samples) for x in sums])
         kept = [
-            ops.where(full, end, start) if calls[k // 2] else now
-            for k, (start, now, end) in enumerate(zip(starts, nows, ends, strict=True))
+            now if moves[k // 2] is None else ops.where(full, end, start)
+            for k, (start, now, end) in enumerate(
+                zip(starts, nows, self._ends(starts, found), strict=True)
+            )
         ]
         step.write(self.watched, kept)
         step.write(
-            self.statistic_slots, [ops.where(full, ops.zeros_like(x), x) for x in sums]
+            self.statistic_slots,
+            [ops.where(full, ops.zeros_like(x), x) for x in found],
         )
         return logs
 
+    def _with_batch(self, moves, starts, nows, total, old, samples):
+        """Statistics of the window so far and of a batch, together."""
+        found = []
+        for k, (layer, many) in enumerate(zip(self.watched_layers, moves, strict=True)):
+            pair = slice(2 * k, 2 * k + 2)
+            if many is None:
+                found += old[pair]
+                continue
+            exponent = ops.cast(many, "float32")
+            mean, variance = batch_norm.of_calls(
+                layer.momentum, exponent, starts[pair], nows[pair]
+            )
+            of_batch = [mean, ops.maximum(variance, 0.0)]  # rounding may go below
+            found += batch_norm.pooled(total, old[pair], samples, of_batch)
+        return found
+
     def _flush_statistics(self):
         starts = _backend.copies(self.watched)
-        total = _backend.copies([self.total])[0]
-        means = [x / total for x in _backend.copies(self.statistic_slots)]
-        for variable, value in zip(
-            self.watched, self._ends(starts, means), strict=True
-        ):
-            variable.assign(value)
+        ends = self._ends(starts, _backend.copies(self.statistic_slots))
+        places = self._moving or range(len(self.watched_layers))
+        for k in places:
+            for number in (2 * k, 2 * k + 1):
+                self.watched[number].assign(ends[number])
         for slot in self.statistic_slots:
             slot.assign(ops.zeros(slot.shape))
 
-    def _moments(self, calls, starts, nows):
-        """Moments of a batch, from what its calls made of the moving statistics."""
-        found = []
-        for k, layer in enumerate(self.watched_layers):
-            many = calls[k] * batch_norm.parts(layer, self._samples)
-            stays = ops.power(float(layer.momentum), ops.cast(many, "float32"))
-            pairs = zip(starts[2 * k : 2 * k + 2], nows[2 * k : 2 * k + 2], strict=True)
-            moved = [(now - stays * start) for start, now in pairs]
-            rest = 1.0 - stays if calls[k] else 1.0
-            found += batch_norm.moments(*(x / rest for x in moved))
-        return found
-
-    def _ends(self, starts, means):
-        """Moving statistics after a step, from the mean moments of its batches."""
-        ends = []
-        for k, layer in enumerate(self.watched_layers):
-            of_step = batch_norm.from_moments(*means[2 * k : 2 * k + 2])
-            pairs = zip(starts[2 * k : 2 * k + 2], of_step, strict=True)
-            ends += [start + (1.0 - layer.momentum) * (x - start) for start, x in pairs]
-        return ends
+    def _ends(self, starts, of_step):
+        """Moving statistics after a step, from those of all its samples."""
+        return [
+            start + (1.0 - self.watched_layers[k // 2].momentum) * (x - start)
+            for k, (start, x) in enumerate(zip(starts, of_step, strict=True))
+        ]

@@ -17,10 +17,12 @@ from perfkit.optimizers.wrapper import Wrapper
 class LayerwiseRates(Wrapper):
     """Multiply what each variable moves by a factor of its own.
 
-    The factor counts for all that the optimizer inside does, weight decay included:
-    what has 0 stays exactly as it is, and goes on when it is set to more. Factors live
-    among the optimizer's variables, so `set` changes them between steps, in a callback
-    too, without another `compile`. `multipliers` says what each variable got.
+    The factor counts for all that the optimizer inside does, weight decay included: a
+    variable with 0 stays exactly as it is, and goes on when it is set to more. Moving
+    statistics are not trained, and move until their layer is frozen itself. Factors
+    live among the optimizer's variables, so `set` changes them between steps, in a
+    callback too (there by `self.model`, which has JAX give values back), without
+    another `compile`. `multipliers` says what each variable got.
 
     Args:
         inner_optimizer: What moves the variables: an optimizer or its Keras name.
@@ -64,7 +66,8 @@ class LayerwiseRates(Wrapper):
         if not rates and by_depth is None:
             _check.fail(owner, "rates", "given where `by_depth` is not", rates)
         if not isinstance(rates, (Mapping, type(None))):
-            _check.fail(owner, "rates", "a mapping of patterns to factors", rates)
+            expected = "a mapping of patterns to factors; `by_depth=` takes a number"
+            _check.fail(owner, "rates", expected, rates)
         if not all(isinstance(pattern, str) for pattern in rates or ()):
             expected = "a mapping of name patterns, such as 'backbone', to factors"
             _check.fail(owner, "rates", expected, rates, TypeError)

@@ -53,7 +53,7 @@ class Lookahead(Wrapper):
         slots = self.slots_of(self.slow, variables)
         (steps,) = _backend.copies([self.steps])
         starts = [
-            ops.where(steps == 0, weights, slow)
+            ops.where(steps == 0, ops.cast(weights, slow.dtype), slow)
             for weights, slow in zip(
                 _backend.copies(variables), _backend.copies(slots), strict=True
             )
@@ -61,7 +61,10 @@ class Lookahead(Wrapper):
         moved = self.inner_step(gradients, variables)
         steps = steps + ops.cast(moved, "int32")
         back = moved & (steps % self.every == 0)
-        ends = _backend.copies(variables)
+        ends = [
+            ops.cast(end, start.dtype)
+            for start, end in zip(starts, _backend.copies(variables), strict=True)
+        ]
         slow, fast = [], []
         for variable, start, end in zip(variables, starts, ends, strict=True):
             between = start + self.step_size * (end - start)

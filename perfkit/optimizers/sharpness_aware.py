@@ -6,7 +6,7 @@ import keras
 
 from perfkit import _backend, _check, _replicas
 from perfkit._backend import ops
-from perfkit._train_step import chain
+from perfkit._train_step import chain, fail_unattached
 from perfkit.ops import gradients as of_gradients
 from perfkit.optimizers.wrapper import Wrapper
 
@@ -114,16 +114,15 @@ class SharpnessAware(Wrapper):
         ]
         _replicas.assign(variables, ends)
 
+    def check_ready(self):
+        if self._phase == "untold":
+            why = "takes two gradients in a step (in a loop of your own use `ascend`)"
+            fail_unattached(self.name, why)
+
     def step(self, gradients, variables):
         if self._phase == "up":
             self._go_up(gradients, variables)
             return
-        if self._phase == "untold":
-            raise ValueError(
-                f"{self.name} takes two gradients in a step. After `compile` call "
-                "`perfkit.optimizers.attach(model)`, or `ascend` in a loop of your "
-                "own. On JAX the model has to be built anew: Keras lost its weights."
-            )
         if self._origin:
             _replicas.assign(variables, [self._origin[id(v)] for v in variables])
             self._origin, self._phase = {}, "untold"

@@ -97,7 +97,7 @@ class WeightAverage(Averaging, WithStatistics):
         return list(zip(variables, slots, strict=False)), self.swapped
 
     def swap(self):
-        self.check_attached()
+        self.check_ready()
         super().swap()
 
     def begin_statistics(self):
@@ -121,7 +121,6 @@ class WeightAverage(Averaging, WithStatistics):
         return moved
 
     def step(self, gradients, variables):
-        self.check_attached()
         slots = self.slots_of(self.averages, variables)
         steps, count, swapped = _backend.copies([self.steps, self.count, self.swapped])
         averages = _backend.copies(slots)
@@ -151,23 +150,40 @@ class WeightAverage(Averaging, WithStatistics):
         """Average the moving statistics after a step."""
         counters = [self.count, self.swapped]
         before, swapped = step.read(counters)
-        variables = [*step.model.trainable_variables, *self.watched]
+        variables = [*self.targets, *self.watched]
         slots = [*self.averages, *self.statistic_slots]
         held, kept = step.read(variables), step.read(slots)
         pairs, away = list(zip(held, kept, strict=True)), swapped == 1
         step.write(variables, [_either(away, k, h) for h, k in pairs])
         step.write(slots, [_either(away, h, k) for h, k in pairs])
         step.write([self.swapped], [ops.zeros_like(swapped)])
-        logs = step.run()
-        if self.watched:
-            slots = self.statistic_slots
-            averages = step.read(slots)
-            (after,) = step.read([self.count])
-            further = self._moved(averages, step.read(self.watched), before)
-            moves = (after != before) | (before == 0)
-            pairs = zip(further, averages, strict=True)
-            step.write(slots, [ops.where(moves, new, old) for new, old in pairs])
-        return logs
+        # After all that goes around this one, which may have a say in the statistics.
+        step.afterwards.append(
+            lambda: self.average_statistics(before, step.read, step.write)
+        )
+        return step.run()
+
+    def average_statistics(self, before, read=_backend.copies, write=None):
+        """Average the moving statistics, if the weights were.
+
+        Args:
+            before: What `count` was before that step.
+            read: Function of variables that gives their values.
+            write: Function of variables and values; None to assign them.
+        """
+        if not self.watched:
+            return
+        averages, (after,) = read(self.statistic_slots), read([self.count])
+        further = self._moved(averages, read(self.watched), before)
+        moves = (after != before) | (before == 0)
+        pairs = zip(further, averages, strict=True)
+        values = [ops.where(moves, new, old) for new, old in pairs]
+        (write or _assign)(self.statistic_slots, values)
+
+
+def _assign(variables, values):
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
 
 
 def _either(flag, first, second):

@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 from perfkit import _check
+from perfkit._train_step import fail_unattached
 from perfkit.graph import batch_norm
 from perfkit.optimizers.wrapper import Wrapper
 
@@ -75,10 +76,7 @@ class WithStatistics(Wrapper):
     def begin_statistics(self):
         """Operation: give the slots values where training has begun already."""
 
-    def check_attached(self):
+    def check_ready(self):
         """Raise if a model was loaded and not attached again."""
         if self.statistics and not self.watched:
-            raise ValueError(
-                f"{self.name} keeps moving statistics of a model: call "
-                "`perfkit.optimizers.attach(model)` first."
-            )
+            fail_unattached(self.name, "keeps moving statistics of the model")

@@ -84,6 +84,9 @@ class Wrapper(Configured, keras.optimizers.Optimizer):
     def make_state(self):
         """Operation: add variables of its own for `targets`."""
 
+    def check_ready(self):
+        """Operation: raise if a step cannot be taken; before anything is built."""
+
     def step(self, gradients, variables):
         """Operation: change variables by their gradients, some of which may be None."""
         raise NotImplementedError
@@ -132,6 +135,9 @@ class Wrapper(Configured, keras.optimizers.Optimizer):
                 raise ValueError(f"{self.name}: call `build(variables)` first.")
             trainable_variables = self.targets
         variables = list(trainable_variables)
+        for optimizer in chain(self):
+            if isinstance(optimizer, Wrapper):
+                optimizer.check_ready()
         self.build(variables)
         unknown = [v.path for v in variables if id(v) not in self._targets.places]
         if unknown:

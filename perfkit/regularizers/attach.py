@@ -34,10 +34,10 @@ def attach(model, regularizer, *, where=None) -> Attached:
             One of `perfkit` that was made without `axis` gets that of the layer.
         where: Which layers; None for every layer with a kernel. A layer, a class or
             a name pattern stands for such layers and all that is inside them; a
-            list of these for all that one of them selects, in which each pattern has
-            to select something. A pattern is shell-style
-            (`*`, `?`, `[ab]`; case counts) and is compared with the layer's name and
-            with its path from the model down, such as `backbone/*`. A
+            list of these for all that one of them selects, in which each layer and each
+            pattern has to select something. A pattern is shell-style (`*`, `?`, `[ab]`;
+            case counts) and is compared with the layer's name and with its path from
+            the model down, such as `backbone/*`. A
             `slice(start, stop)` of shares is a part of the depth, as if the layers with
             kernels were a list: `slice(0, 0.5)` is the first half of them and
             `slice(-0.25, None)` the last quarter. They count in the order of the model;
