@@ -245,6 +245,14 @@ def test_a_rate_of_zero_gates_momentum_and_decay_too():
     assert distance([ours[0]], [START[0]]) > 0.01
 
 
+def test_a_rate_of_zero_leaves_what_overflows_or_breaks_a_constraint():
+    variable = keras.Variable([3.0], constraint=keras.constraints.MaxNorm(1.0))
+    wrapped = optimizers.LayerwiseRates(sgd(), {"variable*": 0.0})
+    for gradient in (1.0, np.inf):
+        wrapped.apply([keras.ops.convert_to_tensor([gradient])], [variable])
+    assert variable.numpy().tolist() == [3.0]
+
+
 def test_rates_by_depth_fall_from_the_last_layer_to_the_first():
     names = ["first", "second", "third"]
     layers = [keras.layers.Dense(2, name=name) for name in names]

@@ -181,6 +181,21 @@ def test_statistics_of_data_leave_training_as_it_was():
             np.testing.assert_array_equal(x, y)
 
 
+def test_schedule_free_training_is_as_it_was_between_validations():
+    plain, ours = Snapshots(), Snapshots()
+    fit(compiled(optimizers.ScheduleFreeSGD(0.1)), 3, [plain])
+    hook = callbacks.SwapWeights(recalibrate=[X])
+    fit(compiled(optimizers.ScheduleFreeSGD(0.1)), 3, [hook, ours])
+    for first, second in zip(plain.taken, ours.taken, strict=True):
+        for x, y in zip(first, second, strict=True):
+            np.testing.assert_array_equal(x, y)
+
+
+def test_averages_without_statistics_of_their_own_are_warned_of():
+    with pytest.warns(UserWarning, match="Give `recalibrate=` some batches"):
+        fit(compiled(optimizers.ScheduleFreeSGD(0.1)), 1)
+
+
 def test_recalibration_gives_back_momenta_seeds_and_frozen_weights():
     model = keras.Sequential(
         [
