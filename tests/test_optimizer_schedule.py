@@ -206,6 +206,18 @@ def test_weight_decay_of_our_optimizers_follows(kind):
     assert not common.close(other, scheduled, atol=1e-4)
 
 
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="it has no float64")
+def test_weight_decay_follows_in_float64():
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float64")
+    try:
+        schedule = {"weight_decay": lambda step: 0.3 + 0.0 * step}
+        ours, theirs = both(perfkit.optimizers.LAMB, {"weight_decay": 0.3}, schedule)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    assert common.close(ours, theirs, atol=1e-6)
+
+
 @pytest.mark.parametrize("kind", [x for x in OWN if not hasattr(x, "averaged")])
 def test_momentum_of_our_optimizers_follows(kind):
     name = "momentum" if kind is perfkit.optimizers.LARS else "beta_1"
