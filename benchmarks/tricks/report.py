@@ -24,8 +24,8 @@ kernels and the same order of images with the trick and without. Negatives inclu
   chance, and what is "none" here may be worth something in longer trainings, in larger
   networks or on other data.
 - *cost*: how many times as long a step takes as one of the baseline: medians of short
-  runs that took turns in one process, on a machine of {cores} CPU cores. Differences of
-  a few percent say nothing.
+  runs that took turns in one process, which had {cores} of the machine's CPU cores.
+  Differences of a few percent say nothing.
 - *memory*: how many times as many numbers are kept while training as with the baseline:
   parameters, statistics and the optimizer's own. *parameters*: how many more are
   trained.
@@ -132,11 +132,12 @@ def evidence(row, pooled):
 def page(records):
     made = rows(records)
     runs = [record for record in records if record["kind"] == "run"]
-    alike = ("epochs", "images", "evaluated", "cores")
+    alike = ("epochs", "images", "evaluated")
     same = {name: _only(runs, name) for name in alike}
     _only(runs, "backend")
     seeds = sorted({run["seed"] for run in runs})
     trials = [record for record in records if record["kind"] == "trial"]
+    costs = [record for record in records if record["kind"] == "cost"]
     text = HEAD.format(
         **same,
         seeds=", ".join(map(str, seeds)),
@@ -145,6 +146,7 @@ def page(records):
         rows=sum(bool(row["base"]) for row in made),
         pooled=pooled_error(made),
         held_out=_only(trials, "evaluated"),
+        cores=_only(costs or runs, "cores"),
     )
     for name in dict.fromkeys(row["family"] for row in made):
         text += f"\n## {name[0].upper()}{name[1:]}\n\n"
@@ -166,7 +168,7 @@ def _line(row):
     if row["base"] not in ("", "baseline"):
         said.append(f"against *{row['base']}*")
     if row["paper"]:
-        said.append(f"arXiv {row['paper']}")
+        said.append(f"{'arXiv ' * row['paper'][0].isdigit()}{row['paper']}")
     gain = "" if row["gain"] is None else f"{row['gain']:+.2f} ± {row['error']:.2f}"
     cells = [
         row["trick"],

@@ -121,16 +121,28 @@ def normal(bits, *shape):
 
     They have 65,536 levels and end at 4.3 deviations. Two share a word.
     """
-    places = _places(shape)
-    half = ops.bitwise_and(places, 1) * 16
-    word = ops.right_shift(_words(bits, ops.right_shift(places, 1)), half)
-    return quantile(ops.bitwise_and(word, LEVELS - 1))
+    return quantile(_levels(bits, shape))
+
+
+def nearly_normal(bits, *shape):
+    """What `normal` draws to within 4e-5, in half the time on a CPU."""
+    return _normal_quantile(_centered(_levels(bits, shape)))
 
 
 def quantile(level):
     """The normal quantile of the middle of one of 65,536 levels, int32."""
-    centered = (ops.cast(level, "float32") + 0.5) * (2.0 / LEVELS) - 1.0
-    return math.sqrt(2.0) * ops.erfinv(centered)
+    return math.sqrt(2.0) * ops.erfinv(_centered(level))
+
+
+def _levels(bits, shape):
+    places = _places(shape)
+    half = ops.bitwise_and(places, 1) * 16
+    word = ops.right_shift(_words(bits, ops.right_shift(places, 1)), half)
+    return ops.bitwise_and(word, LEVELS - 1)
+
+
+def _centered(level):
+    return (ops.cast(level, "float32") + 0.5) * (2.0 / LEVELS) - 1.0
 
 
 def poisson(bits, mean):

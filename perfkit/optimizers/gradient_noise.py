@@ -56,5 +56,5 @@ class GradientNoise(GradientTransform):
     def transform(self, gradient, variable):
         place = self.place_of(variable)
         deviation = ops.sqrt(self.eta / ops.power(1.0 + self._past, self.gamma))
-        drawn = noise.normal(self._bits[place : place + 1], *gradient.shape)[0]
+        drawn = noise.nearly_normal(self._bits[place : place + 1], *gradient.shape)[0]
         return gradient + ops.cast(deviation * drawn, gradient.dtype)
