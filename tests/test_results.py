@@ -238,7 +238,8 @@ def made_up():
     ]
     trial = {"value": 1e-3, "rate": 1e-3, "accuracy": 0.5}
     made += [{**made[0], **TRIAL, **trial, "evaluated": 1500}]
-    return [*made, {"kind": "cost", "trick": "L2", "set": "", "cost": 1.25}]
+    cost = {"kind": "cost", "trick": "L2", "set": "", "cost": 1.25, "cores": 1}
+    return [*made, cost]
 
 
 def test_gains_are_paired_and_judged_by_two_standard_errors():
@@ -281,7 +282,9 @@ def test_rows_are_sorted_by_gain_behind_the_baseline():
 
 
 def test_records_of_several_settings_make_no_page():
-    assert "20 epochs" in report.page(made_up())
+    page = report.page(made_up())
+    assert "20 epochs" in page
+    assert "1 of the machine's CPU cores" in page
     with pytest.raises(ValueError, match="several epochs"):
         report.page([*made_up(), run("L2", 4, 0.9, epochs=10)])
     with pytest.raises(ValueError, match="several backend"):
