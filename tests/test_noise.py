@@ -32,7 +32,12 @@ def test_words_are_those_of_the_definition():
 
 
 @pytest.mark.parametrize(
-    ("draw", "distribution"), [(noise.uniform, "uniform"), (noise.normal, "norm")]
+    ("draw", "distribution"),
+    [
+        (noise.uniform, "uniform"),
+        (noise.normal, "norm"),
+        (noise.nearly_normal, "norm"),
+    ],
 )
 def test_fields_follow_their_distribution(draw, distribution):
     fields = np.asarray(draw(ops.convert_to_tensor(BITS, "int32"), 100, 100))
@@ -70,6 +75,12 @@ def test_bits_differ_between_samples_and_draws():
     assert len(np.unique(np.concatenate([first, second]))) > 1990
     assert (first < 0).any()
     assert (first > 0).any()
+
+
+def test_what_is_nearly_normal_is_what_is_normal_nearly():
+    bits = ops.convert_to_tensor(BITS, "int32")
+    exact, near = noise.normal(bits, 100, 100), noise.nearly_normal(bits, 100, 100)
+    assert np.abs(np.asarray(exact) - np.asarray(near)).max() < 5e-5
 
 
 def quantiles_in_scipy(mean):
