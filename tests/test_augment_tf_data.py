@@ -151,6 +151,7 @@ def test_boxes_in_any_number_compile_nothing():
 @pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="tf.distribute is TensorFlow's"
 )
+@pytest.mark.slow
 def test_replicas_draw_each_their_own():
     program = """
 import numpy as np, tensorflow as tf

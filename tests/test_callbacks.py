@@ -333,6 +333,7 @@ np.testing.assert_allclose(loss, penalty, 1e-5)
 """
 
 
+@pytest.mark.slow
 def test_samples_of_all_devices_count():
     done = subprocess.run(
         [sys.executable, "-c", TWO_DEVICES],

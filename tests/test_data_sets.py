@@ -29,6 +29,7 @@ def images_of(dataset):
     return np.concatenate([np.asarray(element[0]) for element in dataset])
 
 
+@pytest.mark.slow
 def test_a_dataset_in_parallel_is_the_serial_one():
     layer = pipeline()
     expected = []

@@ -45,6 +45,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.slow
 def test_each_epoch_drops_at_the_rate_of_the_schedule(kind):
     make, draws = KINDS[kind]
     model = made(make())

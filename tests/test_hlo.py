@@ -99,6 +99,7 @@ def test_rand_augment_is_one_resample_and_a_small_program():
     assert statements(read) < 3000
 
 
+@pytest.mark.slow
 def test_without_fusing_each_layer_resamples():
     compiled = optimized(ALL, fused=False)
     assert count(compiled, "gather") == 1 + 3 * 4  # whole pixels are one gather

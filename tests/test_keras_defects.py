@@ -227,6 +227,7 @@ def test_15_aug_mix_draws_its_operations_anew_at_each_call():
     assert 0.3 < np.mean(changed) < 0.95
 
 
+@pytest.mark.slow
 def test_15_aug_mix_goes_by_its_seed():
     images = noise(8, 12, 12, 3)
     dataset = tf.data.Dataset.from_tensor_slices(images).batch(8)

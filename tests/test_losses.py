@@ -239,6 +239,7 @@ def test_a_loss_is_made_again_from_its_config(name):
 
 @EVERY
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+@pytest.mark.slow
 def test_a_model_trains_with_it_and_is_saved(name, policy, tmp_path):
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4, dtype=policy)])
     model.compile(keras.optimizers.SGD(0.5), LOSSES[name], jit_compile=True)

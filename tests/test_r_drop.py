@@ -155,6 +155,7 @@ class Batches(keras.utils.PyDataset):
         pytest.param(lambda: {"x": Batches()}, True, marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.slow
 def test_it_trains_and_evaluates_with_metrics_from_data_of_every_kind(
     data, jit_compile, tmp_path
 ):

@@ -152,6 +152,7 @@ def test_a_record_is_found_by_all_that_tells_it_from_others(tmp_path):
         assert not again.find(**{**run("L2", 0, 0.9), name: value})
 
 
+@pytest.mark.slow
 def test_a_run_adds_lines_and_the_next_one_finds_them(trials, tmp_path, monkeypatch):
     seen, evaluate = [], training.evaluate
     monkeypatch.setattr(

@@ -153,6 +153,7 @@ def test_swapping_twice_restores_every_bit_and_training_goes_on():
     assert same(state(train(model, 2, first=3)), state(train(plain, 2, first=3)))
 
 
+@pytest.mark.slow
 def test_swapped_models_are_saved_as_such(tmp_path):
     model = trained()
     model.optimizer.swap()

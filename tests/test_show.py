@@ -322,6 +322,7 @@ def test_a_figure_is_a_picture_to_notebooks_and_nothing_else_is_touched():
     assert python(code).returncode == 0
 
 
+@pytest.mark.slow
 def test_a_missing_matplotlib_is_named():
     code = (
         "import sys\n"

@@ -171,6 +171,7 @@ def test_statistics_can_be_those_of_data_under_the_averages():
     np.testing.assert_allclose(variance, hidden.var(axis=0), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_statistics_of_data_leave_training_as_it_was():
     plain, ours = Snapshots(), Snapshots()
     fit(compiled(), 3, [callbacks.SwapWeights(), plain])
@@ -276,6 +277,7 @@ def test_before_the_first_step_the_averages_are_the_weights():
         np.testing.assert_array_equal(x, y)
 
 
+@pytest.mark.slow
 def test_statistics_that_are_averaged_later_begin_where_they_are():
     model = compiled()
     fit(model, 2, [])
@@ -291,6 +293,7 @@ def test_statistics_that_are_averaged_later_begin_where_they_are():
 
 @pytest.mark.parametrize("first", [None, [X]])
 @pytest.mark.parametrize("second", [None, [X]])
+@pytest.mark.slow
 def test_statistics_may_be_averaged_now_and_of_data_then(first, second, tmp_path):
     model = compiled()
     fit(model, 2, [callbacks.SwapWeights(recalibrate=first)])
