@@ -271,6 +271,5 @@ def test_a_wrong_argument_is_named(make, words):
 
 
 def test_a_penalty_by_depth_is_no_regularizer_of_a_layer():
-    dense = keras.layers.Dense(1, kernel_regularizer=regularizers.by_depth(0, 1))
     with pytest.raises(TypeError, match="to `attach`, no layer"):
-        keras.Sequential([keras.Input((3,)), dense]).losses  # noqa: B018
+        regularizers.by_depth(0, 1)(keras.ops.ones((3, 1)))  # as a layer would call it
