@@ -287,7 +287,9 @@ def test_fewer_variables_to_train_ask_for_a_new_optimizer():
         train(model, 2)
 
 
-@pytest.mark.parametrize("dtype", ["bfloat16", "float64"])
+@pytest.mark.parametrize(
+    "dtype", ["bfloat16", pytest.param("float64", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize(
     "kind", [kind for kind in CASES if not CASES[kind].decays], ids=lambda k: k.__name__
 )
