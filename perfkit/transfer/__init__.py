@@ -1,0 +1,1 @@
+"""A pretrained backbone made into a good model for a new task."""
