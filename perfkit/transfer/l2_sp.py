@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from perfkit import _backend, _check
+from perfkit import _backend, _check, _replicas
 from perfkit._backend import ops
 from perfkit.ops import variables as names
 from perfkit.optimizers import Wrapper
@@ -16,8 +16,8 @@ class L2SP(Wrapper):
 
     As if half of `strength` times the squared distance from the pretrained weights were
     a part of the loss; its gradient is added to that of the loss, whose value shows
-    nothing of it. The start is what the variables hold when the optimizer is built, in
-    `fit`; it is kept, and saved, among the optimizer's variables.
+    nothing of it. The start is what the variables hold at the first step; it is kept,
+    and saved, among the optimizer's variables.
 
     Args:
         inner_optimizer: What moves the variables: an optimizer or its Keras name. Its
@@ -37,7 +37,7 @@ class L2SP(Wrapper):
     Example:
         >>> weight = keras.Variable([1.0], name="weight")
         >>> optimizer = L2SP(keras.optimizers.SGD(0.1), 1.0, new=())
-        >>> optimizer.build([weight])
+        >>> optimizer.apply([keras.ops.zeros(1)], [weight])  # starts at 1
         >>> moved = weight.assign([3.0])  # as if by training
         >>> optimizer.apply([keras.ops.zeros(1)])
         >>> round(float(weight[0]), 3)
@@ -69,20 +69,27 @@ class L2SP(Wrapper):
         hits = names.matched("L2SP", "new", self.new, self.targets)
         self._is_new = tuple(hits)
         self.starts = self.slots("start")
-        for start, variable, hit in zip(self.starts, self.targets, hits, strict=True):
-            if not hit:
-                start.assign(_backend.read(variable, start.dtype))
+        self.steps = self.add_variable((), dtype="int32", name="steps")
 
     def step(self, gradients, variables):
-        pulled = []
-        starts = self.slots_of(self.starts, variables)
-        for gradient, variable, start in zip(gradients, variables, starts, strict=True):
-            if gradient is None:
-                pulled.append(None)
-                continue
-            gradient: Any = _backend.dense(gradient)
+        slots = self.slots_of(self.starts, variables)
+        (steps,) = _backend.copies([self.steps])
+        starts, pulled = [], []
+        for gradient, variable, slot in zip(gradients, variables, slots, strict=True):
             is_new = self._is_new[self.place_of(variable)]
-            strength = self.new_strength if is_new else self.strength
-            apart = ops.cast(variable, start.dtype) - start
-            pulled.append(gradient + ops.cast(strength * apart, gradient.dtype))
+            now = ops.cast(_backend.read(variable), slot.dtype)
+            start = _backend.read(slot)
+            if not is_new:
+                start = ops.where(steps == 0, now, start)
+            starts.append(start)
+            pull = (self.new_strength if is_new else self.strength) * (now - start)
+            pulled.append(_added(gradient, pull))
+        _replicas.assign([*slots, self.steps], [*starts, steps + 1])
         self.inner_step(pulled, variables)
+
+
+def _added(gradient, pull):
+    if gradient is None:
+        return None
+    gradient: Any = _backend.dense(gradient)
+    return gradient + ops.cast(pull, gradient.dtype)
