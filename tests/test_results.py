@@ -19,9 +19,15 @@ RECORDS, PAGE = ROOT / "docs" / "results.jsonl", ROOT / "docs" / "results.md"
 FAMILIES = {"regularizers", "layers", "losses", "optimizers", "schedules"}
 IMAGES = np.zeros((64, 28, 28, 1), "uint8")
 NO_ROW = {
+    "layers.AttentionPool": "a part of heads, which transfer measures",
+    "layers.ConcatPool": "a part of heads, which transfer measures",
+    "layers.CosineDense": "a part of heads, which transfer measures",
     "layers.DropBlock": "the family of the two",
     "layers.DropBlock1D": "of sequences, and the data are images",
     "layers.Dropping": "the family of layers that drop",
+    "layers.GeM": "a part of heads, which transfer measures",
+    "layers.MultiSampleDropout": "a part of heads, which transfer measures",
+    "layers.Pooling": "the family of layers that pool all places",
     "losses.ClassificationLoss": "the family of losses of class labels",
     "losses.WrappingLoss": "the family of losses that add to another one",
     "optimizers.Averaging": "the family of optimizers that average weights",
