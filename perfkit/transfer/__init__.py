@@ -8,6 +8,8 @@ from perfkit.transfer.freeze import Frozen as Frozen
 from perfkit.transfer.freeze import freeze as freeze
 from perfkit.transfer.freeze import unfreeze as unfreeze
 from perfkit.transfer.gradual_unfreeze import GradualUnfreeze as GradualUnfreeze
+from perfkit.transfer.heads import HEADS as HEADS
+from perfkit.transfer.heads import Head as Head
 from perfkit.transfer.heads import cosine_head as cosine_head
 from perfkit.transfer.heads import linear_head as linear_head
 from perfkit.transfer.heads import mlp_head as mlp_head

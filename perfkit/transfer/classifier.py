@@ -20,8 +20,8 @@ def classifier(
 ) -> keras.Model:
     """Put a new head on a backbone, and what it wants done to pixels in front of it.
 
-    The model that comes out is plain Keras: `preprocessing`, the backbone as one layer,
-    `head` and the activation. It takes raw pixels from 0 to 255. What is learned is
+    The model is a Functional one of `preprocessing`, the backbone as one layer,
+    `head` and `activation`. It takes raw pixels from 0 to 255. What is learned is
     not decided here: see `freeze`, `GradualUnfreeze` and `adapt`.
 
     Args:

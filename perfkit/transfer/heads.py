@@ -1,7 +1,7 @@
 """Heads: small networks from the features of a backbone to outputs.
 
-Each function makes a plain `keras.Sequential` named `head`, whose last layer gives the
-outputs without an activation.
+Each function makes a `Head`, a `keras.Sequential` of this name, whose last layer gives
+the outputs without an activation.
 """
 
 import functools
@@ -21,7 +21,30 @@ _POOLINGS = {
 }
 
 
-def linear_head(units, *, rank=4, pooling="average", dropout=0.2) -> keras.Sequential:
+@keras.saving.register_keras_serializable(package="perfkit")
+class Head(keras.Sequential):
+    """Be a `keras.Sequential` that takes the mask of its features, and gives none on.
+
+    Keras's own warns of a mask that it gets, though its layers see it.
+
+    Example:
+        >>> head = Head([keras.layers.GlobalAveragePooling1D()])
+        >>> mask = keras.ops.array([[True, False]])
+        >>> float(head(keras.ops.array([[[1.0], [3.0]]]), mask=mask)[0, 0])
+        1.0
+
+    Reference: none (standard).
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.supports_masking = True
+
+    def compute_mask(self, inputs, previous_mask):  # noqa: ARG002
+        return None
+
+
+def linear_head(units, *, rank=4, pooling="average", dropout=0.2) -> Head:
     """Make a head of one dense layer.
 
     Args:
@@ -52,9 +75,7 @@ def linear_head(units, *, rank=4, pooling="average", dropout=0.2) -> keras.Seque
     return _head([*_pooling(owner, pooling, rank), *between, dense])
 
 
-def mlp_head(
-    units, *, rank=4, pooling="concat", hidden=(512,), dropout=0.5
-) -> keras.Sequential:
+def mlp_head(units, *, rank=4, pooling="concat", hidden=(512,), dropout=0.5) -> Head:
     """Make a head of hidden layers and a dense one.
 
     Features are normalized first, by `LayerNormalization`, so that the head does not
@@ -96,7 +117,7 @@ def mlp_head(
     return _head([*made, *_dropout(owner, dropout), dense])
 
 
-def cosine_head(units, *, rank=4, pooling="average", scale=10.0) -> keras.Sequential:
+def cosine_head(units, *, rank=4, pooling="average", scale=16.0) -> Head:
     """Make a head that compares directions: cosines of features and classes.
 
     What a class weighs does not depend on how often it is seen or how long features
@@ -123,13 +144,13 @@ def cosine_head(units, *, rank=4, pooling="average", scale=10.0) -> keras.Sequen
         Forgetting, 2018, arXiv 1804.09458.
     """
     owner = "cosine_head"
-    dense = layers.CosineDense(_units(owner, units), scale, name="head_outputs")
+    dense = layers.CosineDense(_units(owner, units), scale=scale, name="head_outputs")
     return _head([*_pooling(owner, pooling, rank), dense])
 
 
 def multi_sample_head(
     units, *, rank=4, pooling="average", samples=8, dropout=0.5
-) -> keras.Sequential:
+) -> Head:
     """Make a head whose dense layer sees several dropout masks at once.
 
     Args:
@@ -161,7 +182,7 @@ def multi_sample_head(
     return _head([*_pooling(owner, pooling, rank), many])
 
 
-HEADS: dict[str, Callable[..., keras.Sequential]] = {
+HEADS: dict[str, Callable[..., Head]] = {
     "attention": functools.partial(linear_head, pooling="attention"),
     "concat": functools.partial(linear_head, pooling="concat"),
     "cosine": cosine_head,
@@ -186,7 +207,7 @@ def made(owner, head: Any, units, rank) -> keras.Layer:
 
 
 def _head(made):
-    return keras.Sequential(made, name=NAME)
+    return Head(made, name=NAME)
 
 
 def _units(owner, units):
