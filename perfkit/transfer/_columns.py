@@ -48,12 +48,12 @@ class Table:
                 self._make(f"{path[0]}-{number}", x)
                 for number, (path, x) in enumerate(leaves)
             ]
-        for first, kind in zip(self._kinds, kinds, strict=True):
-            if first != kind:
-                raise ValueError(
-                    "`cache_features`: samples have to be alike in all batches. "
-                    f"Received {_said(first)} first, then {_said(kind)}"
-                )
+        if kinds != self._kinds:
+            first, then = ("; ".join(map(_said, k)) for k in (self._kinds, kinds))
+            raise ValueError(
+                "`cache_features`: samples have to be alike in all batches. "
+                f"Received first {first}, then {then}"
+            )
         for column, (_, rows) in zip(self._columns, leaves, strict=True):
             column.append(rows)
 
@@ -140,7 +140,7 @@ def opened(folder: pathlib.Path, column: Stored) -> np.ndarray:
     path = folder / pathlib.Path(column.file).name
     size = path.stat().st_size
     if size != column.bytes:
-        raise ValueError(f"{path.name} has {size} bytes, not {column['bytes']}")
+        raise ValueError(f"{path.name} has {size} bytes, not {column.bytes}")
     array: Any = np.load(path, mmap_mode="r", allow_pickle=False)
     if [list(array.shape), array.dtype.str] != [column.shape, column.dtype]:
         raise ValueError(f"{path.name} is {array.dtype} of shape {array.shape}")
@@ -162,11 +162,11 @@ def writing(path):
         raise OSError(error.errno, text) from error
 
 
-def flat_bytes(array) -> np.ndarray:
+def flat_bytes(array) -> Any:
     """The bytes of an array as an array."""
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
 
 
 def _said(kind):
     path, shape, dtype = kind
-    return f"{'/'.join(map(str, path))} of shape {shape} and {dtype}"
+    return f"{'/'.join(map(str, path))} {dtype}{shape}"

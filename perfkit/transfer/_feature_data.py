@@ -33,14 +33,16 @@ class Batches:
             self.many = _length(data)
 
     def __iter__(self) -> Iterator[Batch]:
-        if self._arrays is None:
+        arrays: Any = self._arrays
+        if arrays is None:
             for element in batch_norm.batches(self._data):
                 listed = isinstance(element, (tuple, list))  # a list as `fit` takes it
                 yield self._named(tuple(element) if listed else (element,))
             return
-        for start in range(0, samples(self._arrays), self._batch_size):
+        for start in range(0, samples(arrays), self._batch_size):
             rows = slice(start, start + self._batch_size)
-            yield keras.tree.map_structure(lambda x, rows=rows: x[rows], self._arrays)
+            part: Any = keras.tree.map_structure(lambda x, rows=rows: x[rows], arrays)
+            yield part
 
     def _check_data_set(self):
         data = self._data

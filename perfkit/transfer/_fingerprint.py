@@ -10,7 +10,7 @@ import numpy as np
 from perfkit import _check
 from perfkit.graph.trails import trails
 
-# What makes no difference to the features: how a model is trained, and how it was built.
+# How a model is trained, and on what it was built, is nothing to its features.
 _NO_MATTER = ("compile_config", "build_config", "trainable")
 
 
@@ -28,7 +28,7 @@ def of_backbone(owner: str, backbone: keras.Layer) -> str:
         if vocabulary is not None:
             hasher.update(repr(list(vocabulary())).encode())
     for variable in backbone.weights:
-        value = keras.ops.convert_to_numpy(variable)
+        value: Any = keras.ops.convert_to_numpy(variable)
         hasher.update(repr((str(value.dtype), value.shape)).encode())
         hasher.update(_bytes_of(value))
     return hasher.hexdigest()

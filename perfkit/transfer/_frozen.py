@@ -69,6 +69,7 @@ class MaskProbe(keras.layers.Layer):
 
     def __init__(self):
         super().__init__(autocast=False)
+        self.supports_masking = True
         self.seen = False
 
     def call(self, inputs, mask=None):

@@ -1,11 +1,9 @@
 """Run a frozen backbone once and keep what it makes."""
 
 import pathlib
-import time
 import warnings
 
 import keras
-import numpy as np
 
 import perfkit
 from perfkit import _check
@@ -61,6 +59,7 @@ def cache_features(
         OSError: If the files cannot be written. Nothing half-written is left.
 
     Example:
+        >>> import numpy as np
         >>> images, labels = np.ones((5, 8, 8, 3), "float32"), np.arange(5)
         >>> pool = keras.layers.GlobalAveragePooling2D()
         >>> backbone = keras.Sequential([keras.Input((8, 8, 3)), pool])
@@ -93,7 +92,7 @@ class _Run:
         self._of_backbone, self._verbose = of_backbone, verbose
 
     def in_memory(self):
-        table = _columns.Table(lambda name, like: _columns.InMemory())
+        table = _columns.Table(lambda *_: _columns.InMemory())
         key = self._fill(table)
         return self._done(CachedFeatures(table.close(), key))
 

@@ -4,7 +4,6 @@ import pathlib
 from typing import Any
 
 import keras
-import numpy as np
 
 from perfkit import _check
 from perfkit.transfer._cached_batches import CachedBatches
@@ -33,6 +32,7 @@ class CachedFeatures:
         sample_weight: What the data had as weights, or `None`.
 
     Example:
+        >>> import numpy as np
         >>> arrays = {"x": np.eye(3), "y": np.arange(3)}
         >>> cache = CachedFeatures(arrays, "a key")
         >>> len(cache), len(cache.data)

@@ -103,14 +103,16 @@ def _ways(graph, above=()):
 
 def _usual(graph) -> Any:
     """The last pooling or nested model behind which there are weights."""
-    for call in reversed(graph.calls):
+    found = []
+    for call in graph.calls:
         if isinstance(call.operation, (*_POOLING, keras.Model)):
             behind, around = _behind(graph, call)
             weights = [x for c in behind for x in getattr(c.operation, "weights", ())]
-            if weights and not around:
-                return call
-    expected = "given: no global pooling or nested model divides the model in two"
-    _check.fail(_OWNER, "at", expected, None)
+            found += [call] if weights and not around else []
+    if not found:
+        expected = "given: no global pooling or nested model divides the model in two"
+        _check.fail(_OWNER, "at", expected, None)
+    return found[-1]
 
 
 def _behind(graph, call) -> tuple[list[Any], list[str]]:
@@ -143,5 +145,6 @@ def _cut(way, at) -> list[tuple[Any, Any]]:
     last = keras.Model(onwards, end, name=f"{call.operation.name}_head")
     packed = keras.tree.pack_sequence_as(start, call.inputs)
     if behind:
-        end = keras.Model(seam, returned)(last(onwards))
+        rest = keras.Model(seam, returned, name=f"{graph.model.name}_rest")
+        end = rest(last(onwards))
     return [(given, first(packed)), (onwards, end)]
