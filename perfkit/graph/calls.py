@@ -32,6 +32,7 @@ class Graph:
         model: The model as it was given, or nested in it.
         view: The same as a Functional model.
         calls: What it consists of.
+        inputs: The symbolic tensors that it takes.
         outputs: The symbolic tensors that it returns.
         nested: Graphs of the models that it calls, by the id of the model.
     """
@@ -39,6 +40,7 @@ class Graph:
     model: keras.Model
     view: keras.Model
     calls: tuple[Call, ...]
+    inputs: tuple[Any, ...]
     outputs: tuple[Any, ...]
     nested: Mapping[int, "Graph"]
 
@@ -110,7 +112,8 @@ def _read(owner, model, known) -> Graph:
             if id(inner) not in known:
                 known[id(inner)] = _read(owner, inner, known)
             nested[id(inner)] = known[id(inner)]
-    return Graph(model, view, tuple(calls), tuple(copy.outputs), nested)
+    ends = tuple(copy.inputs), tuple(copy.outputs)
+    return Graph(model, view, tuple(calls), *ends, nested)
 
 
 def _rewritten(graph, make, known) -> keras.Model:

@@ -1,5 +1,7 @@
 """A pretrained backbone made into a good model for a new task."""
 
+from perfkit.transfer.cache_features import cache_features as cache_features
+from perfkit.transfer.cached_features import CachedFeatures as CachedFeatures
 from perfkit.transfer.classifier import classifier as classifier
 from perfkit.transfer.discriminative_rates import (
     discriminative_rates as discriminative_rates,
@@ -15,6 +17,7 @@ from perfkit.transfer.heads import linear_head as linear_head
 from perfkit.transfer.heads import mlp_head as mlp_head
 from perfkit.transfer.heads import multi_sample_head as multi_sample_head
 from perfkit.transfer.l2_sp import L2SP as L2SP
+from perfkit.transfer.linear_probe import linear_probe as linear_probe
 from perfkit.transfer.linear_probe_then_fine_tune import (
     LinearProbeThenFineTune as LinearProbeThenFineTune,
 )
@@ -24,4 +27,5 @@ from perfkit.transfer.recalibrate_batch_norm import (
     recalibrate_batch_norm as recalibrate_batch_norm,
 )
 from perfkit.transfer.regressor import regressor as regressor
+from perfkit.transfer.split_model import split_model as split_model
 from perfkit.transfer.thawing import Thawing as Thawing

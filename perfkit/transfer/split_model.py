@@ -1,0 +1,150 @@
+"""Cut a model in two behind one of its layers."""
+
+from typing import Any
+
+import keras
+
+from perfkit import _check
+from perfkit.graph import calls
+
+_OWNER = "split_model"
+_POOLING = (
+    keras.layers.GlobalAveragePooling1D,
+    keras.layers.GlobalAveragePooling2D,
+    keras.layers.GlobalAveragePooling3D,
+    keras.layers.GlobalMaxPooling1D,
+    keras.layers.GlobalMaxPooling2D,
+    keras.layers.GlobalMaxPooling3D,
+)
+
+
+def split_model(model, at=None) -> tuple[keras.Model, keras.Model]:
+    """Cut a built model in two behind a layer: its body and its head.
+
+    `head(body(x))` is `model(x)`. The layers, and so the weights, are those of `model`,
+    which stays as it is: training the head trains the head of the model. Each is a
+    plain Functional model, to be compiled for itself.
+
+    Args:
+        model: A built Functional or Sequential `keras.Model`.
+        at: The last layer of the body: the layer, a nested model too, or its name, or
+            its path from the model down, such as `"backbone/pool"`. None for the last
+            global pooling or nested model behind which there are weights. All that
+            is behind it in the graph may depend on it alone.
+
+    Returns:
+        The body, from the inputs of the model to what the layer returns, and the head,
+        from there to the outputs of the model. They are named after the model.
+
+    Raises:
+        ValueError: If the model is subclassed or not built, if `at` is not one layer
+            in it that is called once, if nothing is behind it, or if a connection leads
+            around it.
+        TypeError: If an argument has the wrong type.
+
+    Example:
+        >>> model = keras.Sequential(
+        ...     [keras.Input((2,)), keras.layers.Dense(3, name="features")]
+        ...     + [keras.layers.Dense(1, name="scores")],
+        ...     name="net",
+        ... )
+        >>> body, head = split_model(model, "features")
+        >>> [layer.name for layer in head.layers[1:]], head.input_shape
+        (['scores'], (None, 3))
+        >>> head.trainable_variables[0] is model.layers[1].kernel
+        True
+
+    Reference: none (standard).
+    """
+    graph = calls.read(_OWNER, model)
+    if at is not None:
+        _check.instance(_OWNER, "at", at, (str, keras.Layer))
+    way = _found(graph, at) if at is not None else [(graph, _usual(graph))]
+    ends = _cut(way, at)
+    parts = zip(("body", "head"), ends, strict=True)
+    body, head = (keras.Model(*end, name=f"{model.name}_{part}") for part, end in parts)
+    if set(map(id, body.weights)) & set(map(id, head.weights)):
+        expected = "a layer behind which no layer is called that is in front of it, too"
+        _check.fail(_OWNER, "at", expected, at)
+    return body, head
+
+
+def _found(graph, at) -> list[Any]:
+    """The way to the call of a layer: a graph and a call in it at each level."""
+    ways = {tuple(map(id, way)): way for way in _ways(graph)}.values()
+    paths = ["/".join(call.operation.name for _, call in way) for way in ways]
+    both = list(zip(paths, ways, strict=True))
+    hits = [(path, way) for path, way in both if path == at] or [
+        (path, way)
+        for path, way in both
+        if way[-1][1].operation is at or way[-1][1].operation.name == at
+    ]
+    if len(hits) != 1:
+        expected = "a layer of the model that is called once, or its name or path"
+        if hits:
+            expected += f", where there are {[path for path, _ in hits]}"
+        _check.fail(_OWNER, "at", expected, at)
+    way = hits[0][1]
+    while len(way) > 1 and set(map(id, way[-1][0].outputs)) == {
+        id(x) for x in way[-1][1].outputs
+    }:
+        way.pop()  # the last layer of a nested model: cut behind that model
+    return way
+
+
+def _ways(graph, above=()):
+    for call in graph.calls:
+        way = (*above, (graph, call))
+        yield list(way)
+        inner = graph.nested.get(id(call.operation))
+        if inner is not None:
+            yield from _ways(inner, way)
+
+
+def _usual(graph) -> Any:
+    """The last pooling or nested model behind which there are weights."""
+    found = []
+    for call in graph.calls:
+        if isinstance(call.operation, (*_POOLING, keras.Model)):
+            behind, around = _behind(graph, call)
+            weights = [x for c in behind for x in getattr(c.operation, "weights", ())]
+            found += [call] if weights and not around else []
+    if not found:
+        expected = "given: no global pooling or nested model divides the model in two"
+        _check.fail(_OWNER, "at", expected, None)
+    return found[-1]
+
+
+def _behind(graph, call) -> tuple[list[Any], list[str]]:
+    """The calls behind a call, and the names of what takes more than it returns."""
+    before = set(map(id, graph.upstream(call.outputs)))
+    behind = [c for c in graph.upstream(graph.outputs) if id(c) not in before]
+    made = {id(x) for c in (call, *behind) for x in c.outputs}
+    takers = [(c.operation.name, c.inputs) for c in behind]
+    takers.append(("the outputs of the model", graph.outputs))
+    return behind, [name for name, xs in takers if any(id(x) not in made for x in xs)]
+
+
+def _cut(way, at) -> list[tuple[Any, Any]]:
+    """Inputs and outputs of the body, and those of the head."""
+    (graph, call), *inner = way
+    behind, around = _behind(graph, call)
+    if around:
+        expected = f"a layer around which nothing leads to {', '.join(around)}"
+        _check.fail(_OWNER, "at", expected, at)
+    if not behind and not inner:
+        _check.fail(_OWNER, "at", "a layer with others behind it", at)
+    given = keras.tree.pack_sequence_as(graph.view.input, graph.inputs)
+    returned = keras.tree.pack_sequence_as(graph.view.output, graph.outputs)
+    seam = call.outputs[0] if len(call.outputs) == 1 else list(call.outputs)
+    if not inner:
+        head = keras.Model(seam, returned)  # from tensors in its midst
+        return [(given, seam), (head.input, head.output)]
+    (start, middle), (onwards, end) = _cut(inner, at)
+    first = keras.Model(start, middle, name=f"{call.operation.name}_body")
+    last = keras.Model(onwards, end, name=f"{call.operation.name}_head")
+    packed = keras.tree.pack_sequence_as(start, call.inputs)
+    if behind:
+        rest = keras.Model(seam, returned, name=f"{graph.model.name}_rest")
+        end = rest(last(onwards))
+    return [(given, first(packed)), (onwards, end)]
