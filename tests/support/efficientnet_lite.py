@@ -31,6 +31,9 @@ STAGES = (
 def efficientnet_lite0(include_top=True, input_shape=(224, 224, 3)):
     """Return the model with its weights.
 
+    XLA is slow at depthwise convolutions on a CPU: there TensorFlow is many times
+    faster after `model.compile(jit_compile=False)`.
+
     Args:
         include_top: Whether to end in the probabilities of 1,000 classes. If not, the
             output is the last feature map, `(batch, height / 32, width / 32, 1280)`.
