@@ -198,6 +198,7 @@ def tuned():
     return models, x[400:], y[400:]
 
 
+@pytest.mark.slow
 def test_a_soup_of_one_start_is_no_worse_than_the_mean_of_its_members():
     models, x, y = tuned()
     losses = [loss_of(model, x, y) for model in models]

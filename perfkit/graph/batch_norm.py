@@ -81,6 +81,34 @@ class _WatchedCall:
             vars(self._layer)["call"] = self._own
 
 
+@contextlib.contextmanager
+def in_training(layers):
+    """Have layers do what they do in training, frozen or not, in a model that does not.
+
+    Only while the context lasts.
+    """
+    before = [(x, vars(x).get("call"), x.trainable) for x in layers]
+    flags = [(weight, weight.trainable) for x in layers for weight in x.weights]
+    try:
+        for layer in layers:
+            layer.trainable = True
+            vars(layer)["call"] = functools.partial(_in_training, layer.call)
+        yield
+    finally:
+        for layer, call, trainable in before:
+            layer.trainable = trainable
+            if call is None:
+                vars(layer).pop("call", None)
+            else:
+                vars(layer)["call"] = call
+        for weight, trainable in flags:
+            weight.trainable = trainable
+
+
+def _in_training(call, inputs, *args, training=None, **kwargs):  # noqa: ARG001
+    return call(inputs, *args, training=True, **kwargs)
+
+
 def parts(layer, samples) -> Any:
     """How often the statistics of a layer move for a batch of so many samples."""
     size = getattr(layer, "virtual_batch_size", None)
@@ -111,8 +139,9 @@ def of_calls(momentum, many, starts, ends) -> list[Any]:
 def recalibrate(model, data, *, verbose=False) -> None:
     """Set moving statistics to those of the data.
 
-    Each batch goes through the model as in training. A moving variance becomes the mean
-    of the variances within batches plus the variance of their means.
+    Batch normalization, frozen or not, does what it does in training, everything else
+    what it does at inference. A moving variance becomes the mean of the variances
+    within batches plus the variance of their means.
 
     Args:
         model: A built `keras.Model`.
@@ -129,9 +158,7 @@ def recalibrate(model, data, *, verbose=False) -> None:
     layers = layers_of(model)
     if not layers:
         return
-    moving = {id(variable) for variable in statistics_of(model)}
-    rest = [v for v in model.non_trainable_variables if id(v) not in moving]
-    before = [np.copy(v) for v in rest]
+    before = [np.copy(variable) for variable in statistics_of(model)]
     bar = keras.utils.Progbar(None, verbose=int(verbose), unit_name="batch")
     found: list[Any] = [(0, [0.0, 0.0]) for _ in layers]
     held = [_host(layer) for layer in layers]
@@ -148,13 +175,15 @@ def recalibrate(model, data, *, verbose=False) -> None:
         found[place] = (so_far + count, pooled(so_far, ours, count, of_batch))
 
     try:
-        with after_calls(layers, add):
+        with after_calls(layers, add), in_training(layers):
             for batch in batches(data):
-                model(batch[0] if isinstance(batch, tuple) else batch, training=True)
+                model(batch[0] if isinstance(batch, tuple) else batch, training=False)
                 seen += 1
                 bar.update(seen)
+        if seen:
+            bar.update(seen, finalize=True)
     finally:
-        for variable, value in zip(rest, before, strict=True):
+        for variable, value in zip(statistics_of(model), before, strict=True):
             variable.assign(value)
     if not seen:
         _check.fail("recalibrate", "data", "at least one batch", data)

@@ -68,7 +68,10 @@ class AttentionPool(Pooling):
         query = ops.cast(self.query, values.dtype) / math.sqrt(values.shape[-1])
         scores = ops.matmul(values, query)
         hidden = ops.full_like(scores, -float("inf"))
-        return ops.softmax(ops.where(seen, scores, hidden), axis=1)
+        scores = ops.where(seen, scores, hidden)
+        # Keras's softmax warns where there is a single place.
+        shares = ops.exp(scores - ops.stop_gradient(ops.max(scores, 1, keepdims=True)))
+        return shares / ops.sum(shares, axis=1, keepdims=True)
 
     def attention(self, inputs, mask=None) -> Any:
         """Weights of the places, which sum to 1 for each head.

@@ -138,9 +138,32 @@ class LayerwiseRates(Wrapper):
             ValueError: If the pattern matches nothing, `factor` is below 0, or the
                 optimizer has not been built.
         """
-        values = np.array(keras.ops.convert_to_numpy(self._known_factors()))
+        known = self._known_factors()
         hits = names.matched("set", "pattern", [pattern], self.targets)
-        values[hits] = _check.number("set", "factor", factor, 0.0)
+        self._assign(known, {place: factor for place, hit in enumerate(hits) if hit})
+
+    def set_each(self, pairs):
+        """Change the factors of variables that are at hand from the next step on.
+
+        Args:
+            pairs: Pairs of a variable and its new factor, which is at least 0.
+
+        Raises:
+            ValueError: If the optimizer does not train a variable, a factor is below
+                0, or the optimizer has not been built.
+        """
+        known, places = self._known_factors(), {}
+        for variable, factor in pairs:
+            if id(variable) not in self._targets.places:
+                expected = "variables that the optimizer was built with"
+                _check.fail("set_each", "pairs", expected, names.path(variable))
+            places[self.place_of(variable)] = factor
+        self._assign(known, places)
+
+    def _assign(self, known, factors):
+        values = np.array(keras.ops.convert_to_numpy(known))
+        for place, factor in factors.items():
+            values[place] = _check.number("set", "factor", factor, 0.0)
         self.factors.assign(values)
 
     def step(self, gradients, variables):

@@ -1,6 +1,31 @@
 """A pretrained backbone made into a good model for a new task."""
 
 from perfkit.transfer.average_weights import average_weights as average_weights
+from perfkit.transfer.classifier import classifier as classifier
+from perfkit.transfer.discriminative_rates import (
+    discriminative_rates as discriminative_rates,
+)
+from perfkit.transfer.freeze import Frozen as Frozen
+from perfkit.transfer.freeze import freeze as freeze
+from perfkit.transfer.freeze import unfreeze as unfreeze
+from perfkit.transfer.gradual_unfreeze import GradualUnfreeze as GradualUnfreeze
 from perfkit.transfer.greedy_soup import greedy_soup as greedy_soup
+from perfkit.transfer.heads import HEADS as HEADS
+from perfkit.transfer.heads import Head as Head
+from perfkit.transfer.heads import cosine_head as cosine_head
+from perfkit.transfer.heads import linear_head as linear_head
+from perfkit.transfer.heads import mlp_head as mlp_head
+from perfkit.transfer.heads import multi_sample_head as multi_sample_head
+from perfkit.transfer.l2_sp import L2SP as L2SP
+from perfkit.transfer.linear_probe_then_fine_tune import (
+    LinearProbeThenFineTune as LinearProbeThenFineTune,
+)
+from perfkit.transfer.preprocessing import Preprocessing as Preprocessing
+from perfkit.transfer.preprocessing import preprocessing_of as preprocessing_of
+from perfkit.transfer.recalibrate_batch_norm import (
+    recalibrate_batch_norm as recalibrate_batch_norm,
+)
+from perfkit.transfer.regressor import regressor as regressor
 from perfkit.transfer.soup import Soup as Soup
+from perfkit.transfer.thawing import Thawing as Thawing
 from perfkit.transfer.wise_ft import wise_ft as wise_ft

@@ -50,26 +50,27 @@ def architecture(owner, items, model, compile=False) -> Any:
     return model
 
 
-def opened(owner, number, item, vessel) -> list[Any]:
-    """Weights of a model or of a file, which may be read into `vessel`.
+def opened(owner, number, item, copy) -> list[Any]:
+    """Weights of a model or of a file, which may be read into `copy`.
 
     Args:
         owner: Name of the caller, for errors.
         number: Which of its models it is, for errors.
         item: A model or a path.
-        vessel: A model of the architecture, whose weights may be written over.
+        copy: A model of the architecture, whose weights may be written over, and which
+            is not compiled, so that an optimizer's slots in a file do not count.
     """
     if isinstance(item, keras.Model):
         return read(item)
     if str(item).endswith(_WEIGHTS):
         try:
-            vessel.load_weights(item)
+            copy.load_weights(item)
         except ValueError as error:
-            expected = f"files of weights of {vessel.name}; {error}"
+            expected = f"files of weights of {copy.name}; {error}"
             _check.fail(owner, "models", expected, str(item))
-        return read(vessel)
+        return read(copy)
     model = keras.models.load_model(item, compile=False)
-    _check_alike(owner, number, model, vessel)
+    _check_alike(owner, number, model, copy)
     return read(model)
 
 

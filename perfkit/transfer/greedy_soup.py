@@ -73,7 +73,7 @@ def greedy_soup(
     def weights_of(number):
         if items[number] is vessel:
             return own
-        return _weights.opened(owner, number, items[number], vessel)
+        return _weights.opened(owner, number, items[number], result)
 
     try:
         scores = [scored(weights_of(number)) for number in range(len(items))]

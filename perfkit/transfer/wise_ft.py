@@ -5,6 +5,7 @@ import numpy as np
 
 from perfkit import _check
 from perfkit.graph.copying import copied
+from perfkit.graph.owners import owners
 from perfkit.transfer import _weights
 
 
@@ -22,8 +23,8 @@ def wise_ft(before, after, share=0.5) -> keras.Model:
     Args:
         before: The weights that `model.get_weights()` returned before fine-tuning, once
             a new head was trained; or a model. Of a model of another architecture,
-            such as one with another head, weights count whose paths are those in
-            `after`, or end so; all others stay those of `after`.
+            such as one with another head or none, those layers count that have the
+            names of layers of `after`; the weights of all others stay.
         after: The fine-tuned `keras.Model`.
         share: Share of `after`. Within [0, 1].
 
@@ -85,30 +86,31 @@ def _shared(owner, before, after):
     """The weight of `before` for each of `after`, or `None` where it has none."""
     if not _weights.unlike(before, after):
         return _weights.read(before)
-    pairs = {}
-    for start in before.weights:
-        for place, end in enumerate(after.weights):
-            if _ends_alike(start.path, end.path):
-                pairs.setdefault(place, []).append(start)
-    taken = [id(start) for starts in pairs.values() for start in starts]
-    for place, starts in pairs.items():
-        end, start = after.weights[place], starts[0]
-        if len(starts) > 1 or taken.count(id(start)) > 1:
-            expected = f"a model whose paths tell which weight is {end.path}"
-            _check.fail(owner, "before", expected, [each.path for each in starts])
-        if tuple(start.shape) != tuple(end.shape):
-            expected = f"a model in which {start.path} has the shape that it has in "
-            expected += f"`after`, {tuple(end.shape)}, or another path"
-            _check.fail(owner, "before", expected, tuple(start.shape))
-    if not pairs:
-        expected = "a model that has some of the weights of `after`, by their paths"
+    starts, ends = _by_layer(before), _by_layer(after)
+    both = [name for name in ends if name in starts]
+    if not both:
+        expected = "a model with some of the layers of `after`, of the same names"
         _check.fail(owner, "before", expected, before)
-    found = [None] * len(after.weights)
-    for place, (start,) in pairs.items():
-        found[place] = np.array(keras.ops.convert_to_numpy(start))
+    found = {}
+    for name in both:
+        if len(starts[name]) + len(ends[name]) > 2:
+            expected = f"a model whose layers' names tell which weight is {name}"
+            _check.fail(owner, "before", expected, before)
+        ((start,), (end,)) = starts[name], ends[name]
+        if tuple(start.shape) != tuple(end.shape):
+            expected = f"a model where {name}, of shape {tuple(end.shape)} in `after`, "
+            expected += "has that shape or another name"
+            _check.fail(owner, "before", expected, tuple(start.shape))
+        found[id(end)] = np.array(keras.ops.convert_to_numpy(start))
+    return [found.get(id(end)) for end in after.weights]
+
+
+def _by_layer(model):
+    """Weights by the names of their layers, whatever models are around these."""
+    found = {}
+    for each in owners(model):
+        layers = [layer for layer in each.trail if not isinstance(layer, keras.Model)]
+        for weight in each.weights:
+            name = "/".join([*(layer.name for layer in layers), weight.name])
+            found.setdefault(name, []).append(weight)
     return found
-
-
-def _ends_alike(path, other):
-    """Whether the paths are the same, but for models around one of them."""
-    return f"/{path}".endswith(f"/{other}") or f"/{other}".endswith(f"/{path}")

@@ -1,0 +1,44 @@
+"""The layers of a model that own weights, from its inputs to its outputs."""
+
+import dataclasses
+from typing import Any
+
+import keras
+
+from perfkit.graph.trails import Trail, children, names, trails
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Owner:
+    """A layer that owns weights.
+
+    Attributes:
+        trail: The first way to it from the model.
+        weights: Those that no layer inside it owns.
+    """
+
+    trail: Trail
+    weights: tuple[Any, ...]
+
+    @property
+    def layer(self) -> keras.Layer:
+        """The layer."""
+        return self.trail[-1]
+
+    @property
+    def path(self) -> str:
+        """Names from the model down, joined with a slash."""
+        return "/".join(names(self.trail))
+
+
+def owners(model) -> list[Owner]:
+    """Return the layers that own weights, in the order of the model, each once."""
+    found, seen = [], set()
+    for trail in trails(model):
+        layer = trail[-1]
+        inner = {id(weight) for child in children(layer) for weight in child.weights}
+        own = [w for w in layer.weights if id(w) not in inner | seen]
+        seen |= set(map(id, own))
+        if own:
+            found.append(Owner(trail, tuple(own)))
+    return found

@@ -1,0 +1,1 @@
+"""Real weights and photographs, read out of installed packages."""
