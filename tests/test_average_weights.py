@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from perfkit import transfer
+from perfkit import layers, transfer
 
 
 def network(seed=0, units=3, dtype=None):
@@ -183,8 +183,8 @@ def tuned():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(800, 2)).astype("float32")
     y = (x[:, :1] * x[:, 1:] + 0.3 * rng.normal(size=(800, 1)) > 0).astype("float32")
-    layers = [keras.layers.Dense(16, "tanh"), keras.layers.Dense(1)]
-    net = keras.Sequential([keras.Input((2,)), *layers])
+    parts = [keras.layers.Dense(16, "tanh"), keras.layers.Dense(1)]
+    net = keras.Sequential([keras.Input((2,)), *parts])
     net.set_weights([0.7 * rng.normal(size=w.shape) for w in net.get_weights()])
     criterion = keras.losses.BinaryCrossentropy(from_logits=True)
     net.compile(keras.optimizers.Adam(0.03), criterion)
@@ -226,6 +226,12 @@ def test_what_differs_is_named(function, tmp_path):
     )
     with pytest.raises(ValueError, match=r"there are 2 weights, and 9 in the first"):
         call([first, wide])
+    one, two = [
+        keras.Sequential([keras.Input((4,)), layer])
+        for layer in (keras.layers.PReLU(), layers.LayerScale())
+    ]
+    with pytest.raises(ValueError, match=r"is .*/factor of shape \(4,\), and .*/alpha"):
+        call([one, two])
     with pytest.raises(ValueError, match=r"is a \.weights\.h5 file"):
         call([tmp_path / "a.weights.h5", first])
     for wrong in ([], first, [first, "model.h5"], [first, 3]):

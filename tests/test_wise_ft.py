@@ -70,6 +70,19 @@ def test_half_way_is_rounded_once():
     np.testing.assert_array_equal(keras.ops.convert_to_numpy(found), wanted)
 
 
+def test_models_of_one_architecture_need_no_names_in_common():
+    """Keras numbers the names of layers, so that they never are the same."""
+
+    def made(value):
+        dense = [keras.layers.Dense(4, kernel_initializer="zeros") for _ in range(2)]
+        model = keras.Sequential([keras.Input((4,)), *dense])
+        model.set_weights([np.full(w.shape, value) for w in model.get_weights()])
+        return model
+
+    between = transfer.wise_ft(made(1.0), made(3.0))
+    assert all((weight == 2.0).all() for weight in between.get_weights())
+
+
 @pytest.mark.parametrize("of", ["other head", "backbone", "copy of the backbone"])
 def test_another_head_stays_that_of_the_fine_tuned_one(of):
     after = drawn(network(3), 1)

@@ -54,8 +54,6 @@ def average_weights(models, *, weights=None, model=None) -> keras.Model:
     shares = [1.0] * len(items)
     if weights is not None:
         shares = _check.odds(owner, "weights", weights, len(items), "model")
-    # Of the largest, so that one alone is multiplied by 1.
-    shares = [share / max(shares) for share in shares]
     result = copied(owner, "models", _weights.architecture(owner, items, model))
     total, first = None, None
     for number, (item, share) in enumerate(zip(items, shares, strict=True)):
