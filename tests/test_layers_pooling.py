@@ -80,6 +80,12 @@ def test_hidden_places_do_not_count_whatever_they_hold(kind, shape):
     np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-7)
 
 
+def test_a_maximum_below_0_is_not_that_of_a_hidden_place():
+    x, seen = -1.0 - features(3, 5, 4), np.array([[True, False, True, True, False]] * 3)
+    found = numpy(layers.ConcatPool()(x, mask=seen))
+    np.testing.assert_array_equal(found[:, 4:], x[:, [0, 2, 3]].max(1))
+
+
 @EVERY
 def test_a_mask_of_frames_hides_all_their_pixels(kind):
     x = features(2, 4, 3, 2, 4)

@@ -1,5 +1,6 @@
 """A pretrained backbone made into a good model for a new task."""
 
+from perfkit.transfer.average_weights import average_weights as average_weights
 from perfkit.transfer.cache_features import cache_features as cache_features
 from perfkit.transfer.cached_features import CachedFeatures as CachedFeatures
 from perfkit.transfer.classifier import classifier as classifier
@@ -10,6 +11,7 @@ from perfkit.transfer.freeze import Frozen as Frozen
 from perfkit.transfer.freeze import freeze as freeze
 from perfkit.transfer.freeze import unfreeze as unfreeze
 from perfkit.transfer.gradual_unfreeze import GradualUnfreeze as GradualUnfreeze
+from perfkit.transfer.greedy_soup import greedy_soup as greedy_soup
 from perfkit.transfer.heads import HEADS as HEADS
 from perfkit.transfer.heads import Head as Head
 from perfkit.transfer.heads import cosine_head as cosine_head
@@ -27,5 +29,7 @@ from perfkit.transfer.recalibrate_batch_norm import (
     recalibrate_batch_norm as recalibrate_batch_norm,
 )
 from perfkit.transfer.regressor import regressor as regressor
+from perfkit.transfer.soup import Soup as Soup
 from perfkit.transfer.split_model import split_model as split_model
 from perfkit.transfer.thawing import Thawing as Thawing
+from perfkit.transfer.wise_ft import wise_ft as wise_ft

@@ -1,0 +1,35 @@
+"""A second model like one that is there."""
+
+import keras
+
+from perfkit import _check
+
+
+def copied(owner: str, name: str, model) -> keras.Model:
+    """Return a copy of a built model with its values, which is not compiled.
+
+    Of the same class, which a class with a `call` of its own has to allow by a
+    `get_config`. Neither the optimizer nor its slots are copied.
+
+    Args:
+        owner: Name of the caller, for errors.
+        name: Name of its argument, for errors.
+        model: A built `keras.Model`.
+    """
+    if not model.built:
+        expected = "a built model; call it once or begin it with `keras.Input`"
+        _check.fail(owner, name, expected, model)
+    compiled = model.compiled
+    model.compiled = False  # else Keras compiles the copy, and builds an optimizer
+    try:
+        copy = keras.models.clone_model(model)
+    finally:
+        model.compiled = compiled
+    ours = [tuple(variable.shape) for variable in copy.variables]
+    theirs = [tuple(variable.shape) for variable in model.variables]
+    if ours != theirs:
+        expected = "a model that `keras.models.clone_model` makes a whole copy of"
+        _check.fail(owner, name, expected, model)
+    for variable, value in zip(copy.variables, model.variables, strict=True):
+        variable.assign(value)
+    return copy
