@@ -145,6 +145,11 @@ def truncate(folder):
     file.write_bytes(file.read_bytes()[:-7])
 
 
+def lengthen(folder):
+    file = next(folder.glob("x*.npy"))
+    file.write_bytes(file.read_bytes() + b"more")
+
+
 def flip(folder):
     file = next(folder.glob("x*.npy"))
     data = bytearray(file.read_bytes())
@@ -172,7 +177,7 @@ def cut_description(folder):
 
 
 @pytest.mark.parametrize(
-    "damage", [truncate, flip, remove, reshape, lose_arrays, cut_description]
+    "damage", [truncate, lengthen, flip, remove, reshape, lose_arrays, cut_description]
 )
 def test_a_damaged_cache_is_made_again(damage, tmp_path, ran, capsys):
     cache = kept(body(), (X, Y), path=tmp_path)
