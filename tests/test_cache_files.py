@@ -122,9 +122,9 @@ def test_a_full_disk_is_an_error_that_leaves_nothing(tmp_path, monkeypatch):
 def test_a_disk_that_is_full_says_so(tmp_path):
     column = _columns.InFile(tmp_path / "x.npy", X)
     column._file.close()
-    with pathlib.Path("/dev/full").open("wb", buffering=0) as column._file:
-        with pytest.raises(OSError, match=r"cannot write .*No space left"):
-            column.append(X)
+    column._file = pathlib.Path("/dev/full").open("wb", buffering=0)  # noqa: SIM115
+    with pytest.raises(OSError, match=r"cannot write .*No space left"):
+        column.append(X)
     column.abandon()
 
 
@@ -143,6 +143,11 @@ def test_a_folder_that_cannot_be_made_is_an_error(tmp_path):
 def truncate(folder):
     file = next(folder.glob("x*.npy"))
     file.write_bytes(file.read_bytes()[:-7])
+
+
+def lengthen(folder):
+    file = next(folder.glob("x*.npy"))
+    file.write_bytes(file.read_bytes() + b"more")
 
 
 def flip(folder):
@@ -172,7 +177,7 @@ def cut_description(folder):
 
 
 @pytest.mark.parametrize(
-    "damage", [truncate, flip, remove, reshape, lose_arrays, cut_description]
+    "damage", [truncate, lengthen, flip, remove, reshape, lose_arrays, cut_description]
 )
 def test_a_damaged_cache_is_made_again(damage, tmp_path, ran, capsys):
     cache = kept(body(), (X, Y), path=tmp_path)

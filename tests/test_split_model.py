@@ -77,6 +77,14 @@ def test_a_layer_itself_is_the_seam():
         assert_halves(model, body, head)
 
 
+def test_a_nested_head_in_front_of_a_softmax_is_not_the_body():
+    top = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)], name="top")
+    layers = [backbone(pooled=True), top, keras.layers.Softmax(name="softmax")]
+    model = keras.Sequential([keras.Input((8, 8, 3)), *layers])
+    body, head = transfer.split_model(model)
+    assert (names(body), names(head)) == (["backbone"], ["top", "softmax"])
+
+
 def test_a_model_that_ends_in_a_nested_one_is_cut_inside_it():
     base = backbone(pooled=True)
     model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.ReLU(), base])

@@ -22,8 +22,10 @@ def cache_features(
 
     The backbone runs as at inference: no dropout, no augmentation, moving statistics
     as they are. So a head that is trained on the features becomes what it would have
-    become behind the frozen backbone, called with `training=False`; augmentation has to
-    be in the head, or in the data, of which each sample is then seen in one state only.
+    become behind the frozen backbone, called with `training=False` in a `call` of one's
+    own: a Functional model of Keras 3.15 drops in its backbone whatever it was called
+    with. Augmentation has to be in the head, or in the data, of which each sample is
+    then seen in one state only.
 
     With a path the features are kept in files, in a folder named by a hash of the
     backbone's architecture and weights, of the data and of `dtype`. Called again with

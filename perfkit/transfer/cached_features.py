@@ -16,9 +16,10 @@ class CachedFeatures:
     What `cache_features` returns. Where it was given a path, arrays are mapped into
     memory: read from the file as they are looked at, and not to be written to.
 
-    `fit` on arrays mapped into memory copies all of them into memory on TensorFlow, as
-    it does with any array; on JAX it reads batch by batch, unless they are float16,
-    which it first makes float32. `batches` reads batch by batch on both.
+    Given these arrays, `fit` of Keras 3.15 copies all of them into memory on
+    TensorFlow, which takes twice the size of the file, as with any array; on JAX it
+    reads batch by batch. float16 it makes float32 first, which takes six times
+    the size of the file and four times. `batches` reads batch by batch on both.
 
     Args:
         arrays: Structures of arrays by "x" (the features) and, where there are,

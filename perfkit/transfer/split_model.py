@@ -135,7 +135,11 @@ def _cut(way, at) -> list[tuple[Any, Any]]:
     if not behind and not inner:
         _check.fail(_OWNER, "at", "a layer with others behind it", at)
     given = keras.tree.pack_sequence_as(graph.view.input, graph.inputs)
-    returned = keras.tree.pack_sequence_as(graph.view.output, graph.outputs)
+    seams = set(map(id, call.outputs))
+    ends = [  # what a model is given, Keras cannot have it return as it is
+        keras.layers.Identity()(x) if id(x) in seams else x for x in graph.outputs
+    ]
+    returned = keras.tree.pack_sequence_as(graph.view.output, ends)
     seam = call.outputs[0] if len(call.outputs) == 1 else list(call.outputs)
     if not inner:
         head = keras.Model(seam, returned)  # from tensors in its midst
