@@ -281,7 +281,9 @@ def filling(owner: str, name: str, value: Any) -> float | list[float] | str:
     return _one_or_list(owner, name, value, _LEAST, expected)
 
 
-def odds(owner: str, name: str, value: Any, many: int) -> list[float]:
+def odds(
+    owner: str, name: str, value: Any, many: int, each: str = "layer"
+) -> list[float]:
     """Check that `value` is `many` numbers of at least 0, not all of them 0."""
     items = value.tolist() if hasattr(value, "tolist") else value
     if (
@@ -290,7 +292,7 @@ def odds(owner: str, name: str, value: Any, many: int) -> list[float]:
         or not all(0.0 <= x < math.inf for x in items)
         or not sum(items) > 0.0
     ):
-        fail(owner, name, f"{many} numbers of at least 0, one a layer", value)
+        fail(owner, name, f"{many} numbers of at least 0, one a {each}", value)
     return [float(x) for x in items]
 
 

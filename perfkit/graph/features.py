@@ -48,11 +48,7 @@ def exposed(owner: str, name: str, model, paths) -> keras.Model:
 
 def _way(owner, name, graph, path):
     """The calls that lead to the one layer of a path, itself the last."""
-    found = [
-        way
-        for names, way in _ways(graph)
-        if path in ("/".join(names), names[-1])
-    ]
+    found = [way for names, way in _ways(graph) if path in ("/".join(names), names[-1])]
     if len({way[-1].operation for way in found}) > 1:
         paths = ["/".join(names) for names, way in _ways(graph) if way in found]
         _check.fail(owner, name, f"the path of one layer, such as {paths}", path)

@@ -69,7 +69,7 @@ class AttentionDistillation(LayerDistillation):
             _refuse(teacher_shape, student_shape)
         return keras.layers.Resizing(*theirs, data_format=self.data_format)
 
-    def compute_loss(self, teacher_outputs, student_outputs, **kwargs):
+    def compute_loss(self, teacher_outputs, student_outputs, **kwargs):  # noqa: ARG002
         first = self.data_format == "channels_first" and len(teacher_outputs.shape) == 4
         teacher, student = (
             distillation.attention(features, 1 if first else -1)

@@ -84,7 +84,7 @@ class FeatureDistillation(LayerDistillation):
                 f"{tuple(student_outputs.shape)}"
             )
 
-    def compute_loss(self, teacher_outputs, student_outputs, **kwargs):
+    def compute_loss(self, teacher_outputs, student_outputs, **kwargs):  # noqa: ARG002
         apart = ops.cast(student_outputs, "float32") - ops.cast(
             teacher_outputs, "float32"
         )

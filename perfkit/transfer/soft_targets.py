@@ -47,7 +47,7 @@ class SoftTargets(Configured, keras.distillation.DistillationLoss):
             self.temperature, keras.losses.KLDivergence()
         )
 
-    def compute_loss(self, teacher_outputs, student_outputs, **kwargs):
+    def compute_loss(self, teacher_outputs, student_outputs, **kwargs):  # noqa: ARG002
         pairs = zip(
             keras.tree.flatten(teacher_outputs),
             keras.tree.flatten(student_outputs),
