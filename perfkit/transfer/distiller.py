@@ -58,8 +58,8 @@ class Distiller(keras.Model):
             compared; at the call to `fit`, if shapes do not fit.
 
     Example:
+        >>> from perfkit.transfer import SoftTargets
         >>> import numpy as np
-        >>> keras.utils.set_random_seed(0)
         >>> def network(width):
         ...     layers = [keras.layers.Dense(width), keras.layers.Dense(2)]
         ...     return keras.Sequential([keras.Input((3,)), *layers])

@@ -1,5 +1,7 @@
 """The teacher's predictions as targets."""
 
+from typing import Any
+
 import keras
 
 from perfkit import _check
@@ -43,8 +45,9 @@ class SoftTargets(Configured, keras.distillation.DistillationLoss):
 
     def __init__(self, temperature=4.0):
         self.temperature = _check.positive("SoftTargets", "temperature", temperature)
+        divergence: Any = keras.losses.KLDivergence()
         self._of_logits = keras.distillation.LogitsDistillation(
-            self.temperature, keras.losses.KLDivergence()
+            self.temperature, divergence
         )
 
     def compute_loss(self, teacher_outputs, student_outputs, **kwargs):  # noqa: ARG002
@@ -55,7 +58,7 @@ class SoftTargets(Configured, keras.distillation.DistillationLoss):
         )
         return sum(self._of_one(*pair) for pair in pairs)
 
-    def _of_one(self, teacher, student):
+    def _of_one(self, teacher, student) -> Any:
         if teacher.shape[-1] == 1:
             raise ValueError(
                 "`SoftTargets` needs predictions of two classes or more. Received: "
