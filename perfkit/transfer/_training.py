@@ -11,6 +11,9 @@ from perfkit.transfer._batches import Batches, samples
 from perfkit.transfer.distiller import Distiller, Passed
 
 
+QUIET: Any = {"verbose": 0}
+
+
 class Alone(keras.Model):
     """A network that is trained or judged without being compiled itself."""
 
@@ -97,13 +100,13 @@ class Training:
         self._compile(judged)
         data = validation["validation_data"]
         if not of_arrays(data):
-            return judged.evaluate(data, return_dict=True, verbose=0)
+            return judged.evaluate(data, return_dict=True, **QUIET)
         return judged.evaluate(
             *data[:2],
             sample_weight=data[2] if len(data) > 2 else None,
             batch_size=self.batch_size,
             return_dict=True,
-            verbose=0,
+            **QUIET,
         )
 
     def _validation(self):
@@ -166,7 +169,7 @@ class Teaching:
 
     def _predicted(self, teacher):
         size = self.training.batch_size
-        return Alone(teacher).predict(self.training.data[0], size, verbose=0)
+        return Alone(teacher).predict(self.training.data[0], size, **QUIET)
 
     def _once(self, function, teacher):
         key = function.__name__, id(teacher)

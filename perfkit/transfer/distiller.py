@@ -159,7 +159,7 @@ class Distiller(keras.Model):
         return [v for v in self.weights if id(v) not in trained]
 
     def call(self, inputs, training=None):
-        outputs = self._student_pass(inputs, training=training)
+        outputs: Any = self._student_pass(inputs, training=training)
         if not self._student_names:
             return outputs
         return Passed(*outputs) if training else outputs[0]

@@ -55,7 +55,9 @@ class EMATeacher(keras.Layer):
         super().__init__(name="ema_teacher")
         self.decay = decay
         self.model = cloned(student)
-        self.steps: Any = self.add_weight((), "zeros", "int32", False, name="steps")
+        self.steps: Any = self.add_weight(
+            (), "zeros", "int32", trainable=False, name="steps"
+        )
         self.built = True
 
     def call(self, inputs):
