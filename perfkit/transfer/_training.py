@@ -10,7 +10,6 @@ from perfkit._train_step import attach, chain
 from perfkit.transfer._batches import Batches, samples
 from perfkit.transfer.distiller import Distiller, Passed
 
-
 QUIET: Any = {"verbose": 0}
 
 

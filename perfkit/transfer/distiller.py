@@ -166,7 +166,7 @@ class Distiller(keras.Model):
 
     def taught(self, x):
         """What the teacher makes of inputs: all that the losses look at."""
-        outputs = self._teacher_pass(x, training=False)
+        outputs: Any = self._teacher_pass(x, training=False)
         passed = outputs if self._teacher_names else (outputs, [])
         return Passed(*keras.tree.map_structure(ops.stop_gradient, passed))
 
