@@ -168,7 +168,8 @@ class Distiller(keras.Model):
         """What the teacher makes of inputs: all that the losses look at."""
         outputs: Any = self._teacher_pass(x, training=False)
         passed = outputs if self._teacher_names else (outputs, [])
-        return Passed(*keras.tree.map_structure(ops.stop_gradient, passed))
+        still: Any = keras.tree.map_structure(ops.stop_gradient, passed)
+        return Passed(*still)
 
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
