@@ -75,11 +75,11 @@ def student(seed):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--epochs", type=int, default=15, help="of each student")
+    parser.add_argument("--epochs", type=int, default=12, help="of each student")
     parser.add_argument("--teacher-epochs", type=int, default=15)
     parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--temperature", type=float, default=4.0)
-    parser.add_argument("--label-weight", type=float, default=0.1)
+    parser.add_argument("--label-weight", type=float, default=0.5)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--json", type=pathlib.Path, help="file to write figures to")
     args = parser.parse_args()

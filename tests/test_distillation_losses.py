@@ -109,7 +109,7 @@ def test_relations_of_equal_samples_have_a_finite_gradient():
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, name="last")])
     loss = transfer.RelationalDistillation("last", "last")
     distiller = transfer.Distiller(teaching.network(), model, loss)
-    distiller.compile("sgd", teaching.LOSS)
+    distiller.compile("sgd", teaching.LOSS, **teaching.STEPS)
     distiller.fit(np.ones((4, 4)), np.zeros(4), verbose=0)
     assert all(np.isfinite(w).all() for w in model.get_weights())
 
@@ -156,7 +156,7 @@ def test_losses_work_in_the_distiller_of_keras(loss):
     teacher, student = teaching.network(seed=1), teaching.network(seed=2)
     before = teaching.values(teacher), teaching.values(student)
     model = keras.distillation.Distiller(teacher, student, loss)
-    model.compile("adam", teaching.LOSS)
+    model.compile("adam", teaching.LOSS, **teaching.STEPS)
     model.fit(teaching.X, teaching.Y, verbose=0)
     assert teaching.same(teaching.values(teacher), before[0])
     assert not teaching.same(teaching.values(student), before[1])
@@ -166,7 +166,7 @@ def test_features_of_other_widths_need_our_distiller():
     loss = transfer.FeatureDistillation("first", "first")
     pair = teaching.network(6), teaching.network(4)
     model = keras.distillation.Distiller(*pair, loss)
-    model.compile("adam", teaching.LOSS)
+    model.compile("adam", teaching.LOSS, **teaching.STEPS)
     with pytest.raises(ValueError, match=r"perfkit\.transfer\.Distiller"):
         model.fit(teaching.X, teaching.Y, verbose=0)
 

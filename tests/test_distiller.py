@@ -6,7 +6,7 @@ import pytest
 
 from perfkit import transfer
 from tests import teaching
-from tests.teaching import LOSS, X, Y, divergence, fit, network, same, values
+from tests.teaching import LOSS, STEPS, X, Y, divergence, fit, network, same, values
 
 
 def losses_of(layer="first"):
@@ -42,7 +42,7 @@ def test_loss_is_that_of_labels_of_teacher_and_of_penalties():
     taught = divergence(keras.ops.convert_to_numpy(teacher(X)), logits, 2.0)
     expected = 0.3 * np.mean(weights * labels) + 0.7 * 0.5 * taught + penalty
     model = transfer.Distiller(teacher, student, transfer.SoftTargets(2.0), [0.5], 0.3)
-    model.compile("sgd", LOSS, metrics=["accuracy"])
+    model.compile("sgd", LOSS, metrics=["accuracy"], **STEPS)
     history = model.fit(X, Y, sample_weight=weights, batch_size=len(X), verbose=0)
     assert history.history["loss"][0] == pytest.approx(expected, rel=1e-5)
     assert history.history["distillation_loss"][0] == pytest.approx(
@@ -53,8 +53,8 @@ def test_loss_is_that_of_labels_of_teacher_and_of_penalties():
 def test_evaluation_and_prediction_are_the_students():
     student = network(4, 2, dropout=0.5)
     model = transfer.Distiller(network(), student, losses_of())
-    model.compile("sgd", LOSS, metrics=["accuracy"])
-    student.compile("sgd", LOSS, metrics=["accuracy"])
+    model.compile("sgd", LOSS, metrics=["accuracy"], **STEPS)
+    student.compile("sgd", LOSS, metrics=["accuracy"], **STEPS)
     before = values(student)
     ours = model.evaluate(X, Y, verbose=0, return_dict=True)
     assert same(values(student), before)
@@ -62,6 +62,15 @@ def test_evaluation_and_prediction_are_the_students():
     np.testing.assert_array_equal(
         model.predict(X, verbose=0), student.predict(X, verbose=0)
     )
+
+
+def test_steps_compile_with_xla():
+    pair = network(7, dropout=0.5), network(4, 2, dropout=0.5)
+    compiling = {"run_eagerly": False, "jit_compile": True}
+    history = fit(transfer.Distiller(*pair, losses_of()), **compiling)
+    pair = network(7, dropout=0.5), network(4, 2, dropout=0.5)
+    eager = fit(transfer.Distiller(*pair, losses_of()))
+    assert history["loss"] == pytest.approx(eager["loss"], rel=1e-4)
 
 
 def test_with_labels_alone_it_is_training_without_a_teacher_bit_for_bit():
@@ -76,7 +85,7 @@ def test_student_passes_once_a_step():
     model = transfer.Distiller(network(), student, losses_of(), None, 0.0)
     kernel, bias = student.layers[0].get_weights()
     mean = 0.5 * np.mean(X[:5] @ kernel + bias, axis=0)  # of a momentum of 0.5, from 0
-    model.compile(keras.optimizers.SGD(0.0), LOSS)
+    model.compile(keras.optimizers.SGD(0.0), LOSS, **STEPS)
     model.fit(X[:5], Y[:5], verbose=0)
     moving = student.layers[1].moving_mean
     np.testing.assert_allclose(keras.ops.convert_to_numpy(moving), mean, atol=1e-6)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from perfkit import transfer
-from tests.teaching import LOSS, X, Y, divergence, fit, network, same, values
+from tests.teaching import LOSS, STEPS, X, Y, divergence, fit, network, same, values
 
 
 class Snapshots(keras.callbacks.Callback):
@@ -25,7 +25,7 @@ def trained(decay, optimizer=None, **options):
     teacher = transfer.EMATeacher(student, decay)
     model = transfer.Distiller(teacher, student, transfer.SoftTargets(1.0))
     optimizer = optimizer or keras.optimizers.SGD(0.1, momentum=0.9)
-    model.compile(optimizer, LOSS, jit_compile=True)
+    model.compile(optimizer, LOSS, **STEPS)
     model.fit(X, Y, 5, 2, 0, [snapshots], shuffle=False, **options)
     return teacher, snapshots.taken
 
@@ -67,7 +67,7 @@ def test_ema_teacher_teaches_what_it_is_before_the_step():
     theirs = keras.ops.convert_to_numpy(teacher(X))
     ours = keras.ops.convert_to_numpy(student(X, training=True))
     model = transfer.Distiller(teacher, student, transfer.SoftTargets(2.0))
-    model.compile("sgd", LOSS)
+    model.compile("sgd", LOSS, **STEPS)
     found = model.fit(X, Y, batch_size=len(X), verbose=0).history["distillation_loss"]
     assert found[0] == pytest.approx(divergence(theirs, ours, 2.0), rel=1e-4)
 
@@ -97,7 +97,7 @@ def test_mutual_learning_is_labels_and_the_divergence_from_each_other():
     apart = sum(divergence(p, q) for p in logits for q in logits if p is not q)
     labels = sum(float(LOSS(Y, each)) for each in logits)
     model = transfer.MutualLearning(students, weight=0.5)
-    model.compile("sgd", LOSS, metrics=["accuracy"])
+    model.compile("sgd", LOSS, metrics=["accuracy"], **STEPS)
     found = model.evaluate(X, Y, verbose=0, return_dict=True)
     right = np.mean([each.argmax(axis=-1) == Y for each in logits])
     assert found["accuracy"] == pytest.approx(right)
@@ -120,7 +120,7 @@ def test_mutual_students_both_move_and_teach_without_learning_from_it():
     # With the other as a teacher that stays, its gradient is the same.
     pair = [network(4, 1), network(4, 2)]
     model = transfer.MutualLearning(pair, weight=1.0)
-    model.compile(keras.optimizers.SGD(0.1), LOSS)
+    model.compile(keras.optimizers.SGD(0.1), LOSS, **STEPS)
     other, fixed = network(4, 1), network(4, 2)
     theirs = keras.ops.convert_to_numpy(fixed(X, training=True))
 
@@ -129,7 +129,7 @@ def test_mutual_students_both_move_and_teach_without_learning_from_it():
             return transfer.SoftTargets(1.0).compute_loss(theirs, student_outputs)
 
     single = transfer.Distiller(fixed, other, Constant(), [1.0], 0.5)
-    single.compile(keras.optimizers.SGD(0.2), LOSS)
+    single.compile(keras.optimizers.SGD(0.2), LOSS, **STEPS)
     for each in (model, single):
         each.fit(X, Y, batch_size=len(X), shuffle=False, verbose=0)
     for x, y in zip(pair[0].get_weights(), other.get_weights(), strict=True):

@@ -141,8 +141,8 @@ class Teaching:
     cache: bool
     _known: dict[tuple[str, int], Any] = dataclasses.field(default_factory=dict)
 
-    def fit(self, teacher, student, seed) -> dict[str, list[float]]:
-        """Train a student; return what `fit` noted."""
+    def distiller(self, teacher, student) -> Distiller:
+        """Put a student and its teacher together."""
         remembers = (
             self.cache
             and self.student_loss_weight < 1.0
@@ -154,11 +154,16 @@ class Teaching:
             )
         )
         kind = Remembering if remembers else Distiller
-        model = kind(
+        return kind(
             teacher, student, self.losses, self.loss_weights, self.student_loss_weight
         )
-        taught = self._once(self._predicted, teacher) if remembers else None
-        return self.training.fit(model, seed, taught)
+
+    def fit(self, distiller, seed) -> dict[str, list[float]]:
+        """Train a student; return what `fit` noted."""
+        taught = None
+        if isinstance(distiller, Remembering):
+            taught = self._once(self._predicted, distiller.teacher)
+        return self.training.fit(distiller, seed, taught)
 
     def scores(self, teacher) -> dict[str, float]:
         """What `evaluate` says of a teacher."""

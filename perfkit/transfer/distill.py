@@ -1,5 +1,7 @@
 """A student with and without a teacher."""
 
+import itertools
+
 import keras
 
 from perfkit import _check
@@ -18,7 +20,7 @@ def distill(
     *,
     losses=None,
     loss_weights=None,
-    student_loss_weight=0.1,
+    student_loss_weight=0.5,
     validation_data=None,
     optimizer=None,
     loss=None,
@@ -145,14 +147,14 @@ def distill(
     for seed, start in zip(seeds, starts, strict=True):
         students = [*(cloned(start) for _ in range(generations - 1)), start]
         alone = cloned(start) if control else None
-        control_history = training.fit(Alone(alone), seed) if control else None
         first = alone if teacher is None else teacher
         if first is not None and not isinstance(first, keras.Model):
             first = first(students[0])
-        histories, teaches = [], first
-        for network in students:
-            histories.append(teaching.fit(teaches, network, seed))
-            teaches = network
+        model = teaching.distiller(first, students[0])  # finds what is wrong early
+        control_history = training.fit(Alone(alone), seed) if control else None
+        histories = [teaching.fit(model, seed)]
+        for before, network in itertools.pairwise(students):
+            histories.append(teaching.fit(teaching.distiller(before, network), seed))
         scores = {} if teacher is None else teaching.scores(first)
         runs.append(Run(seed, students, alone, histories, control_history, scores))
     return Distilled(runs)

@@ -82,7 +82,7 @@ class Distiller(keras.Model):
         student,
         distillation_losses,
         distillation_loss_weights=None,
-        student_loss_weight=0.1,
+        student_loss_weight=0.5,
         **kwargs,
     ):
         owner = "Distiller"
