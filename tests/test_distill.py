@@ -97,6 +97,7 @@ def test_remembered_predictions_are_those_of_asking_each_time():
     assert not same(values(found[0].student), values(found[0].control))
 
 
+@pytest.mark.slow
 def test_table_always_shows_both_and_what_the_teacher_is_worth():
     teacher = network(6)
     found = distill(
@@ -134,6 +135,7 @@ def test_without_control_the_table_says_so():
     assert "no teacher" not in found.scores()["accuracy"]
 
 
+@pytest.mark.slow
 def test_generations_learn_from_the_one_before_the_first_from_the_control():
     start = ready(4, 2)
     copies = [ready(4, 2) for _ in range(2)]
@@ -147,6 +149,7 @@ def test_generations_learn_from_the_one_before_the_first_from_the_control():
     assert "generation 2" in str(found)
 
 
+@pytest.mark.slow
 def test_several_teachers_are_their_average():
     teachers = [network(4, 5), network(5, 6)]
     students = [ready(4, 2), ready(4, 2)]
@@ -164,6 +167,7 @@ def test_a_teacher_may_be_made_of_the_student():
     assert not same(values(found.student), values(found.control))
 
 
+@pytest.mark.slow
 def test_what_the_student_is_compiled_with_is_taken():
     student = network(4, 2)
     student.compile(keras.optimizers.SGD(0.05), LOSS, metrics=["accuracy"], **STEPS)

@@ -65,12 +65,12 @@ def test_evaluation_and_prediction_are_the_students():
 
 
 def test_steps_compile_with_xla():
-    pair = network(7, dropout=0.5), network(4, 2, dropout=0.5)
-    compiling = {"run_eagerly": False, "jit_compile": True}
-    history = fit(transfer.Distiller(*pair, losses_of()), **compiling)
-    pair = network(7, dropout=0.5), network(4, 2, dropout=0.5)
-    eager = fit(transfer.Distiller(*pair, losses_of()))
-    assert history["loss"] == pytest.approx(eager["loss"], rel=1e-4)
+    histories = []
+    for compiling in ({}, {"run_eagerly": False, "jit_compile": True}):
+        losses = [x for x in losses_of() if not hasattr(x, "temperature")]
+        model = transfer.Distiller(network(7), network(4, 2), losses)
+        histories.append(fit(model, epochs=1, **compiling)["loss"])
+    assert histories[0] == pytest.approx(histories[1], rel=1e-4)
 
 
 def test_with_labels_alone_it_is_training_without_a_teacher_bit_for_bit():
@@ -100,7 +100,7 @@ def test_adapters_are_trained_and_no_part_of_the_student():
     extra = [v for v in model.trainable_variables if id(v) not in own]
     assert [tuple(v.shape) for v in extra] == [(4, 7), (7,)]
     before = [np.array(keras.ops.convert_to_numpy(v)) for v in extra]
-    history = fit(model, keras.optimizers.Adam(0.1), epochs=20)["distillation_loss"]
+    history = fit(model, keras.optimizers.Adam(0.1), epochs=10)["distillation_loss"]
     assert history[-1] < 0.5 * history[0]
     after = [keras.ops.convert_to_numpy(v) for v in extra]
     assert not any(np.array_equal(*pair) for pair in zip(before, after, strict=True))

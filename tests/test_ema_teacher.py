@@ -51,6 +51,7 @@ def test_ema_teacher_is_the_closed_form_after_each_step(decay):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_steps_that_accumulate_do_not_move_the_teacher():
     optimizer = keras.optimizers.SGD(0.1, gradient_accumulation_steps=4)
     teacher, taken = trained(0.6, optimizer)
@@ -106,6 +107,7 @@ def test_mutual_learning_is_labels_and_the_divergence_from_each_other():
     assert history["loss"][0] == pytest.approx(labels + 0.25 * apart, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_mutual_students_both_move_and_teach_without_learning_from_it():
     students = [network(4, 1), network(4, 2)]
     students[1].trainable = False

@@ -68,10 +68,15 @@ class FeatureDistillation(LayerDistillation):
             if len(teacher_shape) != 4 or None in places:
                 _refuse(teacher_shape, student_shape)
             layers.append(keras.layers.Resizing(*places, data_format=self.data_format))
+        start = keras.initializers.GlorotUniform(seed=0)  # the same in each run
         if first:
-            layers.append(keras.layers.Conv2D(width, 1, data_format=self.data_format))
+            layers.append(
+                keras.layers.Conv2D(
+                    width, 1, data_format=self.data_format, kernel_initializer=start
+                )
+            )
         else:
-            layers.append(keras.layers.Dense(width))
+            layers.append(keras.layers.Dense(width, kernel_initializer=start))
         return keras.Sequential(layers, name="adapter")
 
     def validate_outputs(self, teacher_outputs, student_outputs):
