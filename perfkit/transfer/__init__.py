@@ -6,7 +6,7 @@ from perfkit.transfer.attention_distillation import (
 from perfkit.transfer.average_teacher import AverageTeacher as AverageTeacher
 from perfkit.transfer.distill import distill as distill
 from perfkit.transfer.distilled import Distilled as Distilled
-from perfkit.transfer.distilled import Run as Run
+from perfkit.transfer.distilled import DistilledRun as DistilledRun
 from perfkit.transfer.distiller import Distiller as Distiller
 from perfkit.transfer.ema_teacher import EMATeacher as EMATeacher
 from perfkit.transfer.feature_distillation import (

@@ -31,14 +31,13 @@ class Remembering(Distiller):
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
-        y, self._remembered = _parted(y)
-        return super().compute_loss(x, y, y_pred, sample_weight, training)
+        y, taught = _parted(y)
+        return self.taught_loss(
+            lambda: Passed(taught, []), x, y, y_pred, sample_weight, training
+        )
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         return super().compute_metrics(x, _parted(y)[0], y_pred, sample_weight)
-
-    def taught(self, x):  # noqa: ARG002
-        return Passed(self._remembered, [])
 
 
 def _parted(y):

@@ -9,7 +9,7 @@ from perfkit.graph.cloning import cloned
 from perfkit.transfer import _training
 from perfkit.transfer._training import Alone, Teaching, Training
 from perfkit.transfer.average_teacher import AverageTeacher
-from perfkit.transfer.distilled import Distilled, Run
+from perfkit.transfer.distilled import Distilled, DistilledRun
 from perfkit.transfer.soft_targets import SoftTargets
 
 
@@ -156,7 +156,9 @@ def distill(
         for before, network in itertools.pairwise(students):
             histories.append(teaching.fit(teaching.distiller(before, network), seed))
         scores = {} if teacher is None else teaching.scores(first)
-        runs.append(Run(seed, students, alone, histories, control_history, scores))
+        runs.append(
+            DistilledRun(seed, students, alone, histories, control_history, scores)
+        )
     return Distilled(runs)
 
 

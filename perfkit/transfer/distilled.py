@@ -7,7 +7,7 @@ import numpy as np
 
 
 @dataclasses.dataclass(frozen=True)
-class Run:
+class DistilledRun:
     """Students and control of one seed.
 
     Attributes:
@@ -36,7 +36,7 @@ class Distilled:
         runs: One for each seed.
     """
 
-    runs: list[Run]
+    runs: list[DistilledRun]
 
     @property
     def student(self) -> Any:

@@ -174,15 +174,21 @@ class Distiller(keras.Model):
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
+        return self.taught_loss(
+            lambda: self.taught(x), x, y, y_pred, sample_weight, training
+        )
+
+    def taught_loss(self, taught, x, y, y_pred, sample_weight, training) -> Any:
+        """The loss, from a function of what the teacher makes; see `compute_loss`."""
         passed = y_pred if isinstance(y_pred, Passed) else Passed(y_pred, [])
         of_labels: Any = super().compute_loss(
-            x, y, passed.predictions, sample_weight, training=training
+            x, y, passed.predictions, sample_weight, training
         )
         share = self.student_loss_weight
         if not training or share == 1.0:
             return of_labels
         penalties = sum(self.losses)
-        apart = self._distances(self.taught(x), passed)
+        apart = self._distances(taught(), passed)
         self._distillation_tracker.update_state(apart)
         return share * of_labels + (1.0 - share) * (apart + penalties)
 

@@ -1,5 +1,7 @@
 """What layers of the teacher make as targets."""
 
+from typing import Any
+
 import keras
 
 from perfkit import _check
@@ -68,7 +70,7 @@ class FeatureDistillation(LayerDistillation):
             if len(teacher_shape) != 4 or None in places:
                 _refuse(teacher_shape, student_shape)
             layers.append(keras.layers.Resizing(*places, data_format=self.data_format))
-        start = keras.initializers.GlorotUniform(seed=0)  # the same in each run
+        start: Any = keras.initializers.GlorotUniform(seed=0)  # the same in each run
         if first:
             layers.append(
                 keras.layers.Conv2D(
