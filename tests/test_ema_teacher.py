@@ -100,6 +100,7 @@ def test_mutual_learning_is_labels_and_the_divergence_from_each_other():
     model = transfer.MutualLearning(students, weight=0.5)
     model.compile("sgd", LOSS, metrics=["accuracy"], **STEPS)
     found = model.evaluate(X, Y, verbose=0, return_dict=True)
+    found = {name: float(value) for name, value in found.items()}
     right = np.mean([each.argmax(axis=-1) == Y for each in logits])
     assert found["accuracy"] == pytest.approx(right)
     assert found["loss"] == pytest.approx(labels, rel=1e-5)
