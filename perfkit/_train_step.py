@@ -141,8 +141,7 @@ def _train_step(model, plain):
     def train_step(*arguments, due=True):
         if not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
-        kind = _JaxStep if keras.backend.backend() == "jax" else Step
-        step = kind(model, plain, *arguments)
+        step = _step(model, plain, *arguments)
         step.due = due
         logs = step.run()
         for act in step.afterwards:
@@ -151,6 +150,22 @@ def _train_step(model, plain):
 
     train_step.__dict__["known"] = []
     return train_step
+
+
+def plain_step(model, plain, *arguments) -> "Step":
+    """A step for which optimizers do nothing around the plain one.
+
+    For a model that does something around its own train step, inside what optimizers
+    do. Its optimizer is built.
+    """
+    step = _step(model, plain, *arguments)
+    step.without_optimizers()
+    return step
+
+
+def _step(model, plain, *arguments):
+    kind = _JaxStep if keras.backend.backend() == "jax" else Step
+    return kind(model, plain, *arguments)
 
 
 def _maker(model, plain):
@@ -251,6 +266,10 @@ class Step:
             return around(self)
         finally:
             self._around = [around, *self._around]
+
+    def without_optimizers(self):
+        """Leave out what optimizers do around the step."""
+        self._around = []
 
     def _run_plain(self):
         return self._plain(self.data)

@@ -45,6 +45,7 @@ ORACLES = {
 ALIKE = {
     "test_array_teeth",
     "test_compress",
+    "test_distill",
     "test_docs",
     "test_dropout_schedule",
     "test_layers_dropping",

@@ -1,11 +1,23 @@
 """A pretrained backbone made into a good model for a new task."""
 
+from perfkit.transfer.attention_distillation import (
+    AttentionDistillation as AttentionDistillation,
+)
+from perfkit.transfer.average_teacher import AverageTeacher as AverageTeacher
 from perfkit.transfer.average_weights import average_weights as average_weights
 from perfkit.transfer.cache_features import cache_features as cache_features
 from perfkit.transfer.cached_features import CachedFeatures as CachedFeatures
 from perfkit.transfer.classifier import classifier as classifier
 from perfkit.transfer.discriminative_rates import (
     discriminative_rates as discriminative_rates,
+)
+from perfkit.transfer.distill import distill as distill
+from perfkit.transfer.distilled import Distilled as Distilled
+from perfkit.transfer.distilled import DistilledRun as DistilledRun
+from perfkit.transfer.distiller import Distiller as Distiller
+from perfkit.transfer.ema_teacher import EMATeacher as EMATeacher
+from perfkit.transfer.feature_distillation import (
+    FeatureDistillation as FeatureDistillation,
 )
 from perfkit.transfer.freeze import Frozen as Frozen
 from perfkit.transfer.freeze import freeze as freeze
@@ -19,16 +31,22 @@ from perfkit.transfer.heads import linear_head as linear_head
 from perfkit.transfer.heads import mlp_head as mlp_head
 from perfkit.transfer.heads import multi_sample_head as multi_sample_head
 from perfkit.transfer.l2_sp import L2SP as L2SP
+from perfkit.transfer.layer_distillation import LayerDistillation as LayerDistillation
 from perfkit.transfer.linear_probe import linear_probe as linear_probe
 from perfkit.transfer.linear_probe_then_fine_tune import (
     LinearProbeThenFineTune as LinearProbeThenFineTune,
 )
+from perfkit.transfer.mutual_learning import MutualLearning as MutualLearning
 from perfkit.transfer.preprocessing import Preprocessing as Preprocessing
 from perfkit.transfer.preprocessing import preprocessing_of as preprocessing_of
 from perfkit.transfer.recalibrate_batch_norm import (
     recalibrate_batch_norm as recalibrate_batch_norm,
 )
 from perfkit.transfer.regressor import regressor as regressor
+from perfkit.transfer.relational_distillation import (
+    RelationalDistillation as RelationalDistillation,
+)
+from perfkit.transfer.soft_targets import SoftTargets as SoftTargets
 from perfkit.transfer.soup import Soup as Soup
 from perfkit.transfer.split_model import split_model as split_model
 from perfkit.transfer.thawing import Thawing as Thawing

@@ -1,0 +1,69 @@
+"""What layers inside a model make, nested ones too."""
+
+import keras
+
+from perfkit import _check
+from perfkit.graph.calls import Graph, read, rewritten
+
+
+def exposed(owner: str, name: str, model, paths) -> keras.Model:
+    """Return a model of the same layers that also returns what some of them make.
+
+    Args:
+        owner: Name of the caller, for errors.
+        name: Name of the argument that holds the paths, for errors.
+        model: A built Functional or Sequential model.
+        paths: For each of these layers its name, or its path from the model on, such
+            as `"backbone/conv"`.
+
+    Returns:
+        A model whose outputs are those of `model` and a list, of one tensor a path.
+
+    Raises:
+        ValueError: If a path names no layer or more than one, or a layer that is called
+            more than once or makes more than one tensor.
+    """
+    graph = read(owner, model)
+    ways = {path: _way(owner, name, graph, path) for path in paths}
+    made = {}
+
+    def make(call, operation, *arguments, **named):
+        inside = [path for path, way in ways.items() if call in way[:-1]]
+        if inside:
+            ends = operation.output, [made[path] for path in inside]
+            wide = keras.Model(operation.input, ends, name=operation.name)
+            outputs, features = wide(*arguments, **named)
+            made.update(zip(inside, features, strict=True))
+        else:
+            outputs = operation(*arguments, **named)
+        made.update((path, outputs) for path, way in ways.items() if way[-1] is call)
+        return outputs
+
+    copy = rewritten(graph, make)
+    for path in paths:
+        if not isinstance(made[path], keras.KerasTensor):
+            _check.fail(owner, name, "a layer that makes one tensor", path)
+    return keras.Model(copy.input, (copy.output, [made[path] for path in paths]))
+
+
+def _way(owner, name, graph, path):
+    """The calls that lead to the one layer of a path, itself the last."""
+    found = [way for names, way in _ways(graph) if path in ("/".join(names), names[-1])]
+    if len({way[-1].operation for way in found}) > 1:
+        paths = ["/".join(names) for names, way in _ways(graph) if way in found]
+        _check.fail(owner, name, f"the path of one layer, such as {paths}", path)
+    if len(found) > 1:
+        _check.fail(owner, name, "a layer that is called once", path)
+    if not found:
+        known = ["/".join(names) for names, _ in _ways(graph)]
+        _check.fail(owner, name, f"the name or path of a layer, one of {known}", path)
+    return found[0]
+
+
+def _ways(graph: Graph, names=(), way=()):
+    for call in graph.calls:
+        operation = call.operation
+        here = (*names, operation.name), (*way, call)
+        yield here
+        if id(operation) in graph.nested:
+            yield from _ways(graph.nested[id(operation)], *here)
