@@ -205,7 +205,7 @@ SIDES = {
 
 
 def run(tasks, bar):
-    """Accuracies on the test set, epoch by epoch, and seconds, of each side and seed."""
+    """Accuracies on the test set by epoch, and seconds, of each side and seed."""
     rows = {name: ([], []) for name in SIDES}
     for task in tasks:
         for name, side in SIDES.items():

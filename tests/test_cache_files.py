@@ -10,7 +10,7 @@ import pytest
 
 from perfkit import transfer
 from perfkit.transfer import _columns
-from perfkit.transfer._frozen import Frozen
+from perfkit.transfer._inference import Inference
 from tests.test_cache_features import Iterable, X, Y, body, by_hand, kept
 
 
@@ -18,13 +18,13 @@ from tests.test_cache_features import Iterable, X, Y, body, by_hand, kept
 def ran(monkeypatch):
     """How many batches backbones ran on."""
     sizes = []
-    features = Frozen.features
+    features = Inference.features
 
     def counted(self, x):
         sizes.append(len(x))
         return features(self, x)
 
-    monkeypatch.setattr(Frozen, "features", counted)
+    monkeypatch.setattr(Inference, "features", counted)
     return sizes
 
 

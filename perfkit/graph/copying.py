@@ -9,7 +9,8 @@ def copied(owner: str, name: str, model) -> keras.Model:
     """Return a copy of a built model with its values, which is not compiled.
 
     Of the same class, which a class with a `call` of its own has to allow by a
-    `get_config`. Neither the optimizer nor its slots are copied.
+    `get_config`. Moving statistics and the states of random numbers are copied too,
+    so that both go on alike; neither the optimizer nor its slots are.
 
     Args:
         owner: Name of the caller, for errors.

@@ -9,7 +9,7 @@ import perfkit
 from perfkit import _check
 from perfkit.transfer import _columns, _feature_files, _fingerprint
 from perfkit.transfer._feature_data import Batches
-from perfkit.transfer._frozen import Frozen
+from perfkit.transfer._inference import Inference
 from perfkit.transfer.cached_features import CachedFeatures
 
 _OWNER = "cache_features"
@@ -127,11 +127,11 @@ class _Run:
 
     def _fill(self, table):
         """Append features and labels to a table; return the key."""
-        frozen = Frozen(_OWNER, self._backbone, self._dtype)
+        backbone = Inference(_OWNER, self._backbone, self._dtype)
         seen = _fingerprint.Fingerprint()
         for batch in self._shown():
             seen.add(batch)
-            table.append({**batch, "x": frozen.features(batch["x"])})
+            table.append({**batch, "x": backbone.features(batch["x"])})
         return self._key(seen)
 
     def _key_of_data(self):

@@ -5,7 +5,7 @@ import itertools
 import keras
 
 from perfkit import _check
-from perfkit.graph.cloning import cloned
+from perfkit.graph.copying import copied
 from perfkit.transfer import _training
 from perfkit.transfer._training import Alone, Teaching, Training
 from perfkit.transfer.average_teacher import AverageTeacher
@@ -145,8 +145,11 @@ def distill(
     teaching = Teaching(training, losses, loss_weights, student_loss_weight, cache)
     runs = []
     for seed, start in zip(seeds, starts, strict=True):
-        students = [*(cloned(start) for _ in range(generations - 1)), start]
-        alone = cloned(start) if control else None
+        students = [
+            *(copied(owner, "student", start) for _ in range(generations - 1)),
+            start,
+        ]
+        alone = copied(owner, "student", start) if control else None
         first = alone if teacher is None else teacher
         if first is not None and not isinstance(first, keras.Model):
             first = first(students[0])
@@ -176,5 +179,5 @@ def _of_several(teacher, losses):
 
 def _starts(student, seeds):
     if isinstance(student, keras.Model):
-        return [student, *(cloned(student) for _ in seeds[1:])]
+        return [student, *(copied("distill", "student", student) for _ in seeds[1:])]
     return [student(seed) for seed in seeds]

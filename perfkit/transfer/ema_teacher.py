@@ -6,7 +6,7 @@ import keras
 
 from perfkit import _check, _train_step
 from perfkit._backend import ops
-from perfkit.graph.cloning import cloned
+from perfkit.graph.copying import copied
 
 
 class EMATeacher(keras.Layer):
@@ -54,7 +54,7 @@ class EMATeacher(keras.Layer):
         decay = _check.below_one(owner, "decay", decay)
         super().__init__(name="ema_teacher")
         self.decay = decay
-        self.model = cloned(student)
+        self.model = copied("EMATeacher", "student", student)
         self.steps: Any = self.add_weight(
             (), "zeros", "int32", trainable=False, name="steps"
         )

@@ -6,10 +6,11 @@ import keras
 import numpy as np
 
 from perfkit import _check
+from perfkit._backend import engine
 from perfkit.transfer._feature_data import samples
 
 
-class Frozen(keras.Model):
+class Inference(keras.Model):
     """Call a backbone at inference; a short batch is filled up and cut off again.
 
     Args:
@@ -23,8 +24,12 @@ class Frozen(keras.Model):
         self._owner, self._features_dtype, self._rows = owner, dtype, 0
         self._mask = MaskProbe()
         self.backbone = backbone
+        # One pass seldom pays for XLA's compilation on TensorFlow, and on a CPU its
+        # depthwise convolutions take many times as long.
+        self.jit_compile = engine() != "tensorflow"
         if isinstance(backbone, keras.Model):
-            self.jit_compile = backbone.jit_compile
+            if backbone.compiled:
+                self.jit_compile = backbone.jit_compile
             self.run_eagerly = backbone.run_eagerly
 
     def call(self, inputs):
