@@ -88,6 +88,7 @@ def linear_probe(
     return head.fit(
         features.batches(batch_size),
         epochs=epochs,
+        shuffle=False,  # they come shuffled, by a seed of their own
         validation_data=held_out and held_out.batches(batch_size, shuffle=False),
         verbose=int(verbose),
     )
