@@ -38,7 +38,7 @@ def stretch(kernel, magnitude, units):
     """
     now = kernels.norms(kernels.in_float32(kernel), units)
     now = ops.stop_gradient(now)
-    wanted = ops.reshape(ops.cast(magnitude, now.dtype), now.shape)
+    wanted = ops.reshape(ops.cast(magnitude, now.dtype), ops.shape(now))
     return ops.where(now > 0, wanted / ops.where(now > 0, now, 1.0), 1.0)
 
 

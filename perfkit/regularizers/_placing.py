@@ -8,7 +8,6 @@ import keras
 
 from perfkit import _check
 from perfkit.graph import kernels as graph
-from perfkit.graph.kernels import Kernel
 from perfkit.graph.tracing import retrace
 from perfkit.graph.trails import trails
 from perfkit.regularizers.attached import Attached, described

@@ -6,6 +6,8 @@ from perfkit.transfer.adapter import Adapter as Adapter
 from perfkit.transfer.bit_fit import bit_fit as bit_fit
 from perfkit.transfer.dora import DoRA as DoRA
 from perfkit.transfer.insert_adapters import insert_adapters as insert_adapters
+from perfkit.transfer.load_adapter import load_adapter as load_adapter
 from perfkit.transfer.lora import LoRA as LoRA
 from perfkit.transfer.merge import merge as merge
+from perfkit.transfer.save_adapter import save_adapter as save_adapter
 from perfkit.transfer.unload import unload as unload

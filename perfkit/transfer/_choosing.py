@@ -21,6 +21,14 @@ def built(owner, model) -> None:
         _check.fail(owner, "model", expected, model)
 
 
+def paths(model) -> dict[int, str]:
+    """Return the first path to each layer, by the layer's id."""
+    found: dict[int, str] = {}
+    for trail in trails(model):
+        found.setdefault(id(trail[-1]), "/".join(names(trail)))
+    return found
+
+
 def trained(owner, model, train) -> dict[int, tuple[str, Any]]:
     """Return the path of each layer that `train` selects, and it, by its id.
 

@@ -29,7 +29,7 @@ def restore(model) -> None:
     ways = list(trails(model))
     for trail in ways:  # parents first, as a layer sets those in it
         layer = trail[-1]
-        layer.trainable = _before[layer][0] if layer in _before else True
+        _set(layer, _before[layer][0] if layer in _before else True)
     for trail in ways:
         for weight, trainable in _before.pop(trail[-1], (None, []))[1]:
             weight.trainable = trainable
@@ -44,7 +44,8 @@ def only(model, learning) -> set[int]:
     Returns:
         The ids of the weights that could learn, and do not.
     """
-    model.trainable = True
+    for trail in trails(model):
+        _set(trail[-1], True)
     could = {id(weight) for weight in model.trainable_weights}
     for trail in trails(model):
         layer = trail[-1]
@@ -56,6 +57,16 @@ def only(model, learning) -> set[int]:
             if id(weight) not in learning:
                 weight.trainable = False
     return could - learning
+
+
+def _set(layer, trainable):
+    """Set a layer's attribute and the weights that it owns.
+
+    On TensorFlow, setting an attribute to what it is does nothing, so that weights
+    would stay frozen that were frozen by themselves.
+    """
+    layer.trainable = not trainable
+    layer.trainable = trainable
 
 
 def own_weights(layer) -> list[Any]:

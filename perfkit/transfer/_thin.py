@@ -21,7 +21,7 @@ def path(layer_class) -> Callable | None:
     return _PATHS.get(layer_class.call)
 
 
-def _dense(layer, adapter, inputs, training=None) -> Any:
+def _dense(layer, adapter, inputs) -> Any:
     outputs = ops.matmul(inputs, layer.kernel)
     change = ops.matmul(ops.matmul(inputs, adapter.a), adapter.b)
     outputs = _sum(outputs, change, adapter)
@@ -31,7 +31,7 @@ def _dense(layer, adapter, inputs, training=None) -> Any:
     return _finished(layer, outputs)
 
 
-def _einsum_dense(layer, adapter, inputs, training=None) -> Any:
+def _einsum_dense(layer, adapter, inputs) -> Any:
     to_rank, to_units, by_unit = low_rank.thin_equations(layer.equation)
     shape = layer.kernel.shape
     axes = sorted(axis % len(shape) for axis in adapter.units)
@@ -49,7 +49,7 @@ def _einsum_dense(layer, adapter, inputs, training=None) -> Any:
     return _finished(layer, outputs)
 
 
-def _embedding(layer, adapter, inputs, training=None) -> Any:
+def _embedding(layer, adapter, inputs) -> Any:
     if inputs.dtype not in ("int32", "int64"):
         inputs = ops.cast(inputs, "int32")
     rows = ops.take(layer.embeddings, inputs, axis=0)
@@ -57,8 +57,8 @@ def _embedding(layer, adapter, inputs, training=None) -> Any:
     rows = _sum(rows, ops.matmul(thin, ops.transpose(adapter.a)), adapter)
     if adapter.magnitude is not None:
         wanted = ops.take(adapter.magnitude, inputs, axis=0)
-        shape = ops.shape(rows)
-        table = ops.reshape(rows, (-1, shape[-1]))
+        shape: Any = ops.shape(rows)
+        table: Any = ops.reshape(rows, (-1, shape[-1]))
         factors = low_rank.stretch(table, ops.reshape(wanted, (-1,)), (0,))
         rows = ops.reshape(table * ops.cast(factors, rows.dtype), shape)
     return ops.cast(rows, layer.compute_dtype)

@@ -3,7 +3,7 @@
 Two kinds of layers become of a class of ours, a subclass of their own: those that own a
 kernel with an adapter, which use another kernel than their own; and those that Keras
 makes from a config, such as attention, with layers inside of which only a part learns.
-Keras would make them without adapters and with all trainable, so their config says both.
+Keras would make them without adapters and with all trainable; their config says both.
 """
 
 import contextlib
@@ -27,19 +27,19 @@ class Tuned:
     plain: type  # the class that the layer had
 
     def __call__(self, *args, **kwargs):
-        outputs = super().__call__(*args, **kwargs)
+        outputs = _super(self).__call__(*args, **kwargs)
         if vars(self).get("_pending"):  # all inner layers are built by now
             with _backend.outside_graph():
                 _restore(self, vars(self).pop("_pending"))
         return outputs
 
     def call(self, *args, **kwargs):
-        call: Any = super().call
-        adapters = adapters_in(self)
+        call, adapters = _super(self).call, adapters_in(self)
         if not adapters:
             return call(*args, **kwargs)
         thin = _thin.path(self.plain)
         if thin:
+            kwargs.pop("training", None)  # all the same to these
             return thin(self, adapters[0], *args, **kwargs)
         # Scopes do not nest, so this one has all that the layer reads.
         own: Any = self
@@ -59,7 +59,8 @@ class Tuned:
     def get_config(self):
         layers = numbered(self)
         numbers = {id(layer): number for number, layer in enumerate(layers)}
-        learning = {id(weight) for weight in _of(self).trainable_weights}
+        own: Any = self
+        learning = {id(weight) for weight in own.trainable_weights}
         adapters = [
             {
                 "layer": numbers[id(layer)],
@@ -69,14 +70,13 @@ class Tuned:
             for layer in layers
             for adapter in adapters_in(layer)
         ]
-        weights = _of(self).weights
         with _as_plain(self):
-            config = keras.saving.serialize_keras_object(self)
+            config: Any = keras.saving.serialize_keras_object(self)
         config.pop("compile_config", None)
         return {
             "layer": config,
             "adapters": adapters,
-            "learning": [n for n, v in enumerate(weights) if id(v) in learning],
+            "learning": [n for n, v in enumerate(own.weights) if id(v) in learning],
         }
 
     @classmethod
@@ -212,9 +212,10 @@ def _as_plain(layer):
         layer.__class__ = tuned
 
 
-def _of(layer) -> Any:
-    return layer
+def _super(layer) -> Any:
+    """A layer as of the class that it had."""
+    return super(Tuned, layer)
 
 
 # For files that are loaded before any layer is tuned.
-_tuned_class(keras.layers.Layer)
+_tuned_class(keras.layers.Dense)

@@ -22,7 +22,7 @@ def adapt(model, method, *, where=None, train=None) -> Adapted:
     Dense layers, convolutions and embeddings of Keras can have adapters, also inside
     others such as attention, and so can layers of your own that multiply by a matrix.
     Files of the model (`.keras`) hold the adapters; to load one, import
-    `perfkit.transfer` first. `save_adapter` writes what was learned alone, `merge` makes
+    `perfkit.transfer` first. `save_adapter` writes what was learnt alone, `merge` makes
     plain kernels of them and `unload` takes them off.
 
     Args:

@@ -88,7 +88,9 @@ def insert_adapters(
         places[path] = f"Adapter({layer.units})"
     if not insertions:
         why = "; ".join(f"{path}: {why}" for path, why in skipped.items())
-        expected = f"a choice of layers that an adapter can follow, unlike these ({why})"
+        expected = (
+            f"a choice of layers that an adapter can follow, unlike these ({why})"
+        )
         _check.fail("insert_adapters", "where", expected, where)
     before = _learning.size(model.trainable_weights)
     _learning.remember(model)

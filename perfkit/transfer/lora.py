@@ -48,7 +48,9 @@ class LoRA(Configured):
     def __init__(self, rank=8, *, alpha=None, seed=None):
         name = type(self).__name__
         self.rank = _check.integer(name, "rank", rank)
-        self.alpha = _check.positive(name, "alpha", self.rank if alpha is None else alpha)
+        self.alpha = _check.positive(
+            name, "alpha", self.rank if alpha is None else alpha
+        )
         self.seed = None if seed is None else _check.integer(name, "seed", seed, 0)
 
     @classmethod

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import keras
-
 from perfkit import _check
 from perfkit.transfer import _choosing, _tuned
 from perfkit.transfer.adapter import Adapter
@@ -29,6 +27,7 @@ def merge(model) -> Any:
         TypeError: If `model` has the wrong type.
 
     Example:
+        >>> import keras
         >>> from perfkit import transfer
         >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4)])
         >>> report = transfer.adapt(model, transfer.LoRA(rank=2))
