@@ -76,7 +76,10 @@ def attribute(kernel_name) -> str:
 
 def put(layer, method, kernel, units, number=0) -> LowRank:
     """Put an adapter into a layer that owns this kernel."""
-    with _backend.outside_graph(), _backend.unlocked(layer):
+    path = kernel.path.rpartition("/")[0] or layer.name  # beside the kernel
+    above, _, last = path.rpartition("/")
+    scope = keras.name_scope(last, deduplicate=False, override_parent=above)
+    with _backend.outside_graph(), _backend.unlocked(layer), scope:
         adapter = LowRank(method, kernel, units, number)
         setattr(layer, attribute(kernel.name), adapter)
     return adapter

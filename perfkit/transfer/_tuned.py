@@ -21,6 +21,8 @@ from perfkit.transfer import _learning, _low_rank, _thin
 from perfkit.transfer._low_rank import LowRank
 
 
+# So registered, it serves files that are loaded before any layer is tuned.
+@keras.saving.register_keras_serializable(package="perfkit")
 class Tuned:
     """Mixin, placed before the class that the layer had."""
 
@@ -215,7 +217,3 @@ def _as_plain(layer):
 def _super(layer) -> Any:
     """A layer as of the class that it had."""
     return super(Tuned, layer)
-
-
-# For files that are loaded before any layer is tuned.
-_tuned_class(keras.layers.Dense)
