@@ -1,5 +1,7 @@
 """Models with adapters, and adapters alone, written to files and read again."""
 
+import io
+
 import keras
 import numpy as np
 import pytest
@@ -79,7 +81,8 @@ def test_the_weights_of_a_base_have_the_same_places_in_files_with_adapters(tmp_p
     for weight in other.weights:
         weight.assign(weight + 1.0)
     transfer.adapt(other, transfer.LoRA(2))
-    other.load_weights(tmp_path / "base.weights.h5", skip_mismatch=True)
+    with pytest.warns(UserWarning, match="LowRank"):
+        other.load_weights(tmp_path / "base.weights.h5", skip_mismatch=True)
     transfer.unload(other)
     np.testing.assert_array_equal(first, outputs(other, x))
 
@@ -114,7 +117,8 @@ def test_an_adapter_file_makes_a_fresh_base_the_tuned_model(name, tmp_path):
         weight.assign(weight + 0.1 * numbers.normal(size=weight.shape))
     transfer.save_adapter(model, path)
     base, _ = made(name)
-    base.get_layer("head").weights[0].assign(keras.ops.zeros_like(base.weights[-2]))
+    head = base.get_layer("head").weights[0]
+    head.assign(np.zeros(head.shape))
     report = transfer.load_adapter(base, path)
     np.testing.assert_array_equal(outputs(model, x), outputs(base, x))
     assert len(base.trainable_weights) == len(model.trainable_weights)
@@ -182,12 +186,18 @@ def flipped(path):
     path.write_bytes(bytes(data))
 
 
+def one_array():
+    file = io.BytesIO()
+    np.save(file, np.ones(3))
+    return file.getvalue()
+
+
 DAMAGES = {
     "truncated": truncated,
     "flipped": flipped,
     "empty": lambda path: path.write_bytes(b""),
     "no archive": lambda path: path.write_bytes(b"text" * 100),
-    "one array": lambda path: np.save(path.open("wb"), np.ones(3)),
+    "one array": lambda path: path.write_bytes(one_array()),
     "another kind": lambda path: np.savez(path, a=np.ones(3)),
     "a pickle": lambda path: rewritten(path, text=np.array([{}], object)),
     "a changed array": lambda path: rewritten(path, **{"adapter 0 a": np.ones((8, 2))}),

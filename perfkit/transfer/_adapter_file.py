@@ -111,8 +111,11 @@ def read(owner, path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     text: Any = None
     arrays: dict[str, np.ndarray] = {}
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        with (
+            pathlib.Path(path).open("rb") as file,
+            np.load(file, allow_pickle=False) as stored,
+        ):
+            arrays = {name: stored[name] for name in stored.files}
         text = json.loads(arrays.pop(_TEXT).tobytes())
     except (FileNotFoundError, IsADirectoryError, PermissionError):
         raise

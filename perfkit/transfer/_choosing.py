@@ -12,6 +12,8 @@ from perfkit.transfer import _learning, _tuned
 from perfkit.transfer._low_rank import LowRank
 from perfkit.transfer.adapted import Adapted
 
+WHOLE = "learns as a whole"  # why a layer that `train` names is left alone
+
 
 def built(owner, model) -> None:
     """Check that `model` is a built model."""
@@ -70,7 +72,7 @@ def settled(model, learning, places, whole, skipped, before) -> Adapted:
     return Adapted(
         places=places,
         trained=tuple(path for path, _ in whole.values()),
-        skipped=skipped,
+        skipped={path: why for path, why in skipped.items() if why != WHOLE},
         before=before,
         after=_learning.size(model.trainable_weights),
         total=_learning.size(model.weights),

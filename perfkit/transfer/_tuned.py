@@ -8,6 +8,7 @@ Keras would make them without adapters and with all trainable; their config says
 
 import contextlib
 import functools
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -83,7 +84,10 @@ class Tuned:
 
     @classmethod
     def from_config(cls, config):
-        layer = keras.saving.deserialize_keras_object(config["layer"])
+        with warnings.catch_warnings():
+            # Layers inside that wait for their first call are waited for below.
+            warnings.filterwarnings("ignore", r"`build\(\)` was called on layer")
+            layer = keras.saving.deserialize_keras_object(config["layer"])
         tune(layer)
         if all(inner.built for inner in numbered(layer)):
             _restore(layer, config)

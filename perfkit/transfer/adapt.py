@@ -8,8 +8,6 @@ from perfkit.transfer import _choosing, _learning, _tuned
 from perfkit.transfer.adapted import Adapted
 from perfkit.transfer.lora import LoRA
 
-_WHOLE = "learns as a whole"
-
 
 def adapt(model, method, *, where=None, train=None) -> Adapted:
     """Put low-rank adapters on the kernels of a built model, and freeze the rest.
@@ -70,7 +68,6 @@ def adapt(model, method, *, where=None, train=None) -> Adapted:
         why = "; ".join(f"{path}: {why}" for path, why in skipped.items())
         expected = f"a choice of kernels that can be adapted, unlike these ({why})"
         _check.fail("adapt", "where", expected, where)
-    skipped = {path: why for path, why in skipped.items() if why != _WHOLE}
     before = _learning.size(model.trainable_weights)
     _learning.remember(model)
     for number, kernel in enumerate(adapted):
@@ -90,7 +87,7 @@ def _reason(kernel, apart) -> str | None:
     layer, variable = kernel.trail[-1], kernel.variable
     taken = [adapter.kernel_name for adapter in _tuned.adapters_in(layer)]
     if id(variable) in apart:
-        return _WHOLE
+        return _choosing.WHOLE
     if variable.name in taken:
         return "has an adapter"
     if getattr(layer, "lora_enabled", False):

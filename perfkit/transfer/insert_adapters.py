@@ -104,7 +104,7 @@ def insert_adapters(
 def _reason(graph, call, trail, whole) -> str | None:
     """Why no adapter can follow a call."""
     if any(id(layer) in whole for layer in trail):
-        return "learns as a whole"
+        return _choosing.WHOLE
     if any(isinstance(other.operation, Adapter) for other in graph.consumers(call)):
         return "has an adapter"
     if len(call.outputs) != 1:
