@@ -157,6 +157,33 @@ def outside_graph() -> Any:
     return tensorflow().init_scope()
 
 
+@contextlib.contextmanager
+def unlocked(layer):
+    """Let a layer that is built get another layer inside, or lose one.
+
+    An underscore, as Keras locks what a layer holds once it is built, and only its own
+    `enable_lora` and `quantize` unlock it.
+    """
+    was_locked = layer._tracker.locked
+    layer._tracker.unlock()
+    try:
+        yield
+    finally:
+        if was_locked:
+            layer._tracker.lock()
+
+
+def take_off(layer, name) -> None:
+    """Delete the attribute of a layer that holds another layer.
+
+    An underscore, as deleting the attribute leaves the inner layer's weights among
+    those of the outer one.
+    """
+    with unlocked(layer):
+        layer._tracker.untrack(getattr(layer, name))
+        delattr(layer, name)
+
+
 def rate_of(optimizer) -> Any:
     """What an optimizer takes its learning rate from: a variable or a schedule.
 

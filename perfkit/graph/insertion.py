@@ -1,12 +1,15 @@
 """Putting layers into a model, behind others or in front of them."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 
+from perfkit import _check
+from perfkit.graph import selection
 from perfkit.graph.calls import Call, Graph, rewritten
+from perfkit.graph.trails import names
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -23,6 +26,36 @@ class Insertion:
     layer: keras.Layer
     call: Call
     tensor: Any = None
+
+
+def path_of(trail) -> str:
+    """Return the names on the way to a call's layer, joined with slashes."""
+    return "/".join(names(trail))
+
+
+def chosen(owner: str, graph: Graph, where, selects: Callable, kind: str) -> list:
+    """Return the selected calls, each once, with their trails and graphs.
+
+    Args:
+        owner: Whose argument `where` is, for the error.
+        graph: The model.
+        where: The argument.
+        selects: A function of a choice, or None for all, and a trail.
+        kind: What there is to choose from, for the error.
+    """
+    selection.check(owner, where)
+    trails = list(graph.trails())
+    for choice in selection.needed(where):
+        if not any(selects(choice, trail) for trail, _, _ in trails):
+            paths = [path_of(trail) for trail, _, _ in trails if selects(None, trail)]
+            there = ", ".join(paths) or "none in this model"
+            expected = f"a choice from {kind}: {there}"
+            _check.fail(owner, "where", expected, choice)
+    found: dict[int, tuple] = {}
+    for trail, inner, call in trails:
+        if selects(where, trail):
+            found.setdefault(id(call), (trail, inner, call))
+    return list(found.values())
 
 
 def inserted(graph: Graph, insertions: Sequence[Insertion]) -> keras.Model:

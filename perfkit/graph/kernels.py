@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from perfkit import _check
 from perfkit.graph import selection
 from perfkit.graph.trails import Trail, children, names, trails
 from perfkit.ops import kernels as kinds
@@ -84,6 +85,23 @@ def select(model, where) -> tuple[list[Kernel], list[Kernel]]:
         if _selects(where, trail, weight, (kernel.number, kernel.count)):
             chosen[id(weight)] = kernel
     return list(all_of.values()), list(chosen.values())
+
+
+def chosen(owner, model, where) -> tuple[list[Kernel], list[Kernel]]:
+    """Check the arguments; return all kernels of the model and the selected ones."""
+    _check.instance(owner, "model", model, keras.Model)
+    if not model.built:
+        expected = "a built model; call it once or begin it with `keras.Input`"
+        _check.fail(owner, "model", expected, model)
+    selection.check(owner, where)
+    all_kernels, selected = select(model, where)
+    for choice in selection.needed(where):
+        if not select(model, choice)[1]:
+            paths = [kernel.path.rpartition("/")[0] for kernel in all_kernels]
+            expected = "a choice from the layers that own a kernel: "
+            expected += ", ".join(dict.fromkeys(paths)) or "none in this model"
+            _check.fail(owner, "where", expected, choice)
+    return all_kernels, selected
 
 
 def numbers(model) -> dict[int, tuple[int, int]]:

@@ -11,17 +11,17 @@ from perfkit import _check
 from perfkit.graph.trails import Trail, names
 
 
-def check(owner: str, where: Any) -> None:
+def check(owner: str, where: Any, name: str = "where") -> None:
     """Check that `where` is one of the choices below, or a list of them."""
     for choice in choices(where):
         if isinstance(choice, slice):
-            _shares(owner, choice)
+            _shares(owner, choice, name)
         elif not isinstance(choice, str) and not callable(choice):
             expected = (
                 "a name pattern, a layer, its class, a slice of the depth, a function "
                 "or a list of these"
             )
-            _check.fail(owner, "where", expected, where, TypeError)
+            _check.fail(owner, name, expected, where, TypeError)
 
 
 def selects(where: Any, trail: Trail, depth: tuple[int, int] | None) -> bool:
@@ -84,13 +84,13 @@ def _all_names(trail) -> list[str]:
     return parts + ["/".join(parts[:end]) for end in range(1, len(parts) + 1)]
 
 
-def _shares(owner, choice):
+def _shares(owner, choice, name):
     ends = [end for end in (choice.start, choice.stop) if end is not None]
     within = all(isinstance(end, Real) and -1 <= float(end) <= 1 for end in ends)
     if not within or choice.step is not None:
         expected = "a slice(start, stop) of shares of the depth within [-1, 1], such "
         expected += "as slice(0, 0.5) for the first half of the layers"
-        _check.fail(owner, "where", expected, choice)
+        _check.fail(owner, name, expected, choice)
 
 
 def _numbers(choice, count) -> range:

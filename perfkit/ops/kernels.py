@@ -113,6 +113,14 @@ def matrix(kernel, units):
     return ops.reshape(ops.transpose(kernel, (*rows, *columns)), (size, count))
 
 
+def from_matrix(table, kernel, units):
+    """Return a matrix as a kernel of the shape of `kernel`, the inverse of `matrix`."""
+    rows = _others(kernel, units)
+    order = (*rows, *sorted(axis % len(kernel.shape) for axis in units))
+    table = ops.reshape(table, [kernel.shape[axis] for axis in order])
+    return ops.transpose(table, [order.index(axis) for axis in range(len(order))])
+
+
 def _others(kernel, units) -> tuple[int, ...]:
     rank = len(kernel.shape)
     if not all(-rank <= axis < rank for axis in units):

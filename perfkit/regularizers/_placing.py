@@ -8,8 +8,7 @@ import keras
 
 from perfkit import _check
 from perfkit.graph import kernels as graph
-from perfkit.graph import selection
-from perfkit.graph.kernels import Kernel
+from perfkit.graph.tracing import retrace
 from perfkit.graph.trails import trails
 from perfkit.regularizers.attached import Attached, described
 
@@ -22,23 +21,6 @@ class _Change:
     name: str
     before: Any
     after: Any
-
-
-def chosen(owner, model, where) -> tuple[list[Kernel], list[Kernel]]:
-    """Check the arguments; return all kernels of the model and the selected ones."""
-    _check.instance(owner, "model", model, keras.Model)
-    if not model.built:
-        expected = "a built model; call it once or begin it with `keras.Input`"
-        _check.fail(owner, "model", expected, model)
-    selection.check(owner, where)
-    all_kernels, selected = graph.select(model, where)
-    for choice in selection.needed(where):
-        if not graph.select(model, choice)[1]:
-            paths = [kernel.path.rpartition("/")[0] for kernel in all_kernels]
-            expected = "a choice from the layers that own a kernel: "
-            expected += ", ".join(dict.fromkeys(paths)) or "none in this model"
-            _check.fail(owner, "where", expected, choice)
-    return all_kernels, selected
 
 
 def fitted(value, kernel) -> Any:
@@ -79,7 +61,7 @@ def put(model, kernels, placed: dict[str, list[Any]], penalty: Callable) -> Atta
         changes += _record(model, slot, all_kernels, selected)
         unsaved |= _unsaid(model, slot, all_kernels)
     for layer in models:
-        _retrace(layer)
+        retrace(layer)
 
     def undo():
         for change in changes:
@@ -91,7 +73,7 @@ def put(model, kernels, placed: dict[str, list[Any]], penalty: Callable) -> Atta
         for change in reversed(changes):
             setattr(change.holder, change.name, change.before)
         for layer in models:
-            _retrace(layer)
+            retrace(layer)
 
     trainable = {id(weight) for weight in model.trainable_weights}
     counted = [k for k in selected if id(k.variable) in trainable]
@@ -171,11 +153,3 @@ def _config(value) -> Any:
         return value.get_config()
     except (AttributeError, NotImplementedError):
         return id(value)
-
-
-def _retrace(model):
-    """Have a model that was trained or evaluated already notice the change."""
-    if getattr(model, "train_function", None) is not None:
-        model.make_train_function(force=True)
-    if getattr(model, "test_function", None) is not None:
-        model.make_test_function(force=True)

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from perfkit import _check
+from perfkit.graph import kernels
 from perfkit.regularizers import _placing
 from perfkit.regularizers.attached import Attached
 
@@ -66,7 +67,7 @@ def attach(model, regularizer, *, where=None) -> Attached:
 
     Reference: none (standard).
     """
-    kernels = _, chosen = _placing.chosen("attach", model, where)
+    both = _, chosen = kernels.chosen("attach", model, where)
     regularizer = _regularizer(regularizer)
     placed = [_placing.fitted(_at(regularizer, k), k) for k in chosen]
     penalties = {
@@ -76,7 +77,7 @@ def attach(model, regularizer, *, where=None) -> Attached:
         for kernel, value in zip(chosen, placed, strict=True)
     }
     return _placing.put(
-        model, kernels, {"regularizer": placed}, lambda kernel: penalties[id(kernel)]
+        model, both, {"regularizer": placed}, lambda kernel: penalties[id(kernel)]
     )
 
 

@@ -3,7 +3,7 @@
 import keras
 
 from perfkit import _check
-from perfkit.graph import calls, kernels, selection
+from perfkit.graph import calls, insertion, kernels, selection
 from perfkit.regularizers import _inserting
 from perfkit.regularizers._inserting import Site
 from perfkit.regularizers.inserted import Inserted
@@ -63,11 +63,11 @@ def attach_drop_path(
         expected = "no slice of the depth, which sums do not have; give `rate` a pair"
         _check.fail("attach_drop_path", "where", expected, where)
     kind = "the sums, `keras.layers.Add` or `+`"
-    chosen = _inserting.chosen("attach_drop_path", graph, where, _selects, kind)
+    chosen = insertion.chosen("attach_drop_path", graph, where, _selects, kind)
     numbers = kernels.numbers(model)
     sites, skipped = [], {}
     for trail, inner, call in chosen:
-        path = _inserting.path_of(trail)
+        path = insertion.path_of(trail)
         branches = _branches(inner, call, numbers)
         made = inner.producers()
         for tensor in branches:

@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from perfkit.graph import calls, kernels, selection
+from perfkit.graph import calls, insertion, kernels, selection
 from perfkit.regularizers import _inserting
 from perfkit.regularizers._inserting import Site
 from perfkit.regularizers.inserted import Inserted
@@ -89,11 +89,11 @@ def attach_dropout(
         return _selected(choice, trail, numbers)
 
     kind = "the convolutions and `Dense`, or another layer by its whole name"
-    chosen = _inserting.chosen("attach_dropout", graph, where, selects, kind)
+    chosen = insertion.chosen("attach_dropout", graph, where, selects, kind)
     last = _last(graph, numbers)
     sites, skipped = [], {}
     for trail, inner, call in chosen:
-        path = _inserting.path_of(trail)
+        path = insertion.path_of(trail)
         named = selection.names_exactly(where, trail, classes=False)
         before = _inserting.already(
             inner.consumers(call), call.operation.name, _inserting.drops

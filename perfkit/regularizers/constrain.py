@@ -3,6 +3,7 @@
 import keras
 
 from perfkit import _check
+from perfkit.graph import kernels
 from perfkit.regularizers import _placing
 from perfkit.regularizers.attached import Attached
 
@@ -42,12 +43,12 @@ def constrain(model, constraint, *, where=None) -> Attached:
 
     Reference: none (standard).
     """
-    kernels = _, chosen = _placing.chosen("constrain", model, where)
+    both = _, chosen = kernels.chosen("constrain", model, where)
     constraint = _constraint(constraint)
     placed = [_placing.fitted(constraint, kernel) for kernel in chosen]
     for kernel, value in zip(chosen, placed, strict=True):
         _placing.computed("constrain", "constraint", value, kernel, constraint)
-    return _placing.put(model, kernels, {"constraint": placed}, lambda _: 0.0)
+    return _placing.put(model, both, {"constraint": placed}, lambda _: 0.0)
 
 
 def _constraint(constraint):

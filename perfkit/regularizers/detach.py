@@ -1,6 +1,7 @@
 """Take penalties and constraints off the kernels of a model."""
 
 from perfkit import _check
+from perfkit.graph import kernels
 from perfkit.regularizers import _placing
 from perfkit.regularizers.attached import Attached
 
@@ -37,7 +38,7 @@ def detach(model, *, where=None) -> Attached:
 
     Reference: none (standard).
     """
-    all_kernels, chosen = _placing.chosen("detach", model, where)
+    all_kernels, chosen = kernels.chosen("detach", model, where)
     slots = ("regularizer", "constraint")
     having = [
         kernel

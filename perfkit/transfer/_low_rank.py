@@ -1,0 +1,85 @@
+"""The weights that a low-rank adapter adds to a layer, and the kernel they make."""
+
+import math
+from typing import Any
+
+import keras
+
+from perfkit import _backend
+from perfkit.ops import kernels, low_rank
+
+
+class LowRank(keras.layers.Layer):
+    """Hold what a method such as `LoRA` learns of one kernel.
+
+    It lies inside the layer that owns the kernel, and is never called itself. Its
+    weights are float32 whatever the kernel is, or float64 if the kernel is.
+    """
+
+    def __init__(self, method, kernel, units, number):
+        dtype = "float64" if kernel.dtype == "float64" else "float32"
+        super().__init__(name=attribute(kernel.name), dtype=dtype)
+        self.method = method
+        self.kernel_name = kernel.name
+        self.units = tuple(units)
+        size = kernels.unit_size(kernel, units)
+        count = math.prod(kernel.shape) // size
+        rank = min(method.rank, size, count)
+        seed = None if method.seed is None else method.seed + number
+        uniform = keras.initializers.VarianceScaling(
+            1.0 / 3.0, mode="fan_in", distribution="uniform", seed=seed
+        )
+        self.a = self.add_weight(shape=(size, rank), initializer=uniform, name="a")
+        self.b = self.add_weight(shape=(rank, count), initializer="zeros", name="b")
+        self.magnitude = None
+        if method.decomposed:
+
+            def lengths(shape, dtype):
+                # Called when variables are given values, which may be later than now.
+                norms = kernels.norms(kernels.in_float32(kernel), self.units)
+                return keras.ops.cast(keras.ops.reshape(norms, shape), dtype)
+
+            self.magnitude = self.add_weight(
+                shape=(count,), initializer=lengths, name="magnitude", autocast=False
+            )
+        self.built = True
+
+    @property
+    def scale(self) -> float:
+        """What the product of the two matrices is multiplied by."""
+        return self.method.scale
+
+    def kernel(self, kernel) -> Any:
+        """Return the kernel that the layer is to use in place of its own."""
+        kernel = self._added(kernel)
+        if self.magnitude is None:
+            return kernel
+        factors = low_rank.stretch(kernel, self.magnitude, self.units)
+        return kernel * keras.ops.cast(factors, kernel.dtype)
+
+    def stretch(self, kernel) -> Any:
+        """Return what each unit's output is multiplied by, `(units,)`."""
+        kernel = keras.ops.stop_gradient(self._added(kernel))
+        return keras.ops.reshape(
+            low_rank.stretch(kernel, self.magnitude, self.units), (-1,)
+        )
+
+    def _added(self, kernel):
+        kernel = keras.ops.convert_to_tensor(kernel)
+        return low_rank.added(kernel, self.a, self.b, self.scale, self.units)
+
+
+def attribute(kernel_name) -> str:
+    """Name of the attribute of a layer that holds the adapter of its kernel."""
+    return f"{kernel_name}_adapter"
+
+
+def put(layer, method, kernel, units, number=0) -> LowRank:
+    """Put an adapter into a layer that owns this kernel."""
+    path = kernel.path.rpartition("/")[0] or layer.name  # beside the kernel
+    above, _, last = path.rpartition("/")
+    scope = keras.name_scope(last, deduplicate=False, override_parent=above)
+    with _backend.outside_graph(), _backend.unlocked(layer), scope:
+        adapter = LowRank(method, kernel, units, number)
+        setattr(layer, attribute(kernel.name), adapter)
+    return adapter
