@@ -193,17 +193,26 @@ def dealt(targets, parts, seed) -> np.ndarray:
     """Number of the part, from 0, that each sample is dealt to.
 
     Parts are of the same size and have the same share of each class, as nearly as can
-    be; where targets are floats, of each part of their range.
+    be; where targets are floats, of each piece of their range.
+
+    Args:
+        targets: See `by_label`.
+        parts: How many parts. At least 1.
+        seed: Whole number.
+    """
+    place = np.empty(len(targets), "int64")
+    place[by_label(targets, seed)] = np.arange(len(targets)) % parts
+    return place
+
+
+def by_label(targets, seed) -> np.ndarray:
+    """Numbers of the samples in the order of their targets, else in a random one.
 
     Args:
         targets: `(samples,)` classes or floats, or `(samples, targets)` floats, of
             which the first counts.
-        parts: How many parts. At least 1.
         seed: Whole number.
     """
     targets = np.asarray(targets).reshape(len(targets), -1)[:, 0]
     order = np.random.default_rng(seed).permutation(len(targets))
-    order = order[np.argsort(targets[order], kind="stable")]
-    place = np.empty(len(targets), "int64")
-    place[order] = np.arange(len(targets)) % parts
-    return place
+    return order[np.argsort(targets[order], kind="stable")]
