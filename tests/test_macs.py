@@ -14,7 +14,7 @@ def of(layer, *shapes, **arguments):
     given = inputs if arguments.pop("apart", False) else [inputs[0]]
     if arguments.pop("listed", False):
         given = [inputs]
-    return macs(keras.Model(inputs, layer(*given, **arguments))).count
+    return macs(keras.Model(inputs, layer(*given, **arguments))).total
 
 
 FORMULAS = {
@@ -66,14 +66,16 @@ def test_a_layer_costs_what_its_formula_says(name):
 
 
 def test_attention_costs_its_projections_and_its_two_products():
-    projections = 6 * 8 * 12 + 5 * 8 * 12 + 5 * 8 * 15 + 6 * 15 * 8
-    products = 6 * 5 * 3 * (4 + 5)
-    layer = layers.MultiHeadAttention(3, 4, value_dim=5)
+    # On JAX, Keras 3.15.1 cannot call attention with values of another size.
+    size = 4 if keras.backend.backend() == "jax" else 5
+    projections = (6 + 5) * 8 * 12 + (5 + 6) * 8 * 3 * size
+    products = 6 * 5 * 3 * (4 + size)
+    layer = layers.MultiHeadAttention(3, 4, value_dim=size)
     assert of(layer, (6, 8), (5, 8), apart=True) == projections + products
     along = layers.MultiHeadAttention(3, 4, attention_axes=2)
     query = keras.Input((2, 6, 8))
     model = keras.Model(query, along(query, value=query))
-    assert macs(model).count == 12 * (4 * 8 * 12) + 2 * 36 * 3 * 8
+    assert macs(model).total == 12 * (4 * 8 * 12) + 2 * 36 * 3 * 8
     grouped = layers.GroupQueryAttention(4, num_query_heads=6, num_key_value_heads=2)
     projections = 2 * 6 * 8 * 24 + 2 * 5 * 8 * 8
     expected = projections + 6 * 5 * 6 * 8
@@ -118,20 +120,20 @@ def test_a_layer_counts_as_often_as_it_is_called_wherever_it_is():
     model = Subclassed()
     model(np.zeros((1, 4), "float32"))
     inner = 2 * 16 + 12
-    assert macs(model, np.zeros((1, 4), "float32")).count == 2 * inner + 6
-    assert macs(model, keras.KerasTensor((5, 4))).count == 2 * inner + 6
+    assert macs(model, np.zeros((1, 4), "float32")).total == 2 * inner + 6
+    assert macs(model, keras.KerasTensor((5, 4))).total == 2 * inner + 6
     sequential = keras.Sequential([keras.Input((4,)), Block(), layers.Dense(2)])
-    assert macs(sequential).count == 2 * 16 + 8
+    assert macs(sequential).total == 2 * 16 + 8
 
 
 def test_inputs_may_be_several_and_their_sizes_may_be_given():
     named = {"a": keras.Input((4,), name="a"), "b": keras.Input((4,), name="b")}
     model = keras.Model(named, layers.Dense(2)(named["a"] + named["b"]))
-    assert macs(model).count == 8
+    assert macs(model).total == 8
     anywhere = keras.Sequential([keras.Input((None, None, 3)), layers.Conv2D(2, 1)])
     with pytest.raises(ValueError, match=r"^`macs\(inputs=...\)` must be given"):
         macs(anywhere)
-    assert macs(anywhere, keras.KerasTensor((1, 5, 7, 3))).count == 5 * 7 * 6
+    assert macs(anywhere, keras.KerasTensor((1, 5, 7, 3))).total == 5 * 7 * 6
 
 
 class Own(layers.Layer):
@@ -189,7 +191,7 @@ def test_compilers_count_twice_as_many_operations_and_a_few_more():
     x = layers.GlobalAveragePooling1D()(x)
     model = keras.Model(inputs, layers.Dense(10)(x))
     found = counted_by_the_compiler(model, np.zeros((1, 20, 20, 3), "float32"))
-    count = macs(model).count
+    count = macs(model).total
     assert count == 81 * 27 * 16 + 49 * (9 * 16 + 16 * 32 + 32 * 24) + 240
     assert 2 * count <= found <= 1.1 * 2 * count
 
@@ -213,5 +215,5 @@ def test_known_networks_cost_what_their_papers_say(name):
     arguments, millions, tolerance = PUBLISHED[name]
     kind = getattr(keras.applications, name.split(",")[0])
     found = macs(kind(weights=None, **arguments))
-    assert found.count == pytest.approx(1e6 * millions, rel=tolerance)
+    assert found.total == pytest.approx(1e6 * millions, rel=tolerance)
     assert found.uncounted == ()

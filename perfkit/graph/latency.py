@@ -11,7 +11,7 @@ from perfkit import _backend
 
 
 def compiled(model, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Compile a function of a batch that calls a model, by XLA.
+    """Compile a function of a batch that calls a model: see `_backend.predicting`.
 
     The weights of the model are those of now; what the function does to its state is
     dropped.
@@ -32,7 +32,7 @@ def compiled(model, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
         with keras.StatelessScope(state_mapping=mapping):
             return function(batch)
 
-    program = _backend.compiled(pure)
+    program = _backend.predicting(pure)
 
     def call(batch):
         batch = keras.tree.map_structure(keras.ops.convert_to_tensor, batch)

@@ -65,7 +65,7 @@ def layer_calls(model, inputs) -> tuple[list[LayerCall], Any]:
             sequence = arguments[0] if arguments else named["sequences"]
             with _pushed(times, times[-1] * sequence.shape[1]):
                 layer.cell(sequence[:, 0], layer.get_initial_state(sequence.shape[0]))
-        shapes = keras.tree.map_structure(_shape, (arguments, named, outputs))
+        shapes: Any = keras.tree.map_structure(_shape, (arguments, named, outputs))
         found.append(LayerCall(layer, *shapes, times=times[-1]))
         return outputs
 

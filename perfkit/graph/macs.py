@@ -16,11 +16,11 @@ class Macs(NamedTuple):
     """What `macs` counts.
 
     Attributes:
-        count: Multiply-accumulates of one sample.
+        total: Multiply-accumulates of one sample.
         uncounted: Names of the layers that own matrices but are of an unknown kind.
     """
 
-    count: int
+    total: int
     uncounted: tuple[str, ...]
 
 

@@ -55,13 +55,18 @@ def evidence(features, targets, *, steps=1000, tolerance=1e-10):
         norm = (squares / np.square(ratio + squares) * parts).sum(axis=0)
         determinant = np.log(alpha + beta * squares).sum(axis=0)
         determinant += (width - len(squares)) * np.log(alpha)
-        before, found = found, 0.5 / samples * (
-            samples * np.log(beta)
-            + width * np.log(alpha)
-            - samples * np.log(2 * np.pi)
-            - beta * error
-            - alpha * norm
-            - determinant
+        before, found = (
+            found,
+            0.5
+            / samples
+            * (
+                samples * np.log(beta)
+                + width * np.log(alpha)
+                - samples * np.log(2 * np.pi)
+                - beta * error
+                - alpha * norm
+                - determinant
+            ),
         )
         if np.all(np.abs(found - before) <= tolerance):
             break
@@ -180,8 +185,11 @@ def linear_probe(features, targets, *, folds=5, seed=0, penalty=1.0) -> float:
     place = dealt(targets, folds, seed)
     predicted = np.empty_like(targets)
     for fold in range(folds):
-        probe.fit(features[place != fold], targets[place != fold])
-        predicted[place == fold] = probe.predict(features[place == fold])
+        within, without = place != fold, place == fold
+        probe.fit(features[within], targets[within])
+        predicted[without] = probe.predict(features[without]).reshape(
+            predicted[without].shape
+        )
     if classes:
         return float(np.mean(predicted == targets))
     error = np.square(targets - predicted).sum(axis=0)

@@ -26,7 +26,7 @@ class Features(NamedTuple):
 
 
 class Extractor:
-    """The features of batches, compiled by XLA for one size of batch.
+    """The features of batches, by one program for each size of batch.
 
     If a model ends in the probabilities of classes, its features are what its last
     dense layer or convolution takes; else they are what the model returns.
@@ -52,7 +52,7 @@ class Extractor:
             return (_pooled(self._model(batch, training=False)),)
         taken = []
 
-        def take(place, call, inputs, *arguments, **named):
+        def take(_, call, inputs, *arguments, **named):
             taken.append(inputs)
             return call(inputs, *arguments, **named)
 
@@ -83,9 +83,9 @@ def _is_softmax(layer):
     return getattr(layer, "activation", None) is keras.activations.softmax
 
 
-def _pooled(tensor):
+def _pooled(outputs):
     """Means over all axes between samples and channels, in float32."""
-    tensor = keras.ops.cast(tensor, "float32")
+    tensor: Any = keras.ops.cast(outputs, "float32")
     axes = range(1, len(tensor.shape) - 1)
     if len(axes) > 1 and keras.config.image_data_format() == "channels_first":
         axes = range(2, len(tensor.shape))

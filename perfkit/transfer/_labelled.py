@@ -21,7 +21,8 @@ def arrays(owner, data) -> tuple[Any, np.ndarray]:
     if not pairs or not all(isinstance(p, tuple) and len(p) >= 2 for p in pairs):
         _check.fail(owner, "data", "a pair (x, y), or batches of pairs (x, y)", data)
     pairs = [keras.tree.map_structure(np.asarray, pair[:2]) for pair in pairs]
-    x, y = keras.tree.map_structure(lambda *parts: np.concatenate(parts), *pairs)
+    joined: Any = keras.tree.map_structure(lambda *p: np.concatenate(p), *pairs)
+    x, y = joined
     lengths = {len(each) for each in keras.tree.flatten((x, y))}
     if len(lengths) > 1:
         _check.fail(owner, "data", "of as many inputs as labels", sorted(lengths))

@@ -1,7 +1,8 @@
 """Quality over cost, with those that none surpasses in both joined."""
 
+import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogFormatter
+from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 
 from perfkit._drawing import Drawing
 
@@ -10,16 +11,17 @@ _AXES = {
     "macs": "multiply-accumulates a sample",
     "parameters": "parameters",
 }
-# Where a name may stand beside its point, in points, and how it is set there.
+# Where a name may stand beside its point, in points, and how it is set there. What lies
+# above and to the left of one that none surpasses is free.
 _PLACES = (
-    ((7, 0), "left", "center"),
-    ((-7, 0), "right", "center"),
-    ((0, 7), "center", "bottom"),
-    ((0, -7), "center", "top"),
-    ((6, 8), "left", "bottom"),
-    ((6, -8), "left", "top"),
-    ((-6, 8), "right", "bottom"),
-    ((-6, -8), "right", "top"),
+    ((-5, 4), "right", "bottom"),
+    ((8, 0), "left", "center"),
+    ((6, -5), "left", "top"),
+    ((-8, 0), "right", "center"),
+    ((6, 6), "left", "bottom"),
+    ((-6, -6), "right", "top"),
+    ((0, 8), "center", "bottom"),
+    ((0, -8), "center", "top"),
 )
 
 
@@ -41,25 +43,36 @@ def draw(points, cost, score, size) -> Figure:
     for some, color in ((rest, "0.6"), (best, "tab:blue")):
         x, y = [point[1] for point in some], [point[2] for point in some]
         axes.scatter(x, y, color=color, zorder=3)
+    x, y = [point[1] for point in best], [point[2] for point in best]
     if best:
-        x, y = [point[1] for point in best], [point[2] for point in best]
         # A cost in between buys what the cheaper one does.
-        axes.plot(x, y, color="tab:blue", drawstyle="steps-post", alpha=0.5)
+        axes.plot(x, y, color="tab:blue", drawstyle="steps-post", alpha=0.5, lw=1.2)
     axes.set(xlabel=_AXES[cost], ylabel=score.replace("_", " "), xscale="log")
-    axes.margins(0.15, 0.1)
+    axes.margins(0.12, 0.1)
     axes.grid(alpha=0.3)
-    axes.xaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2, 0.5)))
-    _name(figure, axes, points)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(EngFormatter())
+    axes.xaxis.set_minor_locator(NullLocator())
+    _name(figure, axes, points, _along(x, y))
     return figure
 
 
-def _name(figure, axes, points):
-    """Write names where they cover neither another one nor a point."""
+def _along(x, y):
+    """Points on the line, close to each other."""
+    share = np.linspace(0.0, 1.0, 40)
+    steps = range(len(x) - 1)
+    flat = [(x[k] * (x[k + 1] / x[k]) ** s, y[k]) for k in steps for s in share]
+    steep = [(x[k + 1], y[k] + (y[k + 1] - y[k]) * s) for k in steps for s in share]
+    return flat + steep
+
+
+def _name(figure, axes, points, line):
+    """Write names where they cover neither another one nor a point nor the line."""
     figure.draw_without_rendering()  # places the axes
     figure.set_layout_engine("none")
-    taken = [axes.transData.transform(point[1:]) for point in points]
+    taken = [point[1:] for point in points] + line
+    taken = [axes.transData.transform(place) for place in taken]
     boxes = []
-    frame = axes.get_window_extent()
     for name, *place in points:
         text = axes.annotate(
             name,
@@ -69,11 +82,16 @@ def _name(figure, axes, points):
             fontsize=8,
             parse_math=False,
         )
-        for offset, across, down in _PLACES:
-            text.set(position=offset, ha=across, va=down)
-            box = text.get_window_extent()
-            inside = frame.x0 <= box.x0 and box.x1 <= frame.x1
-            covers = any(box.contains(*point) for point in taken)
-            if inside and not covers and not box.count_overlaps(boxes):
-                break
-        boxes.append(box)
+        boxes.append(_placed(text, taken, boxes, axes.get_window_extent()))
+
+
+def _placed(text, points, boxes, frame):
+    """Put a name where it covers nothing, if there is such a place; return its box."""
+    for offset, across, down in _PLACES:
+        text.set(position=offset, ha=across, va=down)
+        box = text.get_window_extent()
+        inside = frame.x0 <= box.x0 and box.x1 <= frame.x1
+        covers = any(box.contains(*point) for point in points)
+        if inside and not covers and not box.count_overlaps(boxes):
+            return box
+    return text.get_window_extent()

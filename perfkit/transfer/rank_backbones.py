@@ -52,8 +52,11 @@ def rank_backbones(
     the last; of a classifier, what its last dense layer or convolution takes.
 
     A candidate that fails is a row that says why. An interrupt (Ctrl-C) ends the
-    ranking with the candidates so far. `"nleep"` and `"linear_probe"` need scikit-learn,
-    which `pip install 'perfkit[transfer]'` installs.
+    ranking with the candidates so far. `"nleep"` and `"linear_probe"` need
+    scikit-learn, which `pip install 'perfkit[transfer]'` installs.
+
+    Times are those of compiled predictions: by XLA, but for TensorFlow on a CPU, where
+    depthwise convolutions are slow by XLA.
 
     Args:
         candidates: Dict from names to built models, or to functions without arguments
@@ -65,7 +68,7 @@ def rank_backbones(
             `"logme"` and `"linear_probe"`.
         scores: Names of scores.
         by: Name of the score that orders the rows.
-        batch_size: Samples a model sees at a time, and in the time it takes. At least 1.
+        batch_size: Samples that a model sees, and is timed on, at once. At least 1.
         samples: The most samples to look at, of each class its share, or `None`. At
             least 2.
         folds: Of the cross-validation. At least 2.
@@ -196,12 +199,14 @@ class _Study:
         counted = macs(model, first)
         bar.add(1)
         notes = [_resizing(self.x, model)]
-        notes += [f"not counted: {', '.join(counted.uncounted)}"] * any(counted.uncounted)
+        notes += [f"not counted: {', '.join(counted.uncounted)}"] * any(
+            counted.uncounted
+        )
         return Row(
             name,
             scores,
             model.count_params(),
-            counted.count,
+            counted.total,
             note="; ".join(filter(None, notes)),
             error="; ".join(errors),
         )

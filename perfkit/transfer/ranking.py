@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import json
 import math
+import pathlib
 from typing import TYPE_CHECKING
 
 from perfkit import _check
@@ -88,7 +89,9 @@ class Ranking:
         Args:
             score: Name of the score.
         """
-        return Ranking(self.rows, _check.one_of("sorted_by", "score", score, self._names))
+        return Ranking(
+            self.rows, _check.one_of("sorted_by", "score", score, self._names)
+        )
 
     def __repr__(self):
         costs = ["parameters", "MACs", "ms"]
@@ -124,7 +127,7 @@ class Ranking:
             path: Of the file.
         """
         records = self.records()
-        with open(path, "w", newline="", encoding="utf-8") as file:
+        with pathlib.Path(path).open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, records[0])
             writer.writeheader()
             writer.writerows(records)
@@ -136,8 +139,7 @@ class Ranking:
             path: Of the file.
         """
         text = json.dumps({"by": self.by, "rows": self.records()}, indent=1)
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text + "\n")
+        pathlib.Path(path).write_text(text + "\n", encoding="utf-8")
 
     def plot(
         self, path=None, *, score=None, cost="latency_ms", size=(7.0, 4.5)
