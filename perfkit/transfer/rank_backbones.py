@@ -263,6 +263,8 @@ def _joined(found, samples) -> Features:
     whole = [np.concatenate(parts)[:samples] for parts in _columns(found)]
     if not np.all(np.isfinite(whole[0])):
         raise ValueError("the features are not finite")
+    if not np.any(np.ptp(whole[0], axis=0)):
+        raise ValueError("the features are the same for all samples")
     return Features(*whole)
 
 
