@@ -51,6 +51,7 @@ ALIKE = {
     "test_layers_dropping",
     "test_layers_normalizing",
     "test_layers_weight_normalization",
+    "test_macs",
     "test_optimizer_teeth",
     "test_random_pipelines",
     "test_regularizers",
@@ -62,6 +63,7 @@ ALIKE = {
     "test_results",
     "test_schedules",
     "test_teeth",
+    "test_transferability",
 }
 # What happens on the host or in tf.data is the same whatever Keras runs on. That it is
 # what TensorFlow makes is seen on TensorFlow, and `test_augment_backends` compares that

@@ -1,8 +1,5 @@
 """The moving statistics of batch normalization."""
 
-import contextlib
-import functools
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -11,8 +8,7 @@ import numpy as np
 
 from perfkit import _check
 from perfkit.graph.trails import trails
-
-_turn = threading.Lock()
+from perfkit.graph.watching import around_calls
 
 
 def layers_of(model) -> list[Any]:
@@ -31,54 +27,20 @@ def statistics_of(model) -> list[Any]:
     ]
 
 
-@contextlib.contextmanager
 def after_calls(layers, function: Callable[[int, Any], None]):
     """Call a function of a layer's place and its inputs after each call in training.
 
-    Only while the context lasts, and in the thread that entered it. A layer that is
-    frozen or told not to train is left out, as its statistics stay.
-    """
-    thread = threading.get_ident()
-    try:
-        for place, layer in enumerate(layers):
-            with _turn:
-                if not isinstance(vars(layer).get("call"), _WatchedCall):
-                    vars(layer)["call"] = _WatchedCall(layer)
-                layer.call.functions[thread] = functools.partial(function, place)
-        yield
-    finally:
-        for layer in layers:
-            with _turn:
-                watched = layer.call
-                watched.functions.pop(thread, None)
-                if not watched.functions:
-                    watched.unset()
-
-
-class _WatchedCall:
-    """The `call` of a layer, with functions of its inputs, one for each thread.
-
-    Replicas of `tf.distribute` are threads that call the same layers.
+    A context, see `around_calls`. A layer that is frozen or told not to train is left
+    out, as its statistics stay.
     """
 
-    def __init__(self, layer):
-        self._layer: Any = layer
-        self._own = vars(layer).get("call")
-        self._call = layer.call
-        self.functions: dict[int, Callable[[Any], None]] = {}
-
-    def __call__(self, inputs, *args, training=None, **kwargs):
-        outputs = self._call(inputs, *args, training=training, **kwargs)
-        function = self.functions.get(threading.get_ident())
-        if training and self._layer.trainable and function:
-            function(inputs)
+    def call_first(place, call, inputs, *args, training=None, **kwargs):
+        outputs = call(inputs, *args, training=training, **kwargs)
+        if training and layers[place].trainable:
+            function(place, inputs)
         return outputs
 
-    def unset(self):
-        if self._own is None:
-            del vars(self._layer)["call"]
-        else:
-            vars(self._layer)["call"] = self._own
+    return around_calls(layers, call_first)
 
 
 @contextlib.contextmanager

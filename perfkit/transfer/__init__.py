@@ -48,6 +48,8 @@ from perfkit.transfer.merge import merge as merge
 from perfkit.transfer.mutual_learning import MutualLearning as MutualLearning
 from perfkit.transfer.preprocessing import Preprocessing as Preprocessing
 from perfkit.transfer.preprocessing import preprocessing_of as preprocessing_of
+from perfkit.transfer.rank_backbones import rank_backbones as rank_backbones
+from perfkit.transfer.ranking import Ranking as Ranking
 from perfkit.transfer.recalibrate_batch_norm import (
     recalibrate_batch_norm as recalibrate_batch_norm,
 )

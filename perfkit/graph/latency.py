@@ -1,0 +1,98 @@
+"""How long predictions take, side by side."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from perfkit import _backend
+
+
+def compiled(model, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Compile a function of a batch that calls a model: see `_backend.predicting`.
+
+    The weights of the model are those of now; what the function does to its state is
+    dropped.
+
+    Args:
+        model: A built `keras.Model`.
+        function: Pure function of tensors.
+
+    Returns:
+        Function from arrays to NumPy arrays, with a program for each shape.
+    """
+    variables = model.variables
+    # Arguments rather than constants of the program: XLA would fold them.
+    values = [keras.ops.convert_to_tensor(variable) for variable in variables]
+
+    def pure(values, batch):
+        mapping = list(zip(variables, values, strict=True))
+        with keras.StatelessScope(state_mapping=mapping):
+            return function(batch)
+
+    program = _backend.predicting(pure)
+
+    def call(batch):
+        batch = keras.tree.map_structure(keras.ops.convert_to_tensor, batch)
+        outputs = program(values, batch)
+        return keras.tree.map_structure(keras.ops.convert_to_numpy, outputs)
+
+    return call
+
+
+def alternately(calls, repeats) -> np.ndarray:
+    """Return how many milliseconds each call took, `(repeats, calls)`.
+
+    One after the other in turn, so that they share what else the machine does: believe
+    the ratios within a row. Each call is made once before.
+
+    Args:
+        calls: Functions without arguments that return when all is done.
+        repeats: Times each is made. At least 1.
+    """
+    for call in calls:
+        call()
+    took = np.empty((repeats, len(calls)))
+    for row in took:
+        for place, call in enumerate(calls):
+            began = time.perf_counter()
+            call()
+            row[place] = 1000.0 * (time.perf_counter() - began)
+    return took
+
+
+class Latencies:
+    """Median milliseconds of calls that come one after the other.
+
+    Each is timed in turn with the first of them, and its time is the median of the
+    ratios times the median time of the first: noise that comes and goes is shared.
+    Only the first and the last call are needed at a time.
+
+    Args:
+        repeats: Times that each call is made. At least 0: then there are no times.
+    """
+
+    def __init__(self, repeats):
+        self._repeats = repeats
+        self._first: Any = None
+        self._of_first: list[float] = []
+        self._ratios: dict[str, float] = {}
+
+    def add(self, name, call) -> None:
+        """Time a call, a function without arguments."""
+        if not self._repeats:
+            return
+        if self._first is None:
+            self._first, calls = call, [call]
+        else:
+            calls = [self._first, call]
+        took = alternately(calls, self._repeats)
+        self._of_first += took[:, 0].tolist()
+        self._ratios[name] = float(np.median(took[:, -1] / took[:, 0]))
+
+    def milliseconds(self) -> dict[str, float]:
+        """Return the milliseconds of each call so far, by its name."""
+        unit = float(np.median(self._of_first)) if self._of_first else 0.0
+        return {name: unit * ratio for name, ratio in self._ratios.items()}

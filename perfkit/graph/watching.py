@@ -1,0 +1,61 @@
+"""Standing around the calls of the layers in a model."""
+
+import contextlib
+import functools
+import threading
+from collections.abc import Callable
+from typing import Any
+
+_turn = threading.Lock()
+
+
+@contextlib.contextmanager
+def around_calls(layers, function: Callable[..., Any]):
+    """Have a function make the calls of layers, also of those inside other layers.
+
+    Only while the context lasts, and in the thread that entered it: replicas of
+    `tf.distribute` are threads that call the same layers.
+
+    Args:
+        layers: Layers, each once.
+        function: Function `(place, call, *arguments, **named) -> outputs`. `place` is
+            where the layer stands in `layers`; plainly it returns
+            `call(*arguments, **named)`.
+    """
+    thread, watched = threading.get_ident(), []
+    try:
+        for place, layer in enumerate(layers):
+            with _turn:
+                if not isinstance(vars(layer).get("call"), _WatchedCall):
+                    vars(layer)["call"] = _WatchedCall(layer)
+                layer.call.functions[thread] = functools.partial(function, place)
+                watched.append(layer.call)
+        yield
+    finally:
+        for call in watched:
+            with _turn:
+                call.functions.pop(thread, None)
+                if not call.functions:
+                    call.unset()
+
+
+class _WatchedCall:
+    """The `call` of a layer, with functions around it, one for each thread."""
+
+    def __init__(self, layer):
+        self._layer: Any = layer
+        self._own = vars(layer).get("call")
+        self._call = layer.call
+        self.functions: dict[int, Callable[..., Any]] = {}
+
+    def __call__(self, *arguments, **named):
+        function = self.functions.get(threading.get_ident())
+        if function is None:
+            return self._call(*arguments, **named)
+        return function(self._call, *arguments, **named)
+
+    def unset(self):
+        if self._own is None:
+            del vars(self._layer)["call"]
+        else:
+            vars(self._layer)["call"] = self._own

@@ -1,0 +1,319 @@
+"""Rankings of pretrained models: what is measured, and what happens to failures."""
+
+import csv
+import json
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from perfkit import transfer
+from perfkit.ops import transferability
+from perfkit.transfer.ranking import Row
+
+RNG = np.random.default_rng(0)
+Y = np.arange(45) % 3
+X = (np.eye(3)[Y][:, None, None] + RNG.normal(size=(45, 4, 4, 3))).astype("float32")
+
+
+def pooled():
+    inputs = keras.Input((None, None, 3))
+    return keras.Model(inputs, layers.ReLU()(inputs), name="pooled")
+
+
+def classifier(units=4):
+    """A model that ends in probabilities, as those of Keras Applications do."""
+    inputs = keras.Input((4, 4, 3))
+    x = layers.Conv2D(5, 2, kernel_initializer=keras.initializers.GlorotUniform(1))
+    x = layers.GlobalAveragePooling2D()(x(inputs))
+    start = keras.initializers.GlorotUniform(2)
+    x = layers.Dense(units, activation="softmax", kernel_initializer=start)(x)
+    return keras.Model(inputs, x, name="classifier")
+
+
+def blind():
+    inputs = keras.Input((4, 4, 3))
+    return keras.Model(inputs, layers.Lambda(lambda x: 0.0 * x + 1.0)(inputs))
+
+
+def one_channel():
+    inputs = keras.Input((4, 4, 3))
+    return keras.Model(inputs, layers.Lambda(lambda x: x[..., :1])(inputs))
+
+
+def rank(candidates, data=(X, Y), **arguments):
+    arguments = {"repeats": 0, "verbose": False, "batch_size": 16, **arguments}
+    return transfer.rank_backbones(candidates, data, **arguments)
+
+
+def only(candidate, data=(X, Y), **arguments):
+    return rank({"it": candidate}, data, **arguments).rows[0]
+
+
+def test_scores_are_those_of_the_features_of_all_samples():
+    model = classifier()
+    row = only(model)
+    below = keras.Model(model.inputs, model.layers[-2].output)
+    features = below.predict(X, verbose=0)
+    assert row.scores == pytest.approx(
+        {
+            "logme": transferability.logme(features, Y),
+            "leep": transferability.leep(model.predict(X, verbose=0), Y),
+            "nleep": transferability.nleep(features, Y),
+            "knn": transferability.knn(features, Y),
+            "linear_probe": transferability.linear_probe(features, Y),
+        },
+        abs=1e-4,
+    )
+    assert row.parameters == 5 * 12 + 5 + 5 * 4 + 4
+    assert row.macs == 9 * 12 * 5 + 20
+    assert (row.error, row.note) == ("", "")
+
+
+def test_features_of_a_headless_model_are_means_over_space():
+    row = only(pooled())
+    means = np.maximum(X, 0.0).mean(axis=(1, 2))
+    assert row.scores["knn"] == pytest.approx(transferability.knn(means, Y))
+    assert row.scores["logme"] == pytest.approx(
+        transferability.logme(means, Y), abs=1e-5
+    )
+    assert np.isnan(row.scores["leep"])
+
+
+class Subclassed(keras.Model):
+    """A classifier with a `call` of its own and a convolution as its head."""
+
+    def __init__(self):
+        super().__init__(name="subclassed")
+        self.head, self.softmax = layers.Conv2D(4, 1), layers.Softmax()
+
+    def call(self, inputs):
+        scores = self.head(keras.ops.relu(inputs))
+        return self.softmax(keras.ops.mean(scores, axis=(1, 2)))
+
+
+def test_the_head_is_found_in_models_of_any_class():
+    model = Subclassed()
+    probabilities = model.predict(X, verbose=0)
+    scores = only(model, scores=["leep", "knn"], by="knn").scores
+    means = np.maximum(X, 0.0).mean(axis=(1, 2))
+    assert scores["knn"] == pytest.approx(transferability.knn(means, Y))
+    expected = transferability.leep(probabilities, Y)
+    assert scores["leep"] == pytest.approx(expected, abs=1e-5)
+
+
+def test_models_that_end_in_something_else_have_no_classes():
+    inputs = keras.Input((4, 4, 3))
+    logits = keras.Model(inputs, layers.Dense(4)(layers.Flatten()(inputs)))
+    gated = layers.Multiply()([inputs, layers.Dense(3, activation="softmax")(inputs)])
+    for model in (logits, keras.Model(inputs, layers.Dense(4)(gated))):
+        assert np.isnan(only(model, scores=["leep"], by="leep").scores["leep"])
+
+
+def test_rows_are_in_the_order_of_the_score_and_failures_last():
+    def broken():
+        raise RuntimeError("no weights\nfor this one")
+
+    candidates = {"bad": broken, "one": one_channel, "pooled": pooled}
+    ranking = rank(candidates, by="knn")
+    assert ranking.best == "pooled"
+    assert [row.name for row in ranking.rows] == ["pooled", "one", "bad"]
+    assert ranking.rows[-1].error == "RuntimeError: no weights"
+    assert ranking.sorted_by("logme").rows[0].name == "pooled"
+    assert ranking.sorted_by("logme").by == "logme"
+    text = repr(ranking)
+    assert "RuntimeError: no weights" in text.splitlines()[-1]
+
+
+def test_a_score_that_fails_leaves_the_others(monkeypatch):
+    def fails(*arguments, **named):
+        raise FloatingPointError("singular")
+
+    monkeypatch.setattr(transferability, "nleep", fails)
+    row = only(pooled())
+    assert row.error == "nleep: FloatingPointError: singular"
+    assert np.isnan(row.scores["nleep"])
+    assert row.scores["knn"] > 0.5
+
+
+def test_an_interrupt_keeps_what_there_is():
+    def interrupted():
+        raise KeyboardInterrupt
+
+    ranking = rank({"pooled": pooled(), "stopped": interrupted, "never": pooled()})
+    assert ranking.rows[0].scores["knn"] > 0.5
+    assert [row.error for row in ranking.rows] == ["", "interrupted", "interrupted"]
+    with pytest.raises(KeyboardInterrupt):
+        rank({"stopped": interrupted})
+
+
+def test_features_that_say_nothing_are_an_error():
+    inputs = keras.Input((4, 4, 3))
+    row = only(keras.Model(inputs, layers.Lambda(keras.ops.log)(inputs)))
+    assert row.error == "ValueError: the features are not finite"
+    assert only(blind()).error == "ValueError: the features are the same for all samples"
+
+
+def test_images_are_resized_and_the_row_says_so():
+    large = np.repeat(np.repeat(X, 3, axis=1), 3, axis=2)
+    row = only(classifier(), (large, Y), scores=["knn"], by="knn")
+    assert row.note == "images resized to 4 x 4"
+    small = keras.ops.image.resize(large, (4, 4), interpolation="bilinear")
+    small = keras.ops.convert_to_numpy(small)
+    same = only(classifier(), (small, Y), scores=["knn"], by="knn")
+    assert (row.scores, same.note) == (same.scores, "")
+
+
+def test_inputs_are_preprocessed_for_all_or_for_some():
+    scores = {"scores": ["logme"], "batch_size": 45}
+    twice = only(pooled(), (2.0 * X, Y), **scores)
+    for preprocessing in (lambda x: 2.0 * x, {"it": lambda x: 2.0 * x}):
+        row = only(pooled(), preprocessing=preprocessing, **scores)
+        assert row.scores == pytest.approx(twice.scores)
+    plain = only(pooled(), **scores)
+    assert plain.scores != twice.scores
+    assert only(pooled(), preprocessing={}, **scores).scores == plain.scores
+
+
+class Batches(keras.utils.PyDataset):
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, number):
+        part = slice(15 * number, 15 * number + 15)
+        return X[part], np.eye(3)[Y[part]]
+
+
+def test_labels_and_data_sets_of_every_kind_are_the_same():
+    import tensorflow as tf
+
+    few = {"scores": ["logme", "knn"]}
+    expected = only(pooled(), **few).scores
+    kinds = [
+        (X, np.eye(3)[Y]),
+        (X, np.array(["a", "b", "c"])[Y]),
+        (X, 10 * Y[:, None] + 5),
+        Batches(),
+        tf.data.Dataset.from_tensor_slices((X, Y)).batch(20),
+    ]
+    for data in kinds:
+        assert only(pooled(), data, **few).scores == pytest.approx(expected)
+
+
+def test_floats_are_targets_of_regression():
+    targets = X.mean(axis=(1, 2)) @ [1.0, -2.0, 0.5] + 7.0
+    inputs = keras.Input((4, 4, 3))
+    scores = only(keras.Model(inputs, 1.0 * inputs), (X, 1e3 * targets)).scores
+    assert set(scores) == {"logme", "linear_probe"}
+    assert scores["linear_probe"] > 0.95
+    with pytest.raises(ValueError, match=r"^`rank_backbones\(scores=...\)` must be "):
+        rank({"it": pooled()}, (X, targets), scores=["knn"], by="knn")
+
+
+def test_a_cap_takes_of_each_class_its_share():
+    y = np.repeat([0, 1], [36, 9])
+    seen = []
+
+    def look(x):
+        seen.append(np.array(x))
+        return x
+
+    few = {"samples": 10, "scores": ["knn"], "by": "knn", "preprocessing": look}
+    only(pooled(), (X, y), batch_size=10, **few)
+    places = [np.flatnonzero((x == X).all(axis=(1, 2, 3)))[0] for x in seen[-1]]
+    assert np.bincount(y[places]).tolist() == [8, 2]
+    first, seen[:] = seen[-1], []
+    only(pooled(), (X, y), batch_size=10, seed=1, **few)
+    assert not np.array_equal(first, seen[-1])
+
+
+def test_times_are_taken_in_turn_with_the_first_candidate():
+    ranking = rank({"a": pooled, "b": classifier}, scores=["knn"], by="knn", repeats=3)
+    assert all(row.latency_ms > 0.0 for row in ranking.rows)
+
+
+def test_a_list_of_models_has_their_names():
+    names = {row.name for row in rank([pooled(), classifier()], scores="logme").rows}
+    assert names == {"pooled", "classifier"}
+
+
+def ranking():
+    rows = [
+        Row("cheap", {"knn": 0.5, "leep": float("nan")}, 10**4, 10**6, 2.0),
+        Row("good", {"knn": 0.9, "leep": -1.25}, 4253864, 568740352, 20.0, "resized"),
+        Row("waste", {"knn": 0.6, "leep": -1.5}, 10**7, 10**9, 30.0),
+        Row("failed", error="ValueError: no"),
+    ]
+    return transfer.Ranking(rows, "knn")
+
+
+def test_the_table_is_read_easily():
+    expected = """
+            knn v     leep  parameters   MACs    ms
+    good    0.9000  -1.2500      4.25 M  569 M  20.0  resized
+    waste   0.6000  -1.5000      10.0 M  1.00 G  30.0
+    cheap   0.5000        -      10.0 k  1.00 M   2.0
+    failed       -        -           -      -     -  ValueError: no
+    """
+    assert repr(ranking()).split() == expected.split()
+    lines = repr(ranking()).splitlines()
+    assert lines[1].index("20.0") + 4 == lines[2].index("30.0") + 4
+
+
+def test_files_hold_the_table(tmp_path):
+    ranking().to_csv(tmp_path / "table.csv")
+    with (tmp_path / "table.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["name"] for row in rows] == ["good", "waste", "cheap", "failed"]
+    assert float(rows[0]["knn"]) == 0.9
+    assert (rows[2]["leep"], rows[3]["macs"], rows[3]["error"]) == (
+        "",
+        "",
+        "ValueError: no",
+    )
+    ranking().to_json(tmp_path / "table.json")
+    table = json.loads((tmp_path / "table.json").read_text())
+    assert table["by"] == "knn"
+    assert table["rows"] == ranking().records()
+    assert table["rows"][2]["leep"] is None
+
+
+def test_the_picture_joins_those_that_none_surpasses(tmp_path):
+    figure = ranking().plot(tmp_path / "picture.png")
+    (axes,) = figure.axes
+    (line,) = axes.lines
+    assert line.get_xydata().tolist() == [[2.0, 0.5], [20.0, 0.9]]
+    assert axes.get_xscale() == "log"
+    assert {text.get_text() for text in axes.texts} == {"cheap", "good", "waste"}
+    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
+    costs = ranking().plot(cost="macs", score="leep").axes[0].lines[0].get_xdata()
+    assert costs.tolist() == [568740352]
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"candidates": {}}, ValueError),
+        ({"candidates": {"a": 3}}, TypeError),
+        ({"candidates": [3]}, TypeError),
+        ({"data": (X, Y[:-1])}, ValueError),
+        ({"data": (X, 0 * Y)}, ValueError),
+        ({"data": [X]}, ValueError),
+        ({"scores": ["logme", "luck"]}, ValueError),
+        ({"by": "mean"}, ValueError),
+        ({"batch_size": 0}, ValueError),
+        ({"folds": 1}, ValueError),
+        ({"samples": 1}, ValueError),
+        ({"repeats": -1}, ValueError),
+        ({"seed": -1}, ValueError),
+        ({"verbose": 1}, TypeError),
+        ({"preprocessing": "none"}, TypeError),
+        ({"preprocessing": {"b": abs}}, TypeError),
+    ],
+)
+def test_a_wrong_argument_is_named(change, error):
+    (name,) = change
+    arguments = {"candidates": {"a": blind}, "data": (X, Y), **change}
+    with pytest.raises(error, match=rf"^`rank_backbones\({name}=...\)` must be "):
+        transfer.rank_backbones(**arguments)
