@@ -1,5 +1,6 @@
 """The moving statistics of batch normalization."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -44,31 +45,19 @@ def after_calls(layers, function: Callable[[int, Any], None]):
 
 
 @contextlib.contextmanager
-def in_training(layers):
-    """Have layers do what they do in training, frozen or not, in a model that does not.
-
-    Only while the context lasts.
-    """
-    before = [(x, vars(x).get("call"), x.trainable) for x in layers]
+def _trainable(layers):
+    """Have layers be trainable, and then what they were."""
+    before = [(layer, layer.trainable) for layer in layers]
     flags = [(weight, weight.trainable) for x in layers for weight in x.weights]
     try:
         for layer in layers:
             layer.trainable = True
-            vars(layer)["call"] = functools.partial(_in_training, layer.call)
         yield
     finally:
-        for layer, call, trainable in before:
+        for layer, trainable in before:
             layer.trainable = trainable
-            if call is None:
-                vars(layer).pop("call", None)
-            else:
-                vars(layer)["call"] = call
         for weight, trainable in flags:
             weight.trainable = trainable
-
-
-def _in_training(call, inputs, *args, training=None, **kwargs):  # noqa: ARG001
-    return call(inputs, *args, training=True, **kwargs)
 
 
 def parts(layer, samples) -> Any:
@@ -126,10 +115,14 @@ def recalibrate(model, data, *, verbose=False) -> None:
     held = [_host(layer) for layer in layers]
     seen = 0
 
-    def add(place, inputs):
-        layer, count = layers[place], len(inputs)
-        if layer.momentum == 1.0:
-            return
+    def train(place, call, inputs, *args, training=None, **kwargs):  # noqa: ARG001
+        outputs = call(inputs, *args, training=True, **kwargs)
+        if layers[place].momentum < 1.0:
+            add(place, len(inputs))
+        return outputs
+
+    def add(place, count):
+        layer = layers[place]
         starts, held[place] = held[place], _host(layer)
         many = parts(layer, count)
         of_batch = of_calls(layer.momentum, many, starts, held[place])
@@ -137,7 +130,7 @@ def recalibrate(model, data, *, verbose=False) -> None:
         found[place] = (so_far + count, pooled(so_far, ours, count, of_batch))
 
     try:
-        with after_calls(layers, add), in_training(layers):
+        with _trainable(layers), around_calls(layers, train):
             for batch in batches(data):
                 model(batch[0] if isinstance(batch, tuple) else batch, training=False)
                 seen += 1
