@@ -121,7 +121,9 @@ def main():
     train = images(train[0][order]), train[1][order]
     test = images(test[0][judge]), test[1][judge]
     seen = train[0][: options.seen], train[1][: options.seen]
-    ranking = transfer.rank_backbones(CANDIDATES, seen, batch_size=BATCH, repeats=3)
+    ranking = transfer.rank_backbones(
+        CANDIDATES, seen, batch_size=BATCH, repeats=3, preprocessing="none"
+    )
     truth = {
         name: head_accuracy(make(), train, test) for name, make in CANDIDATES.items()
     }

@@ -43,7 +43,8 @@ def one_channel():
 
 
 def rank(candidates, data=(X, Y), **arguments):
-    arguments = {"repeats": 0, "verbose": False, "batch_size": 16, **arguments}
+    usual = {"repeats": 0, "verbose": False, "batch_size": 16, "preprocessing": "none"}
+    arguments = {**usual, **arguments}
     return transfer.rank_backbones(candidates, data, **arguments)
 
 
@@ -152,7 +153,9 @@ def test_features_that_say_nothing_are_an_error():
     inputs = keras.Input((4, 4, 3))
     row = only(keras.Model(inputs, layers.Lambda(keras.ops.log)(inputs)))
     assert row.error == "ValueError: the features are not finite"
-    assert only(blind()).error == "ValueError: the features are the same for all samples"
+    assert (
+        only(blind()).error == "ValueError: the features are the same for all samples"
+    )
 
 
 def test_images_are_resized_and_the_row_says_so():
@@ -173,7 +176,19 @@ def test_inputs_are_preprocessed_for_all_or_for_some():
         assert row.scores == pytest.approx(twice.scores)
     plain = only(pooled(), **scores)
     assert plain.scores != twice.scores
-    assert only(pooled(), preprocessing={}, **scores).scores == plain.scores
+    other = only(pooled(), preprocessing={"it": "tf"}, **scores)
+    scaled = only(pooled(), (X / 127.5 - 1, Y), **scores)
+    assert other.scores == pytest.approx(scaled.scores, rel=1e-3)
+
+
+def test_what_a_backbone_wants_done_to_pixels_is_found_or_an_error():
+    scores = {"scores": ["logme"], "preprocessing": "auto", "batch_size": 45}
+    assert "preprocessing=" in only(pooled(), **scores).error
+    known = pooled()
+    known = keras.Model(known.input, known.output, name="resnet50v2")  # wants -1 to 1
+    scaled = only(pooled(), (X / 127.5 - 1, Y), scores=["logme"], batch_size=45)
+    found = only(known, **scores)
+    assert found.scores == pytest.approx(scaled.scores, rel=1e-3)
 
 
 class Batches(keras.utils.PyDataset):
@@ -308,7 +323,7 @@ def test_the_picture_joins_those_that_none_surpasses(tmp_path):
         ({"repeats": -1}, ValueError),
         ({"seed": -1}, ValueError),
         ({"verbose": 1}, TypeError),
-        ({"preprocessing": "none"}, TypeError),
+        ({"preprocessing": "imagenet"}, TypeError),
         ({"preprocessing": {"b": abs}}, TypeError),
     ],
 )

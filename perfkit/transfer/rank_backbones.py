@@ -1,7 +1,6 @@
 """Which pretrained model suits some data, without training any of them."""
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -11,8 +10,9 @@ from perfkit import _check
 from perfkit.graph.latency import Latencies
 from perfkit.graph.macs import macs
 from perfkit.ops import transferability
-from perfkit.transfer import _labelled
+from perfkit.transfer import _candidates, _labelled
 from perfkit.transfer._features import Extractor, Features
+from perfkit.transfer.preprocessing import preprocessing_of
 from perfkit.transfer.ranking import Ranking, Row
 
 _OWNER = "rank_backbones"
@@ -73,9 +73,10 @@ def rank_backbones(
             least 2.
         folds: Of the cross-validation. At least 2.
         repeats: Times that a prediction is timed; 0 for no times. At least 0.
-        preprocessing: What turns `x` into what a model takes: a function of a batch, a
-            dict of them by the candidates' names, or "auto". Images are resized to what
-            a model takes before.
+        preprocessing: What turns `x` into what a model takes: "auto" for what
+            `preprocessing_of` finds; `"tf"`, `"torch"`, `"caffe"` or `"none"`, see
+            `Preprocessing`; a function of a batch; or a dict of these by the
+            candidates' names. Images are resized to what a model takes before.
         seed: Whole number, of the samples, the folds and the mixtures. At least 0.
         verbose: Whether to show a progress bar.
 
@@ -107,7 +108,7 @@ def rank_backbones(
     regression are standardized; a mixture has no more components than a third of the
     samples.
     """
-    makers = _makers(candidates)
+    makers = _candidates.makers(candidates)
     x, y = _labelled.arrays(_OWNER, data)
     y, classes = _labelled.targets(_OWNER, y)
     scores = _scores(scores, classes)
@@ -117,7 +118,7 @@ def rank_backbones(
     repeats = _check.integer(_OWNER, "repeats", repeats, 0)
     seed = _check.integer(_OWNER, "seed", seed, 0, 2**32 - 1)
     verbose = _check.boolean(_OWNER, "verbose", verbose)
-    prepare = _preprocessing(preprocessing, makers)
+    prepare = _candidates.preprocessing(preprocessing, makers)
     if samples is not None:
         samples = _check.integer(_OWNER, "samples", samples, folds)
         chosen = _labelled.subset(y, samples, seed)
@@ -180,6 +181,8 @@ class _Study:
         _check.instance(_OWNER, "candidates", model, keras.Model)
         if not model.built:
             _check.fail(_OWNER, "candidates", "built models", model)
+        if prepare == "auto":
+            prepare, _ = preprocessing_of(model)
         first = self.batch(0, model, prepare)
         extract = Extractor(model, first)
         found = []
@@ -276,30 +279,6 @@ def _said(error):
     return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
-def _makers(candidates):
-    """Functions that make the candidates, by their names."""
-    if isinstance(candidates, (list, tuple)):
-        for each in candidates:
-            _check.instance(_OWNER, "candidates", each, keras.Model)
-        named = {each.name: each for each in candidates}
-        if len(named) < len(candidates):
-            names = [each.name for each in candidates]
-            _check.fail(_OWNER, "candidates", "models of different names", names)
-    else:
-        named = _check.instance(_OWNER, "candidates", candidates, Mapping)
-    if not named:
-        _check.fail(_OWNER, "candidates", "one candidate or more", candidates)
-    for each in named.values():
-        if not callable(each):
-            expected = "models, or functions that make one"
-            _check.fail(_OWNER, "candidates", expected, each, TypeError)
-    return {str(name): _maker(each) for name, each in named.items()}
-
-
-def _maker(candidate):
-    return (lambda: candidate) if isinstance(candidate, keras.Model) else candidate
-
-
 def _scores(names, classes):
     names = (names,) if isinstance(names, str) else tuple(names)
     for name in names:
@@ -309,20 +288,3 @@ def _scores(names, classes):
         expected = "one score or more that there is for such labels"
         _check.fail(_OWNER, "scores", expected, names)
     return kept
-
-
-def _preprocessing(given, names):
-    """Functions of a batch, by the names of the candidates."""
-    if given == "auto":
-        given = {}
-    if not isinstance(given, Mapping):
-        given = dict.fromkeys(names, given)
-    for name, function in given.items():
-        if name not in names or not callable(function):
-            expected = '"auto", a function, or a dict of them by names of candidates'
-            _check.fail(_OWNER, "preprocessing", expected, given, TypeError)
-    return {name: given.get(name, _as_it_is) for name in names}
-
-
-def _as_it_is(x):
-    return x
