@@ -152,7 +152,9 @@ def test_features_that_say_nothing_are_an_error():
     inputs = keras.Input((4, 4, 3))
     row = only(keras.Model(inputs, layers.Lambda(keras.ops.log)(inputs)))
     assert row.error == "ValueError: the features are not finite"
-    assert only(blind()).error == "ValueError: the features are the same for all samples"
+    assert (
+        only(blind()).error == "ValueError: the features are the same for all samples"
+    )
 
 
 def test_images_are_resized_and_the_row_says_so():
