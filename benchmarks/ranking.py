@@ -85,7 +85,8 @@ def head_accuracy(model, train, test):
         return np.concatenate([extract(images[k : k + BATCH]).values for k in starts])
 
     found = features(x)
-    mean, scale = found.mean(axis=0), found.std(axis=0) + 1e-6
+    mean, scale = found.mean(axis=0), found.std(axis=0)
+    scale = np.where(scale > 0.0, scale, 1.0)
     found, held_out = (found - mean) / scale, (features(x_test) - mean) / scale
     fifth = len(y) // 5
     decays = (1e-4, 1e-3, 1e-2, 1e-1)

@@ -90,6 +90,13 @@ def test_logme_is_finite_where_features_are_dead_or_say_all():
     assert ours.logme(np.eye(3)[labels], labels) > ours.logme(features, labels)
 
 
+def test_the_scale_of_features_does_not_matter():
+    features, labels = problem()
+    for score in (ours.logme, ours.nleep, ours.knn, ours.linear_probe):
+        tiny = score(1e-9 * features, labels)
+        assert tiny == pytest.approx(score(features, labels), abs=1e-6)
+
+
 def leep_by_loops(probabilities, labels):
     """Formulas 1 and 2 of arXiv 2002.12462, entry by entry."""
     n, sources = probabilities.shape
@@ -126,6 +133,7 @@ def test_leep_is_zero_where_classes_are_told_and_their_entropy_where_not():
 def test_nleep_is_leep_of_a_mixture_over_principal_components():
     features, labels = problem(90, 12)
     few = PCA(0.8).fit_transform(features)
+    few /= few.std()
     assert few.shape[1] < 12
     mixture = GaussianMixture(15, random_state=3).fit(few)
     expected = leep_by_loops(mixture.predict_proba(few), labels)
@@ -156,7 +164,7 @@ def test_the_linear_probe_is_cross_validation_of_scikit_learn(classes):
     features, labels = problem(noise=2.0)
     features *= np.geomspace(1e-3, 1e3, 8)
     targets = labels if classes else features[:, 0] + 1e-3 * labels
-    kind = LogisticRegression(C=0.5) if classes else Ridge(2.0)
+    kind = LogisticRegression(C=0.02) if classes else Ridge(50.0)
     split = PredefinedSplit(ours.dealt(targets, 4, 7))
     model = make_pipeline(StandardScaler(), kind)
     predicted = cross_val_predict(model, features, targets, cv=split)
@@ -164,9 +172,11 @@ def test_the_linear_probe_is_cross_validation_of_scikit_learn(classes):
         expected = np.mean(predicted == targets)
     else:
         expected = 1 - np.var(targets - predicted) / np.var(targets)
-    found = ours.linear_probe(features, targets, folds=4, seed=7, penalty=2.0)
+    found = ours.linear_probe(features, targets, folds=4, seed=7, penalty=50.0)
     assert found == pytest.approx(expected, abs=1e-3)
     assert 0.4 < found < 0.99
+    weak = ours.linear_probe(features, targets, folds=4, seed=7, penalty=1.0)
+    assert abs(weak - found) > 5e-3
 
 
 def test_parts_have_of_each_class_its_share():

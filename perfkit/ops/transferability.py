@@ -42,6 +42,9 @@ def evidence(features, targets, *, steps=1000, tolerance=1e-10):
         targets = targets[:, None] == np.unique(targets)
     targets = targets.reshape(len(targets), -1).astype("float64")
     samples, width = features.shape
+    # Of the same size whatever the scale, so that the steps begin close by.
+    scale = np.sqrt(np.mean(np.square(features))) or 1.0
+    features = features / scale
     basis, singular, _ = np.linalg.svd(features, full_matrices=False)
     squares = np.square(singular)[:, None]
     parts = basis.T @ targets  # along each direction of the features
@@ -75,7 +78,7 @@ def evidence(features, targets, *, steps=1000, tolerance=1e-10):
         noise = (ratio / (ratio + squares)).sum(axis=0) + samples - len(squares)
         alpha = np.maximum(free, _TINY) / np.maximum(norm, _TINY)
         beta = np.maximum(noise, _TINY) / np.maximum(error, _TINY)
-    return found, alpha, beta
+    return found, alpha * scale**2, beta
 
 
 def leep(probabilities, labels) -> float:
@@ -111,7 +114,8 @@ def nleep(features, labels, *, energy=0.8, components=5, seed=0) -> float:
             There are no more than a third of the samples.
         seed: Whole number, of the mixture's start.
 
-    Reference: Li et al., Ranking Neural Checkpoints, 2021, arXiv 2011.11200.
+    Reference: Li et al., Ranking Neural Checkpoints, 2021, arXiv 2011.11200. Our
+    deviation: the principal components are scaled, all by the same number.
     """
     _check.installed("transfer.rank_backbones", "sklearn", "transfer")
     from sklearn.decomposition import PCA
@@ -119,6 +123,7 @@ def nleep(features, labels, *, energy=0.8, components=5, seed=0) -> float:
 
     features = np.asarray(features, "float64")
     few = PCA(energy, svd_solver="full").fit_transform(features)
+    few /= max(few.std(), _TINY)  # the mixture knows smallest variances
     many = min(components * len(np.unique(labels)), max(1, len(features) // 3))
     mixture = GaussianMixture(many, random_state=seed).fit(few)
     return leep(mixture.predict_proba(few), labels)

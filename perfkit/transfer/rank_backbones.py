@@ -106,7 +106,7 @@ def rank_backbones(
     Evaluate Transferability of Learned Representations, 2020, arXiv 2002.12462; Li et
     al., Ranking Neural Checkpoints, 2021, arXiv 2011.11200. Our deviation: targets of
     regression are standardized; a mixture has no more components than a third of the
-    samples.
+    samples, and what it sees is scaled.
     """
     makers = _candidates.makers(candidates)
     x, y = _labelled.arrays(_OWNER, data)
