@@ -55,7 +55,7 @@ class GeM(Pooling):
         self.power = self.add_weight(
             shape=(channels,) if self.per_channel else (),
             initializer=keras.initializers.Constant(self.p),
-            constraint=_in_bounds,
+            constraint=_InBounds(),
             trainable=self.learned,
             name="power",
         )
@@ -71,5 +71,6 @@ class GeM(Pooling):
         return ops.exp(largest[:, 0] + ops.log(mean) / power)
 
 
-def _in_bounds(power):
-    return ops.clip(power, _LEAST, _MOST)
+class _InBounds(keras.constraints.Constraint):
+    def __call__(self, w):
+        return ops.clip(w, _LEAST, _MOST)
