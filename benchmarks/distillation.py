@@ -5,8 +5,8 @@
 
 The networks are those of `examples/quickstart.py`: the teacher of twice its widths,
 trained with augmentation, the student of a quarter. Both students of a seed start from
-the same weights and see the same batches, with the same cosine decay from the same
-rate.
+the same weights and see the same batches, with the same cosine decay from the rate that
+suited the one without a teacher best among 1e-3, 3e-3, 6e-3 and 1e-2.
 """
 
 import argparse
@@ -77,7 +77,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--epochs", type=int, default=12, help="of each student")
     parser.add_argument("--teacher-epochs", type=int, default=15)
-    parser.add_argument("--rate", type=float, default=3e-3)
+    parser.add_argument("--rate", type=float, default=1e-2)
     parser.add_argument("--temperature", type=float, default=4.0)
     parser.add_argument("--label-weight", type=float, default=0.5)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
