@@ -80,7 +80,7 @@ def _inputs(owner, backbone, input_shape) -> Any:
         shape = tensor.shape[1:] if input_shape is None else tuple(input_shape)
         return keras.Input(shape, dtype=tensor.dtype, name=tensor.name)
 
-    structure = backbone.inputs[0]
+    structure: Any = backbone.inputs[0]
     if not isinstance(backbone, keras.Sequential):
         structure = backbone.input
     many = len(keras.tree.flatten(structure)) > 1
@@ -112,7 +112,7 @@ def _chosen(owner, outputs, features) -> Any:
 
 
 def _check_ends_in_features(owner, backbone):
-    last = backbone.layers[-1]
+    last: Any = backbone.layers[-1]
     if isinstance(last, keras.Model):
         _check_ends_in_features(owner, last)
         return

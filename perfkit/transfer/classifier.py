@@ -1,9 +1,12 @@
 """A backbone with a head for classes."""
 
+import functools
+
 import keras
 
 from perfkit import _check
 from perfkit.transfer import _assembling
+from perfkit.transfer.heads import multi_sample_head
 
 
 def classifier(
@@ -71,8 +74,11 @@ def classifier(
     owner = "classifier"
     multi_label = _check.boolean(owner, "multi_label", multi_label)
     classes = _check.integer(owner, "classes", classes, 1 if multi_label else 2)
+    kind = "sigmoid" if multi_label else "softmax"
+    if head == "multi_sample":
+        head = functools.partial(multi_sample_head, loss=kind)
     if activation == "default":
-        activation = "sigmoid" if multi_label else "softmax"
+        activation = kind
     return _assembling.assembled(
         owner,
         backbone,

@@ -149,7 +149,7 @@ def cosine_head(units, *, rank=4, pooling="average", scale=16.0) -> Head:
 
 
 def multi_sample_head(
-    units, *, rank=4, pooling="average", samples=8, dropout=0.5
+    units, *, rank=4, pooling="average", samples=8, dropout=0.5, loss=None
 ) -> Head:
     """Make a head whose dense layer sees several dropout masks at once.
 
@@ -159,6 +159,9 @@ def multi_sample_head(
         pooling: See `linear_head`.
         samples: How many masks, at least 1.
         dropout: Rate of each. Within [0, 1).
+        loss: `"softmax"` or `"sigmoid"`, what follows, to have what is trained be the
+            mean of the losses, as in the paper; `None` for the loss of the mean. See
+            `perfkit.layers.MultiSampleDropout`; `classifier` puts in what is right.
 
     Shape:
         `(batch, ..., channels)` to `(batch, units)`.
@@ -177,7 +180,7 @@ def multi_sample_head(
     owner = "multi_sample_head"
     dense = keras.layers.Dense(_units(owner, units), name="head_outputs")
     many = layers.MultiSampleDropout(
-        dense, samples=samples, rate=dropout, name="head_samples"
+        dense, samples=samples, rate=dropout, loss=loss, name="head_samples"
     )
     return _head([*_pooling(owner, pooling, rank), many])
 

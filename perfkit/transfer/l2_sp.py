@@ -88,8 +88,8 @@ class L2SP(Wrapper):
         self.inner_step(pulled, variables)
 
 
-def _added(gradient, pull):
+def _added(gradient, pull) -> Any:
     if gradient is None:
         return None
-    gradient: Any = _backend.dense(gradient)
-    return gradient + ops.cast(pull, gradient.dtype)
+    dense = _backend.dense(gradient)
+    return dense + ops.cast(pull, dense.dtype)

@@ -85,12 +85,13 @@ def linear_probe(
     features = cached(data)
     held_out = None if validation_data is None else cached(validation_data)
     head.compile(optimizer, loss, metrics=metrics)
+    shown: Any = int(verbose)
     return head.fit(
         features.batches(batch_size),
         epochs=epochs,
         shuffle=False,  # they come shuffled, by a seed of their own
         validation_data=held_out and held_out.batches(batch_size, shuffle=False),
-        verbose=int(verbose),
+        verbose=shown,
     )
 
 
@@ -102,7 +103,7 @@ def _seam(owner, model) -> Any:
         expected = f"one with a layer named {NAME!r} behind others"
         _check.fail(owner, "model", expected, [x.name for x in layers_of])
     head = layers_of[places[0]]
-    first = head.layers[0] if isinstance(head, keras.Sequential) else None
+    first: Any = head.layers[0] if isinstance(head, keras.Sequential) else None
     if isinstance(first, (*_POOLINGS, layers.ConcatPool)) and len(head.layers) > 1:
         return f"{head.name}/{first.name}"
     return layers_of[places[0] - 1]

@@ -55,7 +55,7 @@ class Thawing(keras.callbacks.Callback):
         raise NotImplementedError
 
     def on_train_begin(self, logs=None):
-        owner, model = type(self).__name__, self.model
+        owner, model = type(self).__name__, self._model()
         self._rates(model.optimizer)
         self._found = _stages.stages(owner, model, self.stages)
         if self.batch_norm == "train":
@@ -76,9 +76,10 @@ class Thawing(keras.callbacks.Callback):
             _check.fail(owner, "batch_norm", expected, self.batch_norm)
 
     def on_epoch_begin(self, epoch, logs=None):
-        rates: Any = self._rates(self.model.optimizer)
+        model = self._model()
+        rates: Any = self._rates(model.optimizer)
         if not rates.built:
-            rates.build(self.model.trainable_variables)
+            rates.build(model.trainable_variables)
         factors = self.factors(epoch, len(self._found))
         rates.set_each(
             (variable, factor)
@@ -94,6 +95,9 @@ class Thawing(keras.callbacks.Callback):
         if logs is not None:
             factors = self.factors(epoch, len(self._found))
             logs["stages"] = sum(factor > 0 for factor in factors)
+
+    def _model(self) -> Any:
+        return self.model  # asking for it has JAX give values back
 
     def _rates(self, optimizer):
         for one in chain(optimizer):
