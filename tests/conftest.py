@@ -43,7 +43,9 @@ ORACLES = {
 }
 # Under JAX these go through a second process, or are the same code a second time.
 ALIKE = {
+    "test_adapter_files",
     "test_array_teeth",
+    "test_bottleneck_adapters",
     "test_compress",
     "test_distill",
     "test_docs",

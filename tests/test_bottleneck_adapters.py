@@ -63,7 +63,7 @@ def test_adapters_follow_a_layer_without_weights_only_by_its_name():
     _, report = transfer.insert_adapters(model, ["conv", pooled, "head"], train="head")
     assert list(report.places) == ["conv", pooled]
     assert "head" not in report.skipped
-    with pytest.raises(ValueError, match="has weights"):
+    with pytest.raises(ValueError, match="have weights"):
         transfer.insert_adapters(model, "global*")
 
 

@@ -83,15 +83,17 @@ def made(name):
     return model, x
 
 
-def compiled(model, rate=0.05):
+def compiled(model, jit=False):
+    """Compile a model; on JAX with XLA, as without it takes much longer."""
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.Adam(rate), loss, jit_compile=True)
+    jit = jit or keras.backend.backend() == "jax"
+    model.compile(keras.optimizers.Adam(0.05), loss, jit_compile=jit)
     return model
 
 
-def trained(model, x, epochs=2, rate=0.05):
-    compiled(model, rate)
-    model.fit(x, LABELS, batch_size=8, epochs=epochs, shuffle=False, verbose=0)
+def trained(model, x, jit=False):
+    compiled(model, jit)
+    model.fit(x, LABELS, batch_size=8, epochs=2, shuffle=False, verbose=0)
     return model
 
 
