@@ -118,7 +118,8 @@ def _check_ends_in_features(owner, backbone):
         return
     name = getattr(getattr(last, "activation", None), "__name__", "")
     if isinstance(last, keras.layers.Softmax) or name in _TO_CLASSES:
-        if len(last.output.shape) > 2:
+        outputs: Any = last.output
+        if len(outputs.shape) > 2:
             return
         expected = (
             f"one that ends in features, not in classes (`{last.name}`): make it with "

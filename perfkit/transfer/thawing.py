@@ -55,7 +55,7 @@ class Thawing(keras.callbacks.Callback):
         raise NotImplementedError
 
     def on_train_begin(self, logs=None):
-        owner, model = type(self).__name__, self._model()
+        owner, model = type(self).__name__, self._trained()
         self._rates(model.optimizer)
         self._found = _stages.stages(owner, model, self.stages)
         if self.batch_norm == "train":
@@ -76,7 +76,7 @@ class Thawing(keras.callbacks.Callback):
             _check.fail(owner, "batch_norm", expected, self.batch_norm)
 
     def on_epoch_begin(self, epoch, logs=None):
-        model = self._model()
+        model = self._trained()
         rates: Any = self._rates(model.optimizer)
         if not rates.built:
             rates.build(model.trainable_variables)
@@ -96,7 +96,7 @@ class Thawing(keras.callbacks.Callback):
             factors = self.factors(epoch, len(self._found))
             logs["stages"] = sum(factor > 0 for factor in factors)
 
-    def _model(self) -> Any:
+    def _trained(self) -> Any:
         return self.model  # asking for it has JAX give values back
 
     def _rates(self, optimizer):
