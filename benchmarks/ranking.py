@@ -21,7 +21,7 @@ from scipy import stats
 
 from examples import fashion_mnist
 from perfkit import transfer
-from perfkit.transfer._features import Extractor
+from perfkit.transfer.ranking._features import Extractor
 from tests.support import efficientnet_lite
 
 SIZE, BATCH = 96, 50

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from perfkit import transfer
-from perfkit.transfer import _columns
-from perfkit.transfer._inference import Inference
+from perfkit.transfer.features import _columns
+from perfkit.transfer.features._inference import Inference
 from tests.test_cache_features import Iterable, X, Y, body, by_hand, kept
 
 

@@ -7,7 +7,7 @@ from keras import layers
 
 from perfkit import _backend, transfer
 from perfkit.graph.trails import trails
-from perfkit.transfer import _learning
+from perfkit.transfer.adapters import _learning
 from tests.tuned_models import (
     TOKENS,
     compiled,

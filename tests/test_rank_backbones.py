@@ -10,7 +10,7 @@ from keras import layers
 
 from perfkit import transfer
 from perfkit.ops import transferability
-from perfkit.transfer.ranking import Row
+from perfkit.transfer.ranking.ranking import Row
 
 RNG = np.random.default_rng(0)
 Y = np.arange(45) % 3

@@ -5,9 +5,9 @@ from typing import Any
 import keras
 
 from perfkit import _check, layers
-from perfkit.transfer.cache_features import cache_features
+from perfkit.transfer.features.cache_features import cache_features
+from perfkit.transfer.features.split_model import split_model
 from perfkit.transfer.heads import NAME
-from perfkit.transfer.split_model import split_model
 
 _POOLINGS = tuple(
     getattr(keras.layers, f"Global{kind}Pooling{rank}D")

@@ -3,7 +3,7 @@
 import os
 
 from perfkit import _check
-from perfkit.transfer import _adapter_file, _choosing
+from perfkit.transfer.adapters import _adapter_file, _choosing
 
 
 def save_adapter(model, path) -> None:

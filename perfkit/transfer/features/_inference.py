@@ -7,7 +7,7 @@ import numpy as np
 
 from perfkit import _check
 from perfkit._backend import engine
-from perfkit.transfer._feature_data import samples
+from perfkit.transfer.features._feature_data import samples
 
 
 class Inference(keras.Model):

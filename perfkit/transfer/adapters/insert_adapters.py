@@ -5,9 +5,9 @@ import keras
 from perfkit import _check
 from perfkit.graph import calls, insertion, kernels, selection
 from perfkit.graph.insertion import Insertion
-from perfkit.transfer import _choosing, _learning
-from perfkit.transfer.adapted import Adapted
-from perfkit.transfer.adapter import Adapter
+from perfkit.transfer.adapters import _choosing, _learning
+from perfkit.transfer.adapters.adapted import Adapted
+from perfkit.transfer.adapters.adapter import Adapter
 
 
 def insert_adapters(

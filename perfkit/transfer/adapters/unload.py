@@ -3,8 +3,8 @@
 from typing import Any
 
 from perfkit.graph import calls
-from perfkit.transfer import _choosing, _learning, _tuned
-from perfkit.transfer.adapter import Adapter
+from perfkit.transfer.adapters import _choosing, _learning, _tuned
+from perfkit.transfer.adapters.adapter import Adapter
 
 
 def unload(model) -> Any:

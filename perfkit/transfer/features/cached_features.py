@@ -6,8 +6,8 @@ from typing import Any
 import keras
 
 from perfkit import _check
-from perfkit.transfer._cached_batches import CachedBatches
-from perfkit.transfer._feature_data import NAMES, samples
+from perfkit.transfer.features._cached_batches import CachedBatches
+from perfkit.transfer.features._feature_data import NAMES, samples
 
 
 class CachedFeatures:

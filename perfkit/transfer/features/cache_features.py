@@ -7,10 +7,10 @@ import keras
 
 import perfkit
 from perfkit import _check
-from perfkit.transfer import _columns, _feature_files, _fingerprint
-from perfkit.transfer._feature_data import Batches
-from perfkit.transfer._inference import Inference
-from perfkit.transfer.cached_features import CachedFeatures
+from perfkit.transfer.features import _columns, _feature_files, _fingerprint
+from perfkit.transfer.features._feature_data import Batches
+from perfkit.transfer.features._inference import Inference
+from perfkit.transfer.features.cached_features import CachedFeatures
 
 _OWNER = "cache_features"
 

@@ -9,10 +9,10 @@ import numpy as np
 from perfkit import _check
 from perfkit.graph import kernels
 from perfkit.ops import kernels as kinds
-from perfkit.transfer import _adapter_file, _choosing, _learning, _tuned
-from perfkit.transfer.adapted import Adapted
-from perfkit.transfer.dora import DoRA
-from perfkit.transfer.lora import LoRA
+from perfkit.transfer.adapters import _adapter_file, _choosing, _learning, _tuned
+from perfkit.transfer.adapters.adapted import Adapted
+from perfkit.transfer.adapters.dora import DoRA
+from perfkit.transfer.adapters.lora import LoRA
 
 _METHODS = {"LoRA": LoRA, "DoRA": DoRA}
 

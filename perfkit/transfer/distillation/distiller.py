@@ -7,9 +7,9 @@ import keras
 from perfkit import _check
 from perfkit._backend import ops
 from perfkit.graph import features
-from perfkit.transfer import ema_teacher
-from perfkit.transfer.average_teacher import AverageTeacher
-from perfkit.transfer.ema_teacher import EMATeacher
+from perfkit.transfer.distillation import ema_teacher
+from perfkit.transfer.distillation.average_teacher import AverageTeacher
+from perfkit.transfer.distillation.ema_teacher import EMATeacher
 
 
 class Passed(NamedTuple):

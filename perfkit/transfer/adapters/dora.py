@@ -2,7 +2,7 @@
 
 import keras
 
-from perfkit.transfer.lora import LoRA
+from perfkit.transfer.adapters.lora import LoRA
 
 
 @keras.saving.register_keras_serializable(package="perfkit")

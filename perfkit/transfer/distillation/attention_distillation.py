@@ -5,7 +5,7 @@ import keras
 from perfkit import _check
 from perfkit._backend import ops
 from perfkit.ops import distillation
-from perfkit.transfer.layer_distillation import LayerDistillation
+from perfkit.transfer.distillation.layer_distillation import LayerDistillation
 
 
 @keras.saving.register_keras_serializable(package="perfkit")

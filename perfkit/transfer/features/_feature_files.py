@@ -7,7 +7,7 @@ import shutil
 import uuid
 from typing import Any
 
-from perfkit.transfer import _columns
+from perfkit.transfer.features import _columns
 
 ABOUT = "cache.json"
 

@@ -8,9 +8,9 @@ from perfkit import _check
 from perfkit.graph import kernels, selection
 from perfkit.graph.tracing import retrace
 from perfkit.graph.trails import names, trails
-from perfkit.transfer import _learning, _tuned
-from perfkit.transfer._low_rank import LowRank
-from perfkit.transfer.adapted import Adapted
+from perfkit.transfer.adapters import _learning, _tuned
+from perfkit.transfer.adapters._low_rank import LowRank
+from perfkit.transfer.adapters.adapted import Adapted
 
 WHOLE = "learns as a whole"  # why a layer that `train` names is left alone
 

@@ -58,7 +58,7 @@ class Ranking:
         ValueError: If none of the rows has such a score.
 
     Example:
-        >>> from perfkit.transfer.ranking import Row
+        >>> from perfkit.transfer.ranking.ranking import Row
         >>> rows = [Row("small", {"knn": 0.7}), Row("large", {"knn": 0.9})]
         >>> ranking = Ranking(rows, "knn")
         >>> ranking.best
@@ -162,7 +162,7 @@ class Ranking:
         cost = _check.one_of("plot", "cost", cost, COSTS)
         size = _check.margins("plot", "size", size, 0.5, 100.0)
         _check.installed("transfer.Ranking.plot", "matplotlib", "transfer")
-        from perfkit.transfer._pareto import draw
+        from perfkit.transfer.ranking._pareto import draw
 
         points = [(row.name, row.value(cost), row.value(score)) for row in self.rows]
         known = [p for p in points if math.isfinite(p[1]) and math.isfinite(p[2])]

@@ -18,7 +18,7 @@ import numpy as np
 
 from perfkit import _check
 from perfkit.graph import batch_norm
-from perfkit.transfer import _choosing, _tuned
+from perfkit.transfer.adapters import _choosing, _tuned
 
 VERSION = 1
 _TEXT = "text"

@@ -7,8 +7,8 @@ import keras
 
 from perfkit import _check
 from perfkit._train_step import attach, chain
-from perfkit.transfer._batches import Batches, samples
-from perfkit.transfer.distiller import Distiller, Passed
+from perfkit.transfer.distillation._batches import Batches, samples
+from perfkit.transfer.distillation.distiller import Distiller, Passed
 
 QUIET: Any = {"verbose": 0}
 

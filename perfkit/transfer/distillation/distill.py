@@ -6,11 +6,11 @@ import keras
 
 from perfkit import _check
 from perfkit.graph.copying import copied
-from perfkit.transfer import _training
-from perfkit.transfer._training import Alone, Teaching, Training
-from perfkit.transfer.average_teacher import AverageTeacher
-from perfkit.transfer.distilled import Distilled, DistilledRun
-from perfkit.transfer.soft_targets import SoftTargets
+from perfkit.transfer.distillation import _training
+from perfkit.transfer.distillation._training import Alone, Teaching, Training
+from perfkit.transfer.distillation.average_teacher import AverageTeacher
+from perfkit.transfer.distillation.distilled import Distilled, DistilledRun
+from perfkit.transfer.distillation.soft_targets import SoftTargets
 
 
 def distill(

@@ -10,10 +10,10 @@ from perfkit import _check
 from perfkit.graph.latency import Latencies
 from perfkit.graph.macs import macs
 from perfkit.ops import transferability
-from perfkit.transfer import _candidates, _labelled
-from perfkit.transfer._features import Extractor, Features
 from perfkit.transfer.preprocessing import preprocessing_of
-from perfkit.transfer.ranking import Ranking, Row
+from perfkit.transfer.ranking import _candidates, _labelled
+from perfkit.transfer.ranking._features import Extractor, Features
+from perfkit.transfer.ranking.ranking import Ranking, Row
 
 _OWNER = "rank_backbones"
 SCORES = ("logme", "leep", "nleep", "knn", "linear_probe")

@@ -4,7 +4,7 @@ import keras
 
 from perfkit import _check
 from perfkit._backend import ops
-from perfkit.transfer.soft_targets import SoftTargets
+from perfkit.transfer.distillation.soft_targets import SoftTargets
 
 
 class MutualLearning(keras.Model):

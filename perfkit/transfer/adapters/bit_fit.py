@@ -4,8 +4,8 @@ import keras
 
 from perfkit import _check
 from perfkit.graph.trails import names, trails
-from perfkit.transfer import _choosing, _learning
-from perfkit.transfer.adapted import Adapted
+from perfkit.transfer.adapters import _choosing, _learning
+from perfkit.transfer.adapters.adapted import Adapted
 
 _BIASES = ("bias", "beta")
 

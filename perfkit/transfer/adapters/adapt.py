@@ -4,9 +4,9 @@ import keras
 
 from perfkit import _check
 from perfkit.graph import kernels
-from perfkit.transfer import _choosing, _learning, _tuned
-from perfkit.transfer.adapted import Adapted
-from perfkit.transfer.lora import LoRA
+from perfkit.transfer.adapters import _choosing, _learning, _tuned
+from perfkit.transfer.adapters.adapted import Adapted
+from perfkit.transfer.adapters.lora import LoRA
 
 
 def adapt(model, method, *, where=None, train=None) -> Adapted:

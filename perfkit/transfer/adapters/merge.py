@@ -3,8 +3,8 @@
 from typing import Any
 
 from perfkit import _check
-from perfkit.transfer import _choosing, _tuned
-from perfkit.transfer.adapter import Adapter
+from perfkit.transfer.adapters import _choosing, _tuned
+from perfkit.transfer.adapters.adapter import Adapter
 
 
 def merge(model) -> Any:

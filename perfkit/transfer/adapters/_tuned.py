@@ -18,8 +18,8 @@ from perfkit import _backend
 from perfkit.graph import kernels
 from perfkit.graph.tracing import retrace
 from perfkit.graph.trails import children, trails
-from perfkit.transfer import _learning, _low_rank, _thin
-from perfkit.transfer._low_rank import LowRank
+from perfkit.transfer.adapters import _learning, _low_rank, _thin
+from perfkit.transfer.adapters._low_rank import LowRank
 
 
 # So registered, it serves files that are loaded before any layer is tuned.

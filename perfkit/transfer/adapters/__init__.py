@@ -1,0 +1,1 @@
+"""Few numbers that learn in the place of many."""
