@@ -90,7 +90,7 @@ def first_selected(owner, name, found, where) -> int:
 
 
 def _places(owner, name, found, where) -> list[int]:
-    selection.check(owner, where)
+    selection.check(owner, where, name)
     many = len(found)
     places = [
         k
