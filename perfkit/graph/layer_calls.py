@@ -70,7 +70,6 @@ def layer_calls(model, inputs) -> tuple[list[LayerCall], Any]:
         return outputs
 
     def prediction(inputs):
-        found.clear()
         with around_calls(layers, note):
             return model(inputs, training=False)
 

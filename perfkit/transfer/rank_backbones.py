@@ -1,7 +1,8 @@
 """Which pretrained model suits some data, without training any of them."""
 
+import contextlib
 import dataclasses
-from collections.abc import Mapping
+import math
 from typing import Any
 
 import keras
@@ -11,7 +12,7 @@ from perfkit import _check
 from perfkit.graph.latency import Latencies
 from perfkit.graph.macs import macs
 from perfkit.ops import transferability
-from perfkit.transfer import _labelled
+from perfkit.transfer import _candidates, _labelled
 from perfkit.transfer._features import Extractor, Features
 from perfkit.transfer.ranking import Ranking, Row
 
@@ -107,7 +108,7 @@ def rank_backbones(
     regression are standardized; a mixture has no more components than a third of the
     samples, and what it sees is scaled.
     """
-    makers = _makers(candidates)
+    makers = _candidates.makers(_OWNER, candidates)
     x, y = _labelled.arrays(_OWNER, data)
     y, classes = _labelled.targets(_OWNER, y)
     scores = _scores(scores, classes)
@@ -117,7 +118,7 @@ def rank_backbones(
     repeats = _check.integer(_OWNER, "repeats", repeats, 0)
     seed = _check.integer(_OWNER, "seed", seed, 0, 2**32 - 1)
     verbose = _check.boolean(_OWNER, "verbose", verbose)
-    prepare = _preprocessing(preprocessing, makers)
+    prepare = _candidates.preprocessing(_OWNER, preprocessing, makers)
     if samples is not None:
         samples = _check.integer(_OWNER, "samples", samples, folds)
         chosen = _labelled.subset(y, samples, seed)
@@ -187,34 +188,35 @@ class _Study:
             found.append(extract(self.batch(start, model, prepare)))
             bar.add(1)
         found = _joined(found, len(self.y))
-        scores, errors = {}, []
+        scores, notes, errors = {}, _resizing(self.x, model), []
         for score in self.scores:
-            try:
+            with _noted(errors, score):
+                scores[score] = math.nan
                 scores[score] = _SCORES[score](found, self)
-            except Exception as error:  # whatever it is, the other scores count
-                scores[score] = float("nan")
-                errors.append(f"{score}: {_said(error)}")
             bar.add(1)
-        self.clock.add(name, lambda: extract(first))
-        counted = macs(model, first)
+        with _noted(errors, "latency"):
+            self.clock.add(name, lambda: extract(first))
+        total = None
+        with _noted(errors, "MACs"):
+            total, uncounted = macs(model, first)
+            notes += [f"not counted: {', '.join(uncounted)}"] * bool(uncounted)
         bar.add(1)
-        notes = [_resizing(self.x, model)]
-        notes += [f"not counted: {', '.join(counted.uncounted)}"] * any(
-            counted.uncounted
-        )
-        return Row(
-            name,
-            scores,
-            model.count_params(),
-            counted.total,
-            note="; ".join(filter(None, notes)),
-            error="; ".join(errors),
-        )
+        said = "; ".join(notes), "; ".join(errors)
+        return Row(name, scores, model.count_params(), total, None, *said)
+
+
+@contextlib.contextmanager
+def _noted(errors, what):
+    """Note an error of one part of a row, so that the others count."""
+    try:
+        yield
+    except Exception as error:
+        errors.append(f"{what}: {_said(error)}")
 
 
 def _leep(found, study):
     if found.probabilities is None:
-        return float("nan")
+        return math.nan
     return transferability.leep(found.probabilities, study.y)
 
 
@@ -237,7 +239,7 @@ def _inputs_of(model, x, prepare):
     if size is not None:
         x = keras.ops.cast(x, "float32")
         x = keras.ops.image.resize(x, size, interpolation="bilinear")
-    return prepare(x)
+    return x if prepare is None else prepare(x)
 
 
 def _own_size(model, x):
@@ -255,7 +257,7 @@ def _own_size(model, x):
 
 def _resizing(x, model):
     size = _own_size(model, x)
-    return "" if size is None else "images resized to {} x {}".format(*size)
+    return [] if size is None else ["images resized to {} x {}".format(*size)]
 
 
 def _joined(found, samples) -> Features:
@@ -276,30 +278,6 @@ def _said(error):
     return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
-def _makers(candidates):
-    """Functions that make the candidates, by their names."""
-    if isinstance(candidates, (list, tuple)):
-        for each in candidates:
-            _check.instance(_OWNER, "candidates", each, keras.Model)
-        named = {each.name: each for each in candidates}
-        if len(named) < len(candidates):
-            names = [each.name for each in candidates]
-            _check.fail(_OWNER, "candidates", "models of different names", names)
-    else:
-        named = _check.instance(_OWNER, "candidates", candidates, Mapping)
-    if not named:
-        _check.fail(_OWNER, "candidates", "one candidate or more", candidates)
-    for each in named.values():
-        if not callable(each):
-            expected = "models, or functions that make one"
-            _check.fail(_OWNER, "candidates", expected, each, TypeError)
-    return {str(name): _maker(each) for name, each in named.items()}
-
-
-def _maker(candidate):
-    return (lambda: candidate) if isinstance(candidate, keras.Model) else candidate
-
-
 def _scores(names, classes):
     names = (names,) if isinstance(names, str) else tuple(names)
     for name in names:
@@ -309,20 +287,3 @@ def _scores(names, classes):
         expected = "one score or more that there is for such labels"
         _check.fail(_OWNER, "scores", expected, names)
     return kept
-
-
-def _preprocessing(given, names):
-    """Functions of a batch, by the names of the candidates."""
-    if given == "auto":
-        given = {}
-    if not isinstance(given, Mapping):
-        given = dict.fromkeys(names, given)
-    for name, function in given.items():
-        if name not in names or not callable(function):
-            expected = '"auto", a function, or a dict of them by names of candidates'
-            _check.fail(_OWNER, "preprocessing", expected, given, TypeError)
-    return {name: given.get(name, _as_it_is) for name in names}
-
-
-def _as_it_is(x):
-    return x
