@@ -22,6 +22,7 @@ from scipy import stats
 from examples import fashion_mnist
 from perfkit import transfer
 from perfkit.transfer.ranking._features import Extractor
+from perfkit.transfer.ranking.rank_backbones import SCORES
 from tests.support import efficientnet_lite
 
 SIZE, BATCH = 96, 50
@@ -133,13 +134,15 @@ def main():
         print(f"  {name:30} {accuracy:.3f}")
     agreement = {}
     print("\nKendall's tau with it, and the accuracy of the one that is ranked first")
-    for score in transfer.rank_backbones.__kwdefaults__["scores"]:
-        rows = [row for row in ranking.rows if np.isfinite(row.value(score))]
-        values = [row.value(score) for row in rows]
-        tau = stats.kendalltau(values, [truth[row.name] for row in rows]).statistic
+    scores = {name: [row.value(name) for row in ranking.rows] for name in SCORES}
+    scores["mean_rank"] = [-ranking.mean_ranks[row.name] for row in ranking.rows]
+    accuracies = np.array([truth[row.name] for row in ranking.rows])
+    for score, values in scores.items():
+        known = np.isfinite(values)
+        tau = stats.kendalltau(np.array(values)[known], accuracies[known]).statistic
         first = truth[ranking.sorted_by(score).best]
-        agreement[score] = {"tau": tau, "candidates": len(rows), "first": first}
-        print(f"  {score:14} {tau:6.2f} of {len(rows)}   {first:.3f}")
+        agreement[score] = {"tau": tau, "candidates": int(known.sum()), "first": first}
+        print(f"  {score:14} {tau:6.2f} of {known.sum()}   {first:.3f}")
     if options.plot:
         ranking.plot(options.plot)
     if options.json:

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from scipy import stats
 
 from perfkit import transfer
 from perfkit.ops import transferability
@@ -97,19 +98,25 @@ class Subclassed(keras.Model):
 def test_the_head_is_found_in_models_of_any_class():
     model = Subclassed()
     probabilities = model.predict(X, verbose=0)
-    scores = only(model, scores=["leep", "knn"], by="knn").scores
+    scores = only(model, scores=["leep", "knn"]).scores
     means = np.maximum(X, 0.0).mean(axis=(1, 2))
     assert scores["knn"] == pytest.approx(transferability.knn(means, Y))
     expected = transferability.leep(probabilities, Y)
     assert scores["leep"] == pytest.approx(expected, abs=1e-5)
 
 
-def test_models_that_end_in_something_else_have_no_classes():
+def test_models_that_return_something_else_have_no_classes():
     inputs = keras.Input((4, 4, 3))
-    logits = keras.Model(inputs, layers.Dense(4)(layers.Flatten()(inputs)))
-    gated = layers.Multiply()([inputs, layers.Dense(3, activation="softmax")(inputs)])
-    for model in (logits, keras.Model(inputs, layers.Dense(4)(gated))):
-        assert np.isnan(only(model, scores=["leep"], by="leep").scores["leep"])
+    logits = layers.Dense(4)(layers.Flatten()(inputs))
+    gates = layers.Dense(3, activation="softmax")(inputs)
+    groups = layers.Softmax()(layers.Reshape((2, 4))(layers.Dense(8)(logits)))
+    for outputs in (logits, inputs * gates, layers.Dense(4)(gates), groups):
+        model = keras.Model(inputs, outputs)
+        scores = only(model, scores=["leep", "knn"]).scores
+        returned = model.predict(X, verbose=0)
+        returned = returned.mean(axis=tuple(range(1, returned.ndim - 1)))
+        assert scores["knn"] == pytest.approx(transferability.knn(returned, Y))
+        assert np.isnan(scores["leep"])
 
 
 def test_rows_are_in_the_order_of_the_score_and_failures_last():
@@ -159,13 +166,15 @@ def test_features_that_say_nothing_are_an_error():
 
 
 def test_images_are_resized_and_the_row_says_so():
-    large = np.repeat(np.repeat(X, 3, axis=1), 3, axis=2)
-    row = only(classifier(), (large, Y), scores=["knn"], by="knn")
+    large = RNG.normal(size=(45, 10, 10, 3)) + np.eye(3)[Y][:, None, None]
+    large = large.astype("float32")
+    row = only(classifier(), (large, Y), scores=["logme"])
     assert row.note == "images resized to 4 x 4"
     small = keras.ops.image.resize(large, (4, 4), interpolation="bilinear")
     small = keras.ops.convert_to_numpy(small)
-    same = only(classifier(), (small, Y), scores=["knn"], by="knn")
-    assert (row.scores, same.note) == (same.scores, "")
+    same = only(classifier(), (small, Y), scores=["logme"])
+    assert row.scores == pytest.approx(same.scores, abs=1e-5)
+    assert same.note == ""
 
 
 PIXELS = np.clip(60 * X + 100, 0, 255)
@@ -231,7 +240,7 @@ def test_floats_are_targets_of_regression():
     assert set(scores) == {"logme", "linear_probe"}
     assert scores["linear_probe"] > 0.95
     with pytest.raises(ValueError, match=r"^`rank_backbones\(scores=...\)` must be "):
-        rank({"it": pooled()}, (X, targets), scores=["knn"], by="knn")
+        rank({"it": pooled()}, (X, targets), scores=["knn"])
 
 
 def test_a_cap_takes_of_each_class_its_share():
@@ -242,7 +251,7 @@ def test_a_cap_takes_of_each_class_its_share():
         seen.append(np.array(x))
         return x
 
-    few = {"samples": 10, "scores": ["knn"], "by": "knn", "preprocessing": look}
+    few = {"samples": 10, "scores": ["knn"], "preprocessing": look}
     only(pooled(), (X, y), batch_size=10, **few)
     places = [np.flatnonzero((x == X).all(axis=(1, 2, 3)))[0] for x in seen[-1]]
     assert np.bincount(y[places]).tolist() == [8, 2]
@@ -252,7 +261,7 @@ def test_a_cap_takes_of_each_class_its_share():
 
 
 def test_times_are_taken_in_turn_with_the_first_candidate():
-    ranking = rank({"a": pooled, "b": classifier}, scores=["knn"], by="knn", repeats=3)
+    ranking = rank({"a": pooled, "b": classifier}, scores=["knn"], repeats=3)
     assert all(row.latency_ms > 0.0 for row in ranking.rows)
 
 
@@ -271,13 +280,30 @@ def ranking():
     return transfer.Ranking(rows, "knn")
 
 
+def test_the_mean_rank_is_over_the_scores_that_all_have():
+    rng = np.random.default_rng(1)
+    values = rng.integers(0, 4, size=(6, 3)).astype("float64")
+    rows = [
+        Row(str(k), {"a": a, "b": b, "c": c, "d": c if k else np.nan})
+        for k, (a, b, c) in enumerate(values)
+    ]
+    found = transfer.Ranking([Row("failed", error="no"), *rows])
+    expected = stats.rankdata(-values, axis=0).mean(axis=1)
+    ranks = [found.mean_ranks[str(k)] for k in range(6)]
+    np.testing.assert_allclose(ranks, expected)
+    assert found.best == str(expected.argmin())
+    assert found.rows[-1].name == "failed"
+    with pytest.raises(ValueError, match=r"^`plot\(cost=...\)` must be a cost above 0"):
+        found.plot()
+
+
 def test_the_table_is_read_easily():
     expected = """
-            knn v     leep  parameters   MACs    ms
-    good    0.9000  -1.2500      4.25 M  569 M  20.0  resized
-    waste   0.6000  -1.5000      10.0 M  1.00 G  30.0
-    cheap   0.5000        -      10.0 k  1.00 M   2.0
-    failed       -        -           -      -     -  ValueError: no
+            mean_rank   knn v     leep  parameters   MACs    ms
+    good          1.0  0.9000  -1.2500      4.25 M   569 M  20.0  resized
+    waste         2.0  0.6000  -1.5000      10.0 M  1.00 G  30.0
+    cheap         3.0  0.5000        -      10.0 k  1.00 M   2.0
+    failed          -       -        -           -       -     -  ValueError: no
     """
     assert repr(ranking()).split() == expected.split()
     lines = repr(ranking()).splitlines()
@@ -310,6 +336,8 @@ def test_the_picture_joins_those_that_none_surpasses(tmp_path):
     assert axes.get_xscale() == "log"
     assert {text.get_text() for text in axes.texts} == {"cheap", "good", "waste"}
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
+    by_ranks = ranking().sorted_by("mean_rank").plot(cost="parameters")
+    assert by_ranks.axes[0].get_ylabel() == "knn"
     costs = ranking().plot(cost="macs", score="leep").axes[0].lines[0].get_xdata()
     assert costs.tolist() == [568740352]
 
@@ -324,7 +352,7 @@ def test_the_picture_joins_those_that_none_surpasses(tmp_path):
         ({"data": (X, 0 * Y)}, ValueError),
         ({"data": [X]}, ValueError),
         ({"scores": ["logme", "luck"]}, ValueError),
-        ({"by": "mean"}, ValueError),
+        ({"by": "luck"}, ValueError),
         ({"batch_size": 0}, ValueError),
         ({"folds": 1}, ValueError),
         ({"samples": 1}, ValueError),

@@ -21,6 +21,7 @@ class LayerCall:
         named: The shapes of its other arguments, by their names.
         outputs: The shapes that it returns.
         times: How often it is made, where it is a step of a recurrent layer.
+        final: Whether the model returns the very tensor that this call returns.
     """
 
     layer: Any
@@ -28,6 +29,7 @@ class LayerCall:
     named: dict[str, Any]
     outputs: Any
     times: int
+    final: bool = False
 
     def argument(self, position, name) -> Any:
         """Return the shape of an argument, `None` if it was not given."""
@@ -51,6 +53,8 @@ def layer_calls(model, inputs) -> tuple[list[LayerCall], Any]:
     layers = [layer for layer in layers if not isinstance(layer, keras.Model)]
     layers = list({id(layer): layer for layer in layers}.values())
     found: list[LayerCall] = []
+    made: list[Any] = []  # what they return, while the model is traced
+    final: list[bool] = []
     times = [1]  # of the calls that are being made; 0 where they are not noted
 
     def note(place, call, *arguments, **named):
@@ -67,17 +71,21 @@ def layer_calls(model, inputs) -> tuple[list[LayerCall], Any]:
                 layer.cell(sequence[:, 0], layer.get_initial_state(sequence.shape[0]))
         shapes: Any = keras.tree.map_structure(_shape, (arguments, named, outputs))
         found.append(LayerCall(layer, *shapes, times=times[-1]))
+        made.append(outputs)
         return outputs
 
     def prediction(inputs):
-        found.clear()
         with around_calls(layers, note):
-            return model(inputs, training=False)
+            outputs = model(inputs, training=False)
+        final.extend(each is outputs for each in made)
+        made.clear()
+        return outputs
 
     outputs = _Traced(prediction).compute_output_spec(
         keras.tree.map_structure(_spec, inputs)
     )
-    return found, outputs
+    pairs = zip(found, final, strict=True)
+    return [dataclasses.replace(call, final=end) for call, end in pairs], outputs
 
 
 def own_inputs(owner, model) -> Any:

@@ -40,7 +40,7 @@ class Extractor:
         calls, outputs = layer_calls(model, batch)
         if keras.tree.is_nested(outputs):
             raise ValueError("the model must return one tensor")
-        self._model, self._head = model, classifier(calls, outputs)
+        self._model, self._head = model, classifier(calls)
         self._program = compiled(model, self._features)
 
     def __call__(self, batch) -> Features:
@@ -61,26 +61,27 @@ class Extractor:
         return _pooled(taken[-1]), _pooled(outputs)
 
 
-def classifier(calls, outputs) -> Any:
-    """Return the layer whose outputs become probabilities of classes, or `None`.
+def classifier(calls) -> Any:
+    """Return the layer whose outputs become the probabilities that a model returns.
+
+    `None` if it returns something else.
 
     Args:
-        calls: The calls of a model, see `layer_calls`.
-        outputs: What the model returns, anything with a shape.
+        calls: The calls of the model, see `layer_calls`.
     """
-    probabilities = False
-    for call in reversed(calls):
-        layer = call.layer
-        if isinstance(layer, keras.layers.Softmax) or _is_softmax(layer):
-            probabilities = True
-        if isinstance(layer, _CLASSIFIERS):
-            fits = call.outputs[-1] == outputs.shape[-1] > 1
-            return layer if probabilities and fits else None
-    return None
+    ends = [number for number, call in enumerate(calls) if _is_final_softmax(call)]
+    if not ends:
+        return None
+    classes = calls[ends[0]].outputs[-1]
+    before = reversed(calls[: ends[0] + 1])
+    last = next((call for call in before if isinstance(call.layer, _CLASSIFIERS)), None)
+    return last.layer if last and last.outputs[-1] == classes else None
 
 
-def _is_softmax(layer):
-    return getattr(layer, "activation", None) is keras.activations.softmax
+def _is_final_softmax(call):
+    activation = getattr(call.layer, "activation", None)
+    softmax = activation is keras.activations.softmax
+    return call.final and (softmax or isinstance(call.layer, keras.layers.Softmax))
 
 
 def _pooled(outputs):

@@ -1,6 +1,8 @@
 """Which pretrained model suits some data, without training any of them."""
 
+import contextlib
 import dataclasses
+import math
 from typing import Any
 
 import keras
@@ -13,7 +15,7 @@ from perfkit.ops import transferability
 from perfkit.transfer.preprocessing import preprocessing_of
 from perfkit.transfer.ranking import _candidates, _labelled
 from perfkit.transfer.ranking._features import Extractor, Features
-from perfkit.transfer.ranking.ranking import Ranking, Row
+from perfkit.transfer.ranking.ranking import MEAN_RANK, Ranking, Row
 
 _OWNER = "rank_backbones"
 SCORES = ("logme", "leep", "nleep", "knn", "linear_probe")
@@ -25,7 +27,7 @@ def rank_backbones(
     data,
     *,
     scores=SCORES,
-    by="logme",
+    by="mean_rank",
     batch_size=32,
     samples=None,
     folds=5,
@@ -48,6 +50,9 @@ def rank_backbones(
     - `"linear_probe"`: accuracy of logistic regression under cross-validation; for
       regression, the share of the variance that ridge regression explains.
 
+    They err in different ways (LogME likes wide features, `benchmarks/ranking.py`), so
+    by default it is the mean of its ranks that orders a candidate.
+
     Features are what the model returns, the mean over all axes between the first and
     the last; of a classifier, what its last dense layer or convolution takes.
 
@@ -67,7 +72,7 @@ def rank_backbones(
             rows are classes; floats are targets of regression, for which there are
             `"logme"` and `"linear_probe"`.
         scores: Names of scores.
-        by: Name of the score that orders the rows.
+        by: Name of the score that orders the rows, or "mean_rank".
         batch_size: Samples that a model sees, and is timed on, at once. At least 1.
         samples: The most samples to look at, of each class its share, or `None`. At
             least 2.
@@ -112,7 +117,7 @@ def rank_backbones(
     x, y = _labelled.arrays(_OWNER, data)
     y, classes = _labelled.targets(_OWNER, y)
     scores = _scores(scores, classes)
-    by = _check.one_of(_OWNER, "by", by, scores)
+    by = _check.one_of(_OWNER, "by", by, (MEAN_RANK, *scores))
     batch_size = _check.integer(_OWNER, "batch_size", batch_size)
     folds = _check.integer(_OWNER, "folds", folds, 2, len(y))
     repeats = _check.integer(_OWNER, "repeats", repeats, 0)
@@ -190,34 +195,35 @@ class _Study:
             found.append(extract(self.batch(start, model, prepare)))
             bar.add(1)
         found = _joined(found, len(self.y))
-        scores, errors = {}, []
+        scores, notes, errors = {}, _resizing(self.x, model), []
         for score in self.scores:
-            try:
+            with _noted(errors, score):
+                scores[score] = math.nan
                 scores[score] = _SCORES[score](found, self)
-            except Exception as error:  # whatever it is, the other scores count
-                scores[score] = float("nan")
-                errors.append(f"{score}: {_said(error)}")
             bar.add(1)
-        self.clock.add(name, lambda: extract(first))
-        counted = macs(model, first)
+        with _noted(errors, "latency"):
+            self.clock.add(name, lambda: extract(first))
+        total = None
+        with _noted(errors, "MACs"):
+            total, uncounted = macs(model, first)
+            notes += [f"not counted: {', '.join(uncounted)}"] * bool(uncounted)
         bar.add(1)
-        notes = [_resizing(self.x, model)]
-        notes += [f"not counted: {', '.join(counted.uncounted)}"] * any(
-            counted.uncounted
-        )
-        return Row(
-            name,
-            scores,
-            model.count_params(),
-            counted.total,
-            note="; ".join(filter(None, notes)),
-            error="; ".join(errors),
-        )
+        said = "; ".join(notes), "; ".join(errors)
+        return Row(name, scores, model.count_params(), total, None, *said)
+
+
+@contextlib.contextmanager
+def _noted(errors, what):
+    """Note an error of one part of a row, so that the others count."""
+    try:
+        yield
+    except Exception as error:
+        errors.append(f"{what}: {_said(error)}")
 
 
 def _leep(found, study):
     if found.probabilities is None:
-        return float("nan")
+        return math.nan
     return transferability.leep(found.probabilities, study.y)
 
 
@@ -240,7 +246,7 @@ def _inputs_of(model, x, prepare):
     if size is not None:
         x = keras.ops.cast(x, "float32")
         x = keras.ops.image.resize(x, size, interpolation="bilinear")
-    return prepare(x)
+    return x if prepare is None else prepare(x)
 
 
 def _own_size(model, x):
@@ -258,7 +264,7 @@ def _own_size(model, x):
 
 def _resizing(x, model):
     size = _own_size(model, x)
-    return "" if size is None else "images resized to {} x {}".format(*size)
+    return [] if size is None else ["images resized to {} x {}".format(*size)]
 
 
 def _joined(found, samples) -> Features:

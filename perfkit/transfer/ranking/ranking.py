@@ -7,11 +7,14 @@ import math
 import pathlib
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from perfkit import _check
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+MEAN_RANK = "mean_rank"
 COSTS = ("latency_ms", "macs", "parameters")
 
 
@@ -52,10 +55,11 @@ class Ranking:
     Args:
         rows: Rows of one or more candidates, each with `name`, `scores`, `parameters`,
             `macs`, `latency_ms`, `note` and `error`.
-        by: Name of the score that orders them, the highest first.
+        by: Name of the score that orders them, the highest first; or `"mean_rank"`,
+            the mean of a candidate's ranks by the scores that all candidates have.
 
     Raises:
-        ValueError: If none of the rows has such a score.
+        ValueError: If `by` is neither `"mean_rank"` nor a score that a row has.
 
     Example:
         >>> from perfkit.transfer.ranking.ranking import Row
@@ -69,14 +73,17 @@ class Ranking:
     Reference: none.
     """
 
-    def __init__(self, rows, by):
+    def __init__(self, rows, by="mean_rank"):
         self._names = list(dict.fromkeys(name for row in rows for name in row.scores))
-        self.by = _check.one_of("Ranking", "by", by, self._names) if self._names else by
+        choices = [MEAN_RANK, *self._names]
+        self.by = _check.one_of("Ranking", "by", by, choices) if self._names else by
+        self.mean_ranks = _mean_ranks(rows, self._names)
         self.rows = sorted(rows, key=self._place)
 
     def _place(self, row):
-        value = row.value(self.by)
-        return math.inf if math.isnan(value) else -value
+        ranked = self.by == MEAN_RANK
+        value = self.mean_ranks[row.name] if ranked else -row.value(self.by)
+        return math.inf if math.isnan(value) else value
 
     @property
     def best(self) -> str:
@@ -87,15 +94,14 @@ class Ranking:
         """Return the same candidates in the order of another score.
 
         Args:
-            score: Name of the score.
+            score: Name of the score, or `"mean_rank"`.
         """
-        return Ranking(
-            self.rows, _check.one_of("sorted_by", "score", score, self._names)
-        )
+        return Ranking(self.rows, score)
 
     def __repr__(self):
         costs = ["parameters", "MACs", "ms"]
-        head = ["", *(n + " v" * (n == self.by) for n in self._names), *costs, ""]
+        columns = [MEAN_RANK, *self._names]
+        head = ["", *(n + " v" * (n == self.by) for n in columns), *costs, ""]
         lines = [head] + [self._cells(row) for row in self.rows]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         return "\n".join(map(_line, lines, [widths] * len(lines)))
@@ -105,13 +111,15 @@ class Ranking:
         counts = [_large(row.parameters), _large(row.macs)]
         speed = _number(row.value("latency_ms"), "{:.1f}")
         remarks = "; ".join(text for text in (row.error, row.note) if text)
-        return [row.name, *scores, *counts, speed, remarks]
+        place = _number(self.mean_ranks[row.name], "{:.1f}")
+        return [row.name, place, *scores, *counts, speed, remarks]
 
     def records(self) -> list[dict]:
         """Return a flat dict for each row, such as a table of pandas is made of."""
         return [
             {
                 "name": row.name,
+                MEAN_RANK: _or_none(self.mean_ranks[row.name]),
                 **{name: _or_none(row.value(name)) for name in self._names},
                 **{name: getattr(row, name) for name in COSTS},
                 "note": row.note,
@@ -146,30 +154,51 @@ class Ranking:
     ) -> "Figure":
         """Draw what quality costs: a point for each candidate.
 
-        A line joins those that no other one surpasses in both. It needs matplotlib,
-        which `pip install 'perfkit[transfer]'` installs.
+        A line joins those that no other one surpasses in both. Those that cost nothing
+        have no place on a logarithmic axis. It needs matplotlib, which
+        `pip install 'perfkit[transfer]'` installs.
 
         Args:
             path: Of a file to write the picture to, if not `None`.
-            score: Name of the score; by default the one that orders the rows.
+            score: Name of the score; by default the one that orders the rows, or
+                the first one if that is their mean rank.
             cost: `"latency_ms"`, `"macs"` or `"parameters"`.
             size: Width and height, in inches.
 
         Returns:
             `matplotlib.figure.Figure`, of which `pyplot` knows nothing.
         """
-        score = _check.one_of("plot", "score", score or self.by, self._names)
+        if score is None:
+            score = self._names[0] if self.by == MEAN_RANK else self.by
+        score = _check.one_of("plot", "score", score, self._names)
         cost = _check.one_of("plot", "cost", cost, COSTS)
         size = _check.margins("plot", "size", size, 0.5, 100.0)
         _check.installed("transfer.Ranking.plot", "matplotlib", "transfer")
         from perfkit.transfer.ranking._pareto import draw
 
         points = [(row.name, row.value(cost), row.value(score)) for row in self.rows]
-        known = [p for p in points if math.isfinite(p[1]) and math.isfinite(p[2])]
+        known = [p for p in points if 0.0 < p[1] < math.inf and math.isfinite(p[2])]
+        if not known:
+            expected = "a cost above 0 that is known of one candidate or more"
+            _check.fail("plot", "cost", expected, cost)
         figure = draw(known, cost, score, size)
         if path is not None:
             figure.savefig(path, dpi=150)
         return figure
+
+
+def _mean_ranks(rows, names):
+    """Mean ranks of the candidates, by their names; 1 is the best."""
+    judged = [row for row in rows if any(math.isfinite(row.value(n)) for n in names)]
+    table = np.array([[row.value(name) for name in names] for row in judged])
+    found = dict.fromkeys((row.name for row in rows), math.nan)
+    table = table[:, np.isfinite(table).all(axis=0)] if judged else table
+    if table.size:
+        above = (table[None] > table[:, None]).sum(axis=1)
+        alike = (table[None] == table[:, None]).sum(axis=1)
+        ranks = (above + (alike + 1) / 2).mean(axis=1).tolist()
+        found.update(zip((row.name for row in judged), ranks, strict=True))
+    return found
 
 
 def _line(cells, widths):
