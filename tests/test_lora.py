@@ -7,6 +7,7 @@ from keras import layers
 
 from perfkit import _backend, transfer
 from perfkit.graph.trails import trails
+from perfkit.layers import WeightNormalization
 from perfkit.transfer import _learning
 from tests.tuned_models import (
     TOKENS,
@@ -61,6 +62,13 @@ LAYERS = {
     "transposed": (layers.Conv2DTranspose(4, 3), (6, 6, 3), (-2,)),
     "table": (layers.Embedding(7, 6), (3,), (0,)),
 }
+
+
+class SumOfAll(layers.EinsumDense):
+    """An output without units, for each of which there is no column."""
+
+    def __init__(self):
+        super().__init__("abc,bc->a", ())
 
 
 def slow(*values):
@@ -260,11 +268,17 @@ def test_a_rank_above_that_of_the_kernel_is_that_of_the_kernel():
     assert [tuple(w.shape) for w in model.trainable_weights] == [(8, 3), (3, 3)]
 
 
-def test_recurrent_layers_are_left_alone():
-    model = keras.Sequential([keras.Input((4, 3)), layers.LSTM(5), layers.Dense(2)])
+def test_kernels_that_others_use_or_replace_are_left_alone():
+    parts = [layers.LSTM(5, return_sequences=True), layers.Dense(2, name="dense")]
+    parts += [WeightNormalization(layers.Dense(2)), SumOfAll()]
+    parts += [layers.Reshape((1,)), layers.Dense(2)]
+    model = keras.Sequential([keras.Input((4, 3)), *parts])
+    model.layers[-1].enable_lora(1)
     report = transfer.adapt(model, transfer.LoRA(2))
-    assert len(report.places) == 1
-    assert all("recurrent" in why for why in report.skipped.values())
+    assert list(report.places) == ["dense/kernel"]
+    reasons = " ".join(report.skipped.values())
+    for reason in ("recurrent", "normalized", "no matrix", "of Keras"):
+        assert reason in reasons
 
 
 @pytest.mark.parametrize(

@@ -178,8 +178,11 @@ def _lists_layers(layer) -> bool:
     if not isinstance(layer, (keras.Function, keras.Sequential)):
         return False
     own = type(layer)
-    made = own.get_config.__module__, own.__init__.__module__
-    return all(module.startswith("keras.") for module in made)
+    return _is_of_keras(own.get_config) and _is_of_keras(own.__init__)
+
+
+def _is_of_keras(method) -> bool:
+    return method.__module__.startswith("keras.")
 
 
 def _pairs(layer):
@@ -203,6 +206,10 @@ def _restore(holder, config):
 def _tuned_class(plain) -> type:
     # Named as the plain one, as this goes into the paths in files of weights.
     members = {"plain": plain, "__module__": __name__, "__doc__": plain.__doc__}
+    if issubclass(plain, (keras.Function, keras.Sequential)) and _is_of_keras(
+        plain.call
+    ):
+        members["call"] = plain.call  # by which others know it for a graph of layers
     made = type(plain.__name__, (Tuned, plain), members)
     # All have the same name here, as `from_config` is the same for all.
     return keras.saving.register_keras_serializable("perfkit", "Tuned")(made)

@@ -4,9 +4,12 @@ import keras
 
 from perfkit import _check
 from perfkit.graph import kernels
+from perfkit.layers import WeightNormalization
 from perfkit.transfer import _choosing, _learning, _tuned
 from perfkit.transfer.adapted import Adapted
 from perfkit.transfer.lora import LoRA
+
+_NORMALIZING = (WeightNormalization, keras.layers.SpectralNormalization)
 
 
 def adapt(model, method, *, where=None, train=None) -> Adapted:
@@ -96,6 +99,8 @@ def _reason(kernel, apart) -> str | None:
         return "is quantized"
     if hasattr(layer, "state_size"):
         return "is recurrent, and used by more than its layer"
+    if isinstance(kernel.trail[-2], _NORMALIZING):
+        return "is replaced by a normalized one"
     if len(variable.shape) < 2 or _contracts(layer):
         return "is no matrix"
     return None
