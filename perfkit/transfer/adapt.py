@@ -74,7 +74,9 @@ def adapt(model, method, *, where=None, train=None) -> Adapted:
     before = _learning.size(model.trainable_weights)
     _learning.remember(model)
     for number, kernel in enumerate(adapted):
-        _tuned.adapt(kernel.trail[-1], method, kernel.variable, kernel.units, number)
+        layer = kernel.trail[-1]
+        own = [id(weight) for weight in _learning.own_weights(layer)]
+        _tuned.adapt(layer, method, own.index(id(kernel.variable)), number)
     learning = apart | {
         id(weight)
         for layer in _tuned.numbered(model)
@@ -88,10 +90,10 @@ def adapt(model, method, *, where=None, train=None) -> Adapted:
 def _reason(kernel, apart) -> str | None:
     """Why a kernel cannot have an adapter."""
     layer, variable = kernel.trail[-1], kernel.variable
-    taken = [adapter.kernel_name for adapter in _tuned.adapters_in(layer)]
+    taken = [id(adapted) for adapted, _ in _tuned.adapted_kernels(layer)]
     if id(variable) in apart:
         return _choosing.WHOLE
-    if variable.name in taken:
+    if id(variable) in taken:
         return "has an adapter"
     if getattr(layer, "lora_enabled", False):
         return "has the adapter of Keras"
