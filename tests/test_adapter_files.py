@@ -52,6 +52,9 @@ def test_a_run_that_is_saved_and_loaded_goes_on_as_if_it_had_not_been(
     assert [w.path.split("/")[-1] for w in loaded.trainable_weights] == paths
     same(values(model.weights), values(loaded.weights))
     same(values(model.optimizer.variables), values(loaded.optimizer.variables))
+    for old, new in zip(model.variables, loaded.variables, strict=True):
+        if "seed" in old.path:  # which Keras does not save
+            new.assign(old)
     model.fit(x, LABELS, epochs=1, **fit)
     loaded.fit(x, LABELS, epochs=1, **fit)
     for old, new in zip(values(model.weights), values(loaded.weights), strict=True):
@@ -63,6 +66,7 @@ def test_a_run_that_is_saved_and_loaded_goes_on_as_if_it_had_not_been(
 
 
 @pytest.mark.parametrize("name", ["subclassed", slow("text"), slow("images")])
+@pytest.mark.filterwarnings("ignore:`build:UserWarning")  # Keras, of a plain `Block`
 def test_a_merged_model_is_saved_as_a_plain_one(name, tmp_path):
     model, x = tune(name, transfer.LoRA(2))
     for weight in model.trainable_weights:

@@ -7,6 +7,7 @@ from keras import layers
 
 from perfkit import _backend, transfer
 from perfkit.graph.trails import trails
+from perfkit.layers import WeightNormalization
 from perfkit.transfer.adapters import _learning
 from tests.tuned_models import (
     TOKENS,
@@ -61,6 +62,13 @@ LAYERS = {
     "transposed": (layers.Conv2DTranspose(4, 3), (6, 6, 3), (-2,)),
     "table": (layers.Embedding(7, 6), (3,), (0,)),
 }
+
+
+class SumOfAll(layers.EinsumDense):
+    """An output without units, for each of which there is no column."""
+
+    def __init__(self):
+        super().__init__("abc,bc->a", ())
 
 
 def slow(*values):
@@ -244,7 +252,7 @@ def test_the_report_counts_and_says_what_was_left_alone():
     assert list(report.places) == ["table/embeddings"]
     paths = [weight.path for weight in model.weights]
     assert len(paths) == len(set(paths))
-    assert "table/embeddings_adapter/a" in paths
+    assert "table/adapter_0/a" in paths
     assert len(report.skipped) == 6
     assert set(report.skipped.values()) == {"has an adapter"}
     assert report.after == _learning.size(model.trainable_weights)
@@ -260,11 +268,17 @@ def test_a_rank_above_that_of_the_kernel_is_that_of_the_kernel():
     assert [tuple(w.shape) for w in model.trainable_weights] == [(8, 3), (3, 3)]
 
 
-def test_recurrent_layers_are_left_alone():
-    model = keras.Sequential([keras.Input((4, 3)), layers.LSTM(5), layers.Dense(2)])
+def test_kernels_that_others_use_or_replace_are_left_alone():
+    parts = [layers.LSTM(5, return_sequences=True), layers.Dense(2, name="dense")]
+    parts += [WeightNormalization(layers.Dense(2)), SumOfAll()]
+    parts += [layers.Reshape((1,)), layers.Dense(2)]
+    model = keras.Sequential([keras.Input((4, 3)), *parts])
+    model.layers[-1].enable_lora(1)
     report = transfer.adapt(model, transfer.LoRA(2))
-    assert len(report.places) == 1
-    assert all("recurrent" in why for why in report.skipped.values())
+    assert list(report.places) == ["dense/kernel"]
+    reasons = " ".join(report.skipped.values())
+    for reason in ("recurrent", "normalized", "no matrix", "of Keras"):
+        assert reason in reasons
 
 
 @pytest.mark.parametrize(
@@ -290,6 +304,64 @@ def test_wrong_arguments_are_refused_and_change_nothing(arguments, error, words)
         transfer.DoRA(0)
     with pytest.raises(ValueError, match="alpha"):
         transfer.LoRA(2, alpha=0)
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Counted(layers.Layer):
+    """A layer of a user, which counts its calls and has a loss of its outputs."""
+
+    def build(self, input_shape):
+        self.matrix = self.add_weight(shape=(input_shape[-1], 3), name="matrix")
+        self.calls = self.add_weight(initializer="zeros", trainable=False, name="calls")
+
+    def call(self, x):
+        self.calls.assign_add(1.0)
+        outputs = keras.ops.matmul(x, self.matrix)
+        self.add_loss(keras.ops.mean(keras.ops.square(outputs)))
+        return outputs
+
+
+def test_layers_of_ones_own_keep_their_state_and_losses():
+    model = keras.Sequential([keras.Input((4,)), Counted(name="own")])
+    x = np.ones((2, 4), "float32")
+    model.layers[0].calls.assign(0.0)
+    transfer.adapt(model, transfer.LoRA(2), where="own")
+    shaken(model)
+    got = outputs(model, x)
+    a, b = values(model.trainable_weights)
+    expected = x @ (np.array(model.layers[0].matrix) + a @ b)
+    assert far(expected, got) < 1e-6
+    assert float(model.layers[0].calls.numpy()) == 1.0
+    assert [float(loss) for loss in model.losses] == pytest.approx([np.mean(got**2)])
+    loss = float(model.losses[0])
+    model.compile(keras.optimizers.SGD(0.01), jit_compile=True)
+    model.fit(x, None, batch_size=2, epochs=2, verbose=0)
+    assert float(model.layers[0].calls.numpy()) == 3.0
+    outputs(model, x)
+    assert float(model.losses[0]) < loss
+
+
+def test_a_graph_of_layers_that_saves_itself_is_still_known_as_a_graph():
+    class Backbone(keras.Model):
+        def __init__(self, units):
+            inputs = keras.Input((4,))
+            super().__init__(inputs, layers.Dense(units, name="dense")(inputs))
+            self.units = units
+
+        def get_config(self):
+            return {"units": self.units}
+
+    keras.saving.register_keras_serializable(package="tests")(Backbone)
+    model = keras.Sequential([keras.Input((4,)), Backbone(3), layers.Dense(2)])
+    transfer.adapt(shaken(model), transfer.LoRA(2))
+    shaken(model)
+    x = np.ones((1, 4), "float32")
+    clone = keras.models.clone_model(model)
+    assert len(clone.trainable_weights) == 4
+    clone.set_weights(model.get_weights())
+    assert far(outputs(model, x), outputs(clone, x)) < 1e-6
+    new, _ = transfer.insert_adapters(model, "*dense")
+    assert far(outputs(model, x), outputs(new, x)) < 1e-6
 
 
 def test_a_model_that_has_predicted_notices_the_merge():

@@ -50,7 +50,7 @@ def contents(model) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
                 {
                     "layer": number,
                     "path": paths[id(layer)],
-                    "kernel": adapter.kernel_name,
+                    "place": adapter.place,
                     "method": type(method).__name__,
                     "rank": method.rank,
                     "alpha": method.alpha,

@@ -6,7 +6,9 @@ from typing import Any
 import keras
 
 from perfkit import _backend
+from perfkit.graph import kernels as graph
 from perfkit.ops import kernels, low_rank
+from perfkit.transfer._learning import own_weights
 
 
 class LowRank(keras.layers.Layer):
@@ -16,11 +18,11 @@ class LowRank(keras.layers.Layer):
     weights are float32 whatever the kernel is, or float64 if the kernel is.
     """
 
-    def __init__(self, method, kernel, units, number):
+    def __init__(self, method, place, kernel, units, number):
         dtype = "float64" if kernel.dtype == "float64" else "float32"
-        super().__init__(name=attribute(kernel.name), dtype=dtype)
+        super().__init__(name=attribute(place), dtype=dtype)
         self.method = method
-        self.kernel_name = kernel.name
+        self.place = place  # of the kernel among the weights that the layer owns
         self.units = tuple(units)
         size = kernels.unit_size(kernel, units)
         count = math.prod(kernel.shape) // size
@@ -69,17 +71,23 @@ class LowRank(keras.layers.Layer):
         return low_rank.added(kernel, self.a, self.b, self.scale, self.units)
 
 
-def attribute(kernel_name) -> str:
-    """Name of the attribute of a layer that holds the adapter of its kernel."""
-    return f"{kernel_name}_adapter"
+def attribute(place) -> str:
+    """Name of the attribute of a layer that holds an adapter.
+
+    By the number of the kernel: the name of a weight that was given none is another one
+    in the next model.
+    """
+    return f"adapter_{place}"
 
 
-def put(layer, method, kernel, units, number=0) -> LowRank:
-    """Put an adapter into a layer that owns this kernel."""
+def put(layer, method, place, number=0) -> LowRank:
+    """Put an adapter into a layer, of the kernel at a place among its own weights."""
+    kernel = own_weights(layer)[place]
+    units = graph.units(layer, kernel.name)
     path = kernel.path.rpartition("/")[0] or layer.name  # beside the kernel
     above, _, last = path.rpartition("/")
     scope = keras.name_scope(last, deduplicate=False, override_parent=above)
     with _backend.outside_graph(), _backend.unlocked(layer), scope:
-        adapter = LowRank(method, kernel, units, number)
-        setattr(layer, attribute(kernel.name), adapter)
+        adapter = LowRank(method, place, kernel, units, number)
+        setattr(layer, attribute(place), adapter)
     return adapter

@@ -15,7 +15,6 @@ from typing import Any
 import keras
 
 from perfkit import _backend
-from perfkit.graph import kernels
 from perfkit.graph.tracing import retrace
 from perfkit.graph.trails import children, trails
 from perfkit.transfer.adapters import _learning, _low_rank, _thin
@@ -47,7 +46,7 @@ class Tuned:
         # Scopes do not nest, so this one has all that the layer reads.
         own: Any = self
         values: list[Any] = [(variable, variable) for variable in own.variables]
-        values += [(v, adapter.kernel(v)) for v, adapter in _pairs(self)]
+        values += [(v, adapter.kernel(v)) for v, adapter in adapted_kernels(self)]
         with keras.StatelessScope(values, collect_losses=True) as scope:
             before = {id(v): scope.get_current_value(v) for v in own.variables}
             outputs = call(*args, **kwargs)
@@ -67,7 +66,7 @@ class Tuned:
         adapters = [
             {
                 "layer": numbers[id(layer)],
-                "kernel": adapter.kernel_name,
+                "place": adapter.place,
                 "method": keras.saving.serialize_keras_object(adapter.method),
             }
             for layer in layers
@@ -122,9 +121,9 @@ def to_plain(model) -> None:
             retrace(layer)
 
 
-def adapt(layer, method, kernel, units, number=0) -> LowRank:
-    """Give a layer that owns a kernel an adapter of it."""
-    adapter = _low_rank.put(layer, method, kernel, units, number)
+def adapt(layer, method, place, number=0) -> LowRank:
+    """Give a layer an adapter of the kernel at a place among its own weights."""
+    adapter = _low_rank.put(layer, method, place, number)
     tune(layer)
     return adapter
 
@@ -158,10 +157,10 @@ def adapters_in(layer) -> list[LowRank]:
     return [child for child in children(layer) if isinstance(child, LowRank)]
 
 
-def own_kernel(layer, name) -> Any:
-    """Return the kernel of this name that a layer owns itself."""
-    known = kernels.own_kernels(layer, exactly=True)
-    return next(variable for variable in known if variable.name == name)
+def adapted_kernels(layer) -> list[tuple[Any, LowRank]]:
+    """Return the kernels of a layer that have an adapter, and these."""
+    own, adapters = _learning.own_weights(layer), adapters_in(layer)
+    return [(own[adapter.place], adapter) for adapter in adapters]
 
 
 def holders(model) -> Iterator[Any]:
@@ -178,23 +177,21 @@ def _lists_layers(layer) -> bool:
     if not isinstance(layer, (keras.Function, keras.Sequential)):
         return False
     own = type(layer)
-    made = own.get_config.__module__, own.__init__.__module__
-    return all(module.startswith("keras.") for module in made)
+    return _is_of_keras(own.get_config) and _is_of_keras(own.__init__)
 
 
-def _pairs(layer):
-    return [(own_kernel(layer, one.kernel_name), one) for one in adapters_in(layer)]
+def _is_of_keras(method) -> bool:
+    return method.__module__.startswith("keras.")
 
 
 def _restore(holder, config):
     layers = numbered(holder)
     for record in config["adapters"]:
         layer = layers[record["layer"]]
-        name = record["kernel"]
-        if hasattr(layer, _low_rank.attribute(name)):
+        if hasattr(layer, _low_rank.attribute(record["place"])):
             continue  # it has a config of its own within that of the holder
         method = keras.saving.deserialize_keras_object(record["method"])
-        adapt(layer, method, own_kernel(layer, name), kernels.units(layer, name))
+        adapt(layer, method, record["place"])
     weights = holder.weights
     _learning.only(holder, {id(weights[number]) for number in config["learning"]})
 
@@ -203,6 +200,10 @@ def _restore(holder, config):
 def _tuned_class(plain) -> type:
     # Named as the plain one, as this goes into the paths in files of weights.
     members = {"plain": plain, "__module__": __name__, "__doc__": plain.__doc__}
+    if issubclass(plain, (keras.Function, keras.Sequential)) and _is_of_keras(
+        plain.call
+    ):
+        members["call"] = plain.call  # by which others know it for a graph of layers
     made = type(plain.__name__, (Tuned, plain), members)
     # All have the same name here, as `from_config` is the same for all.
     return keras.saving.register_keras_serializable("perfkit", "Tuned")(made)

@@ -4,9 +4,12 @@ import keras
 
 from perfkit import _check
 from perfkit.graph import kernels
+from perfkit.layers import WeightNormalization
 from perfkit.transfer.adapters import _choosing, _learning, _tuned
 from perfkit.transfer.adapters.adapted import Adapted
 from perfkit.transfer.adapters.lora import LoRA
+
+_NORMALIZING = (WeightNormalization, keras.layers.SpectralNormalization)
 
 
 def adapt(model, method, *, where=None, train=None) -> Adapted:
@@ -71,7 +74,9 @@ def adapt(model, method, *, where=None, train=None) -> Adapted:
     before = _learning.size(model.trainable_weights)
     _learning.remember(model)
     for number, kernel in enumerate(adapted):
-        _tuned.adapt(kernel.trail[-1], method, kernel.variable, kernel.units, number)
+        layer = kernel.trail[-1]
+        own = [id(weight) for weight in _learning.own_weights(layer)]
+        _tuned.adapt(layer, method, own.index(id(kernel.variable)), number)
     learning = apart | {
         id(weight)
         for layer in _tuned.numbered(model)
@@ -85,10 +90,10 @@ def adapt(model, method, *, where=None, train=None) -> Adapted:
 def _reason(kernel, apart) -> str | None:
     """Why a kernel cannot have an adapter."""
     layer, variable = kernel.trail[-1], kernel.variable
-    taken = [adapter.kernel_name for adapter in _tuned.adapters_in(layer)]
+    taken = [id(adapted) for adapted, _ in _tuned.adapted_kernels(layer)]
     if id(variable) in apart:
         return _choosing.WHOLE
-    if variable.name in taken:
+    if id(variable) in taken:
         return "has an adapter"
     if getattr(layer, "lora_enabled", False):
         return "has the adapter of Keras"
@@ -96,6 +101,8 @@ def _reason(kernel, apart) -> str | None:
         return "is quantized"
     if hasattr(layer, "state_size"):
         return "is recurrent, and used by more than its layer"
+    if isinstance(kernel.trail[-2], _NORMALIZING):
+        return "is replaced by a normalized one"
     if len(variable.shape) < 2 or _contracts(layer):
         return "is no matrix"
     return None

@@ -88,20 +88,17 @@ def _fitted(model, text, arrays) -> Any:
         return f"it has {len(layers)} layers and the file's had {text['layers']}"
     left, placed, values = dict(arrays), [], []
     for number, record in enumerate(text["adapters"]):
-        layer, name = layers[record["layer"]], record["kernel"]
+        layer, place = layers[record["layer"]], record["place"]
         method = _METHODS[record["method"]](record["rank"], alpha=record["alpha"])
-        own = {
-            weight.name: weight for weight in kernels.own_kernels(layer, exactly=True)
-        }
-        if name not in own:
-            return f"the layer `{layer.name}` has no `{name}`, unlike {record['path']}"
-        units = kernels.units(layer, name)
-        for weight, shape in _shapes(method, own[name], units).items():
+        own = _learning.own_weights(layer)
+        if place >= len(own) or len(own[place].shape) < 2:
+            return f"the layer `{layer.name}` has no kernel as {record['path']} had"
+        for weight, shape in _shapes(method, layer, own[place]).items():
             value = left.pop(f"adapter {number} {weight}")
             if value.shape != shape:
                 return f"`{weight}` of {record['path']} is {value.shape}, not {shape}"
             values.append(((number, weight), value))
-        placed.append((layer, method, own[name], units))
+        placed.append((layer, method, place))
     for number, path in text["weights"]:
         if not 0 <= number < len(base):
             return f"it has {len(base)} weights and the file's had more"
@@ -114,9 +111,9 @@ def _fitted(model, text, arrays) -> Any:
     return _others(layers, placed) or (placed, values)
 
 
-def _shapes(method, kernel, units) -> dict[str, tuple[int, ...]]:
+def _shapes(method, layer, kernel) -> dict[str, tuple[int, ...]]:
     """The shapes of the weights of an adapter."""
-    size = kinds.unit_size(kernel, units)
+    size = kinds.unit_size(kernel, kernels.units(layer, kernel.name))
     count = int(np.prod(kernel.shape)) // size
     rank = min(method.rank, size, count)
     lengths = {"magnitude": (count,)} if method.decomposed else {}
@@ -125,10 +122,10 @@ def _shapes(method, kernel, units) -> dict[str, tuple[int, ...]]:
 
 def _others(layers, placed) -> str | None:
     """What adapters the model has already, if they are not the same ones."""
-    wanted = {(id(layer), k.name): str(method) for layer, method, k, _ in placed}
+    wanted = {(id(layer), place): str(method) for layer, method, place in placed}
     for layer in layers:
         for adapter in _tuned.adapters_in(layer):
-            there = id(layer), adapter.kernel_name
+            there = id(layer), adapter.place
             if wanted.get(there) != str(adapter.method):
                 return f"`{layer.name}` has another adapter; call `unload` first"
     return None
@@ -139,10 +136,10 @@ def _put(model, placed, values) -> Adapted:
     before = _learning.size(model.trainable_weights)
     _learning.remember(model)
     adapters, places, learning = [], {}, set()
-    for layer, method, kernel, units in placed:
-        there = {one.kernel_name: one for one in _tuned.adapters_in(layer)}
-        adapter = there.get(kernel.name)
-        adapters.append(adapter or _tuned.adapt(layer, method, kernel, units))
+    for layer, method, place in placed:
+        there = {one.place: one for one in _tuned.adapters_in(layer)}
+        adapters.append(there.get(place) or _tuned.adapt(layer, method, place))
+        kernel = _learning.own_weights(layer)[place]
         places[f"{paths[id(layer)]}/{kernel.name}"] = str(method)
     for weight, value in values:
         if isinstance(weight, tuple):

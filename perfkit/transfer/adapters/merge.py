@@ -43,8 +43,7 @@ def merge(model) -> Any:
         expected = f"without layers such as {inserted[0]}, which cannot be merged"
         _check.fail("merge", "model", expected, model)
     for layer in layers:
-        for adapter in _tuned.adapters_in(layer):
-            kernel = _tuned.own_kernel(layer, adapter.kernel_name)
+        for kernel, adapter in _tuned.adapted_kernels(layer):
             kernel.assign(adapter.kernel(kernel))
     _tuned.to_plain(model)
     return model
