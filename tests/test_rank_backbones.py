@@ -10,6 +10,7 @@ from keras import layers
 from scipy import stats
 
 from perfkit import transfer
+from perfkit.graph import latency
 from perfkit.ops import transferability
 from perfkit.transfer.ranking.ranking import Row
 
@@ -239,6 +240,10 @@ def test_floats_are_targets_of_regression():
     scores = only(keras.Model(inputs, 1.0 * inputs), (X, 1e3 * targets)).scores
     assert set(scores) == {"logme", "linear_probe"}
     assert scores["linear_probe"] > 0.95
+    model = keras.Model(inputs, 1.0 * inputs)
+    assert only(model, (X, targets)).scores == pytest.approx(scores)
+    both = np.stack([targets, X[:, 0, 0, 0]], axis=1)
+    assert only(model, (X, both)).scores["linear_probe"] < scores["linear_probe"]
     with pytest.raises(ValueError, match=r"^`rank_backbones\(scores=...\)` must be "):
         rank({"it": pooled()}, (X, targets), scores=["knn"])
 
@@ -263,6 +268,25 @@ def test_a_cap_takes_of_each_class_its_share():
 def test_times_are_taken_in_turn_with_the_first_candidate():
     ranking = rank({"a": pooled, "b": classifier}, scores=["knn"], repeats=3)
     assert all(row.latency_ms > 0.0 for row in ranking.rows)
+
+
+def test_times_share_the_noise(monkeypatch):
+    now = [0.0]
+    slow = iter([*[1.0] * 9, *[3.0] * 20])  # the machine, after the second candidate
+
+    def call(milliseconds):
+        def advance():
+            now[0] += milliseconds * 1e-3 * next(slow)
+
+        return advance
+
+    monkeypatch.setattr(latency.time, "perf_counter", lambda: now[0])
+    clock = latency.Latencies(2)
+    for name, milliseconds in {"a": 1.0, "b": 2.0, "c": 4.0, "d": 0.5}.items():
+        clock.add(name, call(milliseconds))
+    found = clock.milliseconds()
+    ratios = {name: found[name] / found["a"] for name in found}
+    assert ratios == pytest.approx({"a": 1.0, "b": 2.0, "c": 4.0, "d": 0.5})
 
 
 def test_a_list_of_models_has_their_names():
