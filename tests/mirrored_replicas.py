@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from perfkit import optimizers
+from perfkit import optimizers, transfer
 from tests.optimizer_cases import CASES
 from tests.optimizer_conformance.common import (
     INPUTS,
@@ -33,6 +33,7 @@ NORMALIZED = {
     "SharpnessAware": lambda: optimizers.SharpnessAware(_sgd(), 0.1),
     "SharpnessAware-every": lambda: optimizers.SharpnessAware(_sgd(), 0.1, every=3),
     "WeightAverage": lambda: optimizers.WeightAverage(_sgd(), 0.9),
+    "L2SP": lambda: transfer.L2SP(_sgd(), 0.5, new=()),
     "Accumulate": lambda: optimizers.Accumulate(
         optimizers.WeightAverage(_sgd(), 0.9), micro_steps=2
     ),

@@ -124,6 +124,12 @@ def test_a_backbone_that_pools_already_gets_no_second_pooling():
     assert len(model.get_layer("head").layers) == 2
 
 
+@pytest.mark.parametrize("head", ["attention", "concat", "gem"])
+def test_a_pooling_that_would_do_nothing_is_an_error(head):
+    with pytest.raises(ValueError, match=r"pooling=...\).*pooled already"):
+        transfer.classifier(mobilenet(pooling="avg"), 4, head=head, verbose=False)
+
+
 def test_a_backbone_that_ends_in_classes_is_an_error():
     body = mobilenet(include_top=True, classes=5)
     with pytest.raises(ValueError, match=r"include_top=False.*Received: backbone='mob"):

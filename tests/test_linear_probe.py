@@ -87,6 +87,13 @@ def test_only_pooled_features_are_kept(tmp_path):
     assert max(sizes) < 32 * 12 * 4 + 1000
 
 
+def test_a_head_that_is_frozen_is_an_error():
+    model = model_of()
+    model.get_layer("head").trainable = False
+    with pytest.raises(ValueError, match="whose head learns"):
+        transfer.linear_probe(model, (X, Y), loss=LOSS)
+
+
 def test_wrong_arguments():
     plain = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
     with pytest.raises(ValueError, match=r"linear_probe\(model=...\).*named 'head'"):

@@ -19,6 +19,7 @@ NORMALIZED = [
         "SharpnessAware",
         "SharpnessAware-every",
         "WeightAverage",
+        "L2SP",
         "Accumulate",
     )
 ]

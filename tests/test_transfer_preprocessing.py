@@ -65,6 +65,15 @@ def test_channels_first_is_the_same_transposed(mode):
     np.testing.assert_array_equal(first.transpose(0, 2, 3, 1), last)
 
 
+@pytest.mark.parametrize("mode", ["tf", "torch", "caffe"])
+def test_bytes_are_prepared_as_the_same_floats(mode):
+    pixels = PIXELS.astype("uint8")
+    layer = transfer.Preprocessing(mode)
+    of_bytes = keras.ops.convert_to_numpy(layer(pixels))
+    of_floats = keras.ops.convert_to_numpy(layer(pixels.astype("float32")))
+    np.testing.assert_array_equal(of_bytes, of_floats)
+
+
 def test_a_model_made_without_its_rescaling_is_an_error():
     model = built("MobileNetV3Small", include_preprocessing=False)
     with pytest.raises(ValueError, match="made without its layers that rescale"):

@@ -25,9 +25,8 @@ def assembled(
 ) -> keras.Model:
     """Return the model; the arguments are those of `classifier`."""
     _check.instance(owner, "backbone", backbone, keras.Model)
-    converter = None
+    task: Any = backbone
     if hasattr(backbone, "backbone") and hasattr(backbone, "preprocessor"):  # KerasHub
-        converter = getattr(backbone.preprocessor, "image_converter", None)
         backbone = backbone.backbone
     if not getattr(backbone, "inputs", None):
         expected = (
@@ -36,7 +35,7 @@ def assembled(
         expected += "`inputs = keras.Input(...); keras.Model(inputs, backbone(inputs))`"
         _check.fail(owner, "backbone", expected, backbone)
     _check_ends_in_features(owner, backbone)
-    layer, reason = _preprocessing(owner, preprocessing, backbone, converter)
+    layer, reason = _preprocessing(owner, preprocessing, task, backbone)
     inputs = _inputs(owner, backbone, input_shape)
     found = _chosen(owner, backbone(_prepared(layer, inputs)), features)
     if len(found.shape) < 2:
@@ -62,15 +61,14 @@ def assembled(
     return keras.Model(inputs, outputs, name=f"{backbone.name}_{owner}")
 
 
-def _preprocessing(owner, preprocessing, backbone, converter) -> tuple[Any, str]:
+def _preprocessing(owner, preprocessing, task, backbone) -> tuple[Any, str]:
     if isinstance(preprocessing, keras.Layer):
         return preprocessing, "as given"
     _check.one_of(owner, "preprocessing", preprocessing, ("auto", *MODES))
     if preprocessing != "auto":
         return Preprocessing(preprocessing, name="preprocessing"), "as given"
-    if converter is not None:
-        return converter, "the task's own image converter"
-    return preprocessing_of(backbone)
+    known = getattr(task, "preprocessor", None) is not None
+    return preprocessing_of(task if known else backbone)
 
 
 def _inputs(owner, backbone, input_shape) -> Any:

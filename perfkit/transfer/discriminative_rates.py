@@ -50,9 +50,9 @@ def discriminative_rates(model, optimizer, *, stages=4, ratio=2.6) -> LayerwiseR
     owner = "discriminative_rates"
     _check.instance(owner, "model", model, keras.Model)
     ratio = _check.number(owner, "ratio", ratio, 1.0)
+    found = _stages.stages(owner, model, stages)
     rates = LayerwiseRates(optimizer, {"*": 1.0})
     rates.build(model.trainable_variables)
-    found = _stages.stages(owner, model, stages)
     rates.set_each(
         (variable, ratio ** (place - len(found) + 1))
         for place, stage in enumerate(found)

@@ -44,7 +44,7 @@ class Head(keras.Sequential):
         return None
 
 
-def linear_head(units, *, rank=4, pooling="average", dropout=0.2) -> Head:
+def linear_head(units, *, rank=4, pooling=None, dropout=0.2) -> Head:
     """Make a head of one dense layer.
 
     Args:
@@ -53,7 +53,8 @@ def linear_head(units, *, rank=4, pooling="average", dropout=0.2) -> Head:
             already, 3 for a sequence, 4 for an image, 5 for a video.
         pooling: `"average"`, `"max"`, `"concat"` (both side by side), `"gem"`
             (`perfkit.layers.GeM`), `"attention"` (`perfkit.layers.AttentionPool`), or a
-            layer that makes `(batch, channels)` of features.
+            layer that makes `(batch, channels)` of features. `None` for `"average"`, or
+            for none where features are pooled already.
         dropout: Rate of the dropout in front of the dense layer. Within [0, 1).
 
     Shape:
@@ -75,7 +76,7 @@ def linear_head(units, *, rank=4, pooling="average", dropout=0.2) -> Head:
     return _head([*_pooling(owner, pooling, rank), *between, dense])
 
 
-def mlp_head(units, *, rank=4, pooling="concat", hidden=(512,), dropout=0.5) -> Head:
+def mlp_head(units, *, rank=4, pooling=None, hidden=(512,), dropout=0.5) -> Head:
     """Make a head of hidden layers and a dense one.
 
     Features are normalized first, by `LayerNormalization`, so that the head does not
@@ -84,7 +85,7 @@ def mlp_head(units, *, rank=4, pooling="concat", hidden=(512,), dropout=0.5) -> 
     Args:
         units: See `linear_head`.
         rank: See `linear_head`.
-        pooling: See `linear_head`.
+        pooling: See `linear_head`, but `None` is `"concat"`.
         hidden: Units of the hidden layers, at least one.
         dropout: Rate in front of the last dense layer; half of it before each hidden
             one. Within [0, 1).
@@ -109,7 +110,10 @@ def mlp_head(units, *, rank=4, pooling="concat", hidden=(512,), dropout=0.5) -> 
     sizes = [_check.integer(owner, "hidden", size) for size in many]
     if not sizes:
         _check.fail(owner, "hidden", "at least one number of units", hidden)
-    made = [*_pooling(owner, pooling, rank), keras.layers.LayerNormalization()]
+    made = [
+        *_pooling(owner, pooling, rank, "concat"),
+        keras.layers.LayerNormalization(),
+    ]
     for size in sizes:
         made += _dropout(owner, dropout / 2)
         made.append(keras.layers.Dense(size, activation="gelu"))
@@ -117,7 +121,7 @@ def mlp_head(units, *, rank=4, pooling="concat", hidden=(512,), dropout=0.5) -> 
     return _head([*made, *_dropout(owner, dropout), dense])
 
 
-def cosine_head(units, *, rank=4, pooling="average", scale=16.0) -> Head:
+def cosine_head(units, *, rank=4, pooling=None, scale=16.0) -> Head:
     """Make a head that compares directions: cosines of features and classes.
 
     What a class weighs does not depend on how often it is seen or how long features
@@ -149,7 +153,7 @@ def cosine_head(units, *, rank=4, pooling="average", scale=16.0) -> Head:
 
 
 def multi_sample_head(
-    units, *, rank=4, pooling="average", samples=8, dropout=0.5, loss=None
+    units, *, rank=4, pooling=None, samples=8, dropout=0.5, loss=None
 ) -> Head:
     """Make a head whose dense layer sees several dropout masks at once.
 
@@ -222,15 +226,20 @@ def _dropout(owner, rate):
     return [keras.layers.Dropout(rate)] if rate else []
 
 
-def _pooling(owner, pooling, rank) -> list[keras.Layer]:
+def _pooling(owner, pooling, rank, usual="average") -> list[keras.Layer]:
     _check.integer(owner, "rank", rank, 2, 5)
     if isinstance(pooling, keras.Layer):
         return [pooling]
+    if pooling is None and rank == 2:
+        return []
+    pooling = usual if pooling is None else pooling
     if pooling not in (*_KERAS_POOLINGS, *_POOLINGS):
         choices = sorted([*_KERAS_POOLINGS, *_POOLINGS])
         _check.fail(owner, "pooling", f"one of {choices} or a layer", pooling)
     if rank == 2:
-        return []
+        expected = "None where features are pooled already, so that nothing is left to "
+        expected += "pool; make the backbone without a pooling"
+        _check.fail(owner, "pooling", expected, pooling)
     if pooling in _POOLINGS:
         return [getattr(layers, _POOLINGS[pooling])()]
     return [getattr(keras.layers, f"{_KERAS_POOLINGS[pooling]}{rank - 2}D")()]

@@ -74,7 +74,7 @@ class L2SP(Wrapper):
     def step(self, gradients, variables):
         slots = self.slots_of(self.starts, variables)
         (steps,) = _backend.copies([self.steps])
-        starts, pulled = [], []
+        starts, pulled, together = [], [], _replicas.replicas()
         for gradient, variable, slot in zip(gradients, variables, slots, strict=True):
             is_new = self._is_new[self.place_of(variable)]
             now = ops.cast(_backend.read(variable), slot.dtype)
@@ -82,7 +82,8 @@ class L2SP(Wrapper):
             if not is_new:
                 start = ops.where(steps == 0, now, start)
             starts.append(start)
-            pull = (self.new_strength if is_new else self.strength) * (now - start)
+            strength = self.new_strength if is_new else self.strength
+            pull = (strength / together) * (now - start)  # replicas add theirs up
             pulled.append(_added(gradient, pull))
         _replicas.assign([*slots, self.steps], [*starts, steps + 1])
         self.inner_step(pulled, variables)

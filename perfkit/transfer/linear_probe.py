@@ -77,6 +77,10 @@ def linear_probe(
     batch_size = _check.integer(owner, "batch_size", batch_size)
     body, head = split_model(model, _seam(owner, model))
 
+    if not head.trainable_variables:
+        expected = "one whose head learns; it is frozen"
+        _check.fail(owner, "model", expected, model.name)
+
     def cached(data):
         return cache_features(
             body, data, path=path, batch_size=batch_size, verbose=verbose

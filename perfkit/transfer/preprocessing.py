@@ -5,7 +5,7 @@ from typing import Any
 import keras
 
 from perfkit import _check
-from perfkit._backend import ops
+from perfkit._backend import dtype_of, ops
 from perfkit._config import Configured
 
 # The mean and deviation of ImageNet's colours: of RGB within 0 and 1, and of BGR bytes.
@@ -59,6 +59,8 @@ class Preprocessing(Configured, keras.layers.Layer):
     def call(self, inputs):
         if self.mode == "none":
             return inputs
+        if not keras.backend.is_float_dtype(dtype_of(inputs)):
+            inputs = ops.cast(inputs, self.compute_dtype)
         if self.mode == "tf":
             return inputs / 127.5 - 1.0
         axis = -1 if self.data_format == "channels_last" else -3
@@ -131,6 +133,10 @@ def preprocessing_of(backbone, *, data_format=None) -> tuple[Any, str]:
     """
     _check.instance("preprocessing_of", "backbone", backbone, keras.Model)
     name = backbone.name
+    preprocessor = getattr(backbone, "preprocessor", None)  # of a KerasHub task
+    converter = getattr(preprocessor, "image_converter", None)
+    if converter is not None:
+        return converter, f"{name} has an image converter of its own"
     inside = next(
         (x for x in _first_layers(backbone) if isinstance(x, _DOING_IT)), None
     )

@@ -75,7 +75,7 @@ def rank_backbones(
         by: Name of the score that orders the rows, or "mean_rank".
         batch_size: Samples that a model sees, and is timed on, at once. At least 1.
         samples: The most samples to look at, of each class its share, or `None`. At
-            least 2.
+            least 2, with `"linear_probe"` at least `folds`.
         folds: Of the cross-validation. At least 2.
         repeats: Times that a prediction is timed; 0 for no times. At least 0.
         preprocessing: What turns `x` into what a model takes: "auto" for what
@@ -125,7 +125,8 @@ def rank_backbones(
     verbose = _check.boolean(_OWNER, "verbose", verbose)
     prepare = _candidates.preprocessing(preprocessing, makers)
     if samples is not None:
-        samples = _check.integer(_OWNER, "samples", samples, folds)
+        least = folds if "linear_probe" in scores else 2
+        samples = _check.integer(_OWNER, "samples", samples, least)
         chosen = _labelled.subset(y, samples, seed)
         x, y = keras.tree.map_structure(lambda each: each[chosen], x), y[chosen]
     if {"nleep", "linear_probe"} & set(scores):
