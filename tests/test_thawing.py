@@ -186,6 +186,33 @@ def test_batch_normalization_that_learns_is_an_error_unless_asked_for():
     assert watching.moved() == [{"head_dense", "norm_a", "norm_b", "norm_c"}]
 
 
+def test_a_stage_that_is_frozen_is_an_error():
+    model = model_of()
+    layer_of(model, "a").trainable = False
+    optimizer = optimizers.LayerwiseRates("adam", {"*": 1.0})
+    model.compile(optimizer, "mse")
+    stages = ["b", "head_dense"]
+    with pytest.raises(ValueError, match=r"stages=...\).*body/a.*call `unfreeze`"):
+        fit(model, transfer.GradualUnfreeze(stages=stages), 1)
+
+
+def test_of_a_distiller_it_is_the_student_that_thaws():
+    teacher, student = model_of(), model_of()
+    taught = transfer.Distiller(
+        teacher,
+        student,
+        transfer.FeatureDistillation("body/b", "body/b"),
+    )
+    taught.compile(optimizers.LayerwiseRates("adam", {"*": 1.0}), "mse")
+    before = [np.copy(w) for w in layer_of(student, "a").weights]
+    unfreeze = transfer.GradualUnfreeze(stages=["c", "head_dense"])
+    taught.fit(X, Y, epochs=2, verbose=0, callbacks=[unfreeze])
+    for old, new in zip(before, layer_of(student, "a").weights, strict=True):
+        np.testing.assert_array_equal(old, np.copy(new))
+    taught.fit(X, Y, epochs=3, initial_epoch=2, verbose=0, callbacks=[unfreeze])
+    assert (before[0] != np.copy(layer_of(student, "a").kernel)).any()
+
+
 def test_verbose_says_what_learns(capsys):
     fit(model_of(), transfer.GradualUnfreeze(stages=2, verbose=True), 3)
     lines = capsys.readouterr().out.splitlines()

@@ -124,10 +124,11 @@ def preprocessing_of(backbone, *, data_format=None) -> tuple[Any, str]:
 
     Example:
         >>> inputs = keras.Input((8, 8, 3))
-        >>> outputs = keras.layers.Conv2D(2, 3)(keras.layers.Rescaling(1 / 255)(inputs))
+        >>> scaled = keras.layers.Rescaling(1 / 255, name="scaled")(inputs)
+        >>> outputs = keras.layers.Conv2D(2, 3)(scaled)
         >>> layer, reason = preprocessing_of(keras.Model(inputs, outputs, name="mine"))
         >>> layer.mode, reason
-        ('none', 'mine does it itself, in its layer `rescaling`')
+        ('none', 'mine does it itself, in its layer `scaled`')
 
     Reference: none (standard).
     """

@@ -19,7 +19,7 @@ class Thawing(keras.callbacks.Callback):
     a rate of 0 stays exactly as it is. Gradients are computed for it all the same, and
     the slots of the optimizer follow them, so an epoch takes as long as one of the
     whole model. Rates depend on the number of the epoch alone: `initial_epoch` of `fit`
-    goes on where another run stopped.
+    goes on where another run stopped. When `fit` ends, the rates stay as they are.
 
     The stages that learn are in the logs of each epoch as `stages`.
 
@@ -33,8 +33,8 @@ class Thawing(keras.callbacks.Callback):
     Raises:
         TypeError: If an argument has the wrong type.
         ValueError: If an argument is out of bounds; in `fit`, if the optimizer has no
-            rates for single layers, a stage selects nothing or batch normalization
-            would learn.
+            rates for single layers, a stage selects nothing or nothing that could
+            learn, or batch normalization would learn.
     """
 
     def __init__(self, *, stages, batch_norm="frozen", verbose=False):
@@ -57,7 +57,14 @@ class Thawing(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         owner, model = type(self).__name__, self._trained()
         self._rates(model.optimizer)
-        self._found = _stages.stages(owner, model, self.stages)
+        # Of a model that is taught, it is the student that learns.
+        network = getattr(model, "student", model)
+        self._found = _stages.stages(owner, network, self.stages)
+        for stage in self._found:
+            if not stage.variables:
+                expected = "stages of which something is trainable, not "
+                expected += f"{stage.name}; call `unfreeze` before `compile`"
+                _check.fail(owner, "stages", expected, self.stages)
         if self.batch_norm == "train":
             return
         learning = [
