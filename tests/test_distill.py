@@ -10,7 +10,6 @@ from perfkit import transfer
 from tests import teaching
 from tests.teaching import LOSS, STEPS, X, Y, network, same, values
 
-
 SHARED = network()
 
 

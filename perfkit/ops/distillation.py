@@ -38,7 +38,7 @@ def as_logits_of_labels(predictions) -> Any:
 
 
 def divergence_of_labels(teacher, student, temperature) -> Any:
-    """Mean Kullback-Leibler divergence of softened labels, times the temperature squared.
+    """Mean divergence of softened labels, times the temperature squared.
 
     Args:
         teacher: Logits `(batch, ..., labels)`.

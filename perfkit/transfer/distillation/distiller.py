@@ -55,8 +55,10 @@ class Distiller(keras.Model):
 
     Raises:
         TypeError: If an argument is of the wrong kind.
-        ValueError: If the teacher has weights that the student trains, or a weight is out of bounds, or a layer is not found or cannot be
-            compared; at the call to `fit`, if shapes do not fit.
+        ValueError: If the teacher has weights that the student trains, or a weight is
+            out of bounds, or a layer is not found or cannot be compared, or a model is
+            not of the kind that `SoftTargets` is for; at the call to `fit`, if
+            shapes do not fit.
 
     Example:
         >>> from perfkit.transfer import SoftTargets
