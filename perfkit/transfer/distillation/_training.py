@@ -84,7 +84,8 @@ class Training:
         if of_arrays(data):
             x, y, *weights = data
             y = y if taught is None else {"labels": y, "taught": taught}
-            x, y, *weights = keras.tree.lists_to_tuples([x, y, *weights])
+            plain: Any = keras.tree.lists_to_tuples([x, y, *weights])
+            x, y, *weights = plain
             data = Batches((x, y, *weights), self.batch_size, seed)
         self._compile(model)
         history = model.fit(
