@@ -1,7 +1,8 @@
 """Train on two logical devices and on one; say how far apart the weights are.
 
 A program of its own, as devices are split before TensorFlow starts. `normalized/NAME`
-is that optimizer on a model with synchronized batch normalization:
+is that optimizer on a model with synchronized batch normalization, `teaching/NAME` a
+model of students:
 
     python -m tests.mirrored_replicas LAMB normalized/SharpnessAware
 """
@@ -60,8 +61,52 @@ def normalized_model_with(optimizer):
     return attached(model)
 
 
+def student(width):
+    layers = [
+        keras.layers.Dense(
+            units,
+            kernel_initializer=keras.initializers.GlorotUniform(width),
+            kernel_regularizer=keras.regularizers.L2(0.1),
+            name=name,
+        )
+        for units, name in ((width, "first"), (2, "last"))
+    ]
+    return keras.Sequential([keras.Input((3,)), *layers])
+
+
+class Apart(keras.distillation.DistillationLoss):
+    """Squared difference by an object of Keras, which heeds replicas itself."""
+
+    def compute_loss(self, teacher_outputs, student_outputs, **kwargs):
+        return keras.losses.MeanSquaredError()(teacher_outputs, student_outputs)
+
+
+TEACHING = {
+    "Distiller": lambda: transfer.Distiller(
+        student(6),
+        student(4),
+        [
+            transfer.FeatureDistillation("first", "first"),
+            transfer.SoftTargets(2.0),
+            transfer.SoftTargets(2.0, multi_label=True),
+        ],
+    ),
+    "MutualLearning": lambda: transfer.MutualLearning(
+        [student(6), student(4)], Apart()
+    ),
+}
+
+
+def teaching_model(kind):
+    model = TEACHING[kind]()
+    model.compile(_sgd(), "mse")
+    return model
+
+
 def build(name):
     kind, _, normalized = name.rpartition("/")
+    if kind == "teaching":
+        return teaching_model(normalized)
     if kind:
         return normalized_model_with(NORMALIZED[normalized]())
     cases = {kind.__name__: case for kind, case in CASES.items()}

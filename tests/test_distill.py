@@ -10,6 +10,8 @@ from perfkit import transfer
 from tests import teaching
 from tests.teaching import LOSS, STEPS, X, Y, network, same, values
 
+SHARED = network()
+
 
 def ready(*arguments, **options):
     """A network that is compiled so that steps are cheap."""
@@ -118,16 +120,16 @@ def test_table_always_shows_both_and_what_the_teacher_is_worth():
         for model, score in ((run.students[-1], with_teacher), (run.control, alone)):
             predicted = model.predict(X, verbose=0).argmax(axis=-1)
             assert score == pytest.approx(np.mean(predicted == Y))
-    gains = np.subtract(scores["with teacher"], scores["no teacher"])
+    differences = np.subtract(scores["with teacher"], scores["no teacher"])
     lines = str(found).splitlines()
     assert [line.split()[:2] for line in lines[1:4]] == [
         ["seed", "3"],
         ["seed", "5"],
         ["seed", "8"],
     ]
-    last = f"{gains.mean():.4f} ± {gains.std(ddof=1):.4f}"
+    last = f"{differences.mean():.4f} ± {differences.std(ddof=1):.4f}"
     assert lines[-1].endswith(last)
-    for name in ("val_accuracy", "teacher", "no teacher", "with teacher", "gain"):
+    for name in ("val_accuracy", "teacher", "no teacher", "with teacher", "difference"):
         assert name in lines[0]
 
 
@@ -216,12 +218,56 @@ def test_a_teacher_of_layers_is_asked_each_time():
         ({"data": (X,)}, ValueError, "inputs, labels"),
         ({"data": (X, Y[:3])}, ValueError, "as many samples"),
         ({"validation_data": (X, Y[:3])}, ValueError, "validation_data"),
+        ({"teacher": SHARED, "student": SHARED}, ValueError, "first/kernel"),
+        (
+            {"teacher": SHARED, "student": SHARED, "generations": 2},
+            ValueError,
+            "first/kernel",
+        ),
         ({"losses": "mse"}, TypeError, "distillation_losses"),
     ],
 )
 def test_wrong_arguments_are_named_before_any_training(change, error, message):
-    student = network()
+    student = change.get("student", network())
+    student = student if isinstance(student, keras.Model) else network()
     before = values(student)
     with pytest.raises(error, match=message):
         distill(**{"student": student, "teacher": network(), **change})
     assert same(values(student), before)
+
+
+def two_outputs(seed):
+    start = keras.initializers.GlorotUniform(seed)
+    inputs = keras.Input((4,))
+    ends = [
+        keras.layers.Dense(units, kernel_initializer=start, name=name)(inputs)
+        for units, name in ((3, "kind"), (2, "side"))
+    ]
+    return keras.Model(inputs, ends)
+
+
+@pytest.mark.parametrize("cache", [True, False])
+@pytest.mark.parametrize("named", [True, False])
+def test_several_outputs_go_by_their_names_or_their_order(cache, named):
+    student = two_outputs(1)
+    student.compile("sgd", [LOSS, LOSS], **STEPS)
+    loss, labels = [LOSS, LOSS], [Y, Y % 2]
+    if named:
+        loss = {"kind": LOSS, "side": LOSS}
+        labels = dict(zip(loss, labels, strict=True))
+    alone = two_outputs(1)
+    optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
+    alone.compile(optimizer, loss, **STEPS)
+    start = alone.evaluate(X, labels, verbose=0, return_dict=True)["loss"]
+    given = {"loss": loss, "metrics": None, "epochs": 1, "batch_size": len(X)}
+    found = distill(
+        student,
+        two_outputs(2),
+        (X, labels),
+        cache=cache,
+        validation_data=(X, labels),
+        **given,
+    )
+    assert found.control_history["loss"][0] == pytest.approx(start, rel=1e-5)
+    assert found.history["distillation_loss"][0] > 0
+    assert not same(values(found.student), values(found.control))

@@ -130,6 +130,7 @@ def test_softened_mean_is_the_mean_at_its_temperature():
     "loss",
     [
         transfer.SoftTargets(3.0),
+        transfer.SoftTargets(3.0, multi_label=True),
         transfer.FeatureDistillation("first", "first"),
         transfer.AttentionDistillation("first", "last", data_format="channels_first"),
         transfer.RelationalDistillation("first", "last", distance_weight=2.0),
@@ -189,3 +190,65 @@ def test_features_of_other_widths_need_our_distiller():
 def test_wrong_arguments_are_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def sigmoid(x):
+    return 1.0 / (1.0 + np.exp(-np.asarray(x, "float64")))
+
+
+@pytest.mark.parametrize("temperature", [1.0, 4.0])
+@pytest.mark.parametrize("soft", list(itertools.product([False, True], repeat=2)))
+def test_soft_targets_of_labels_are_the_divergence_of_yes_and_no(temperature, soft):
+    rng = np.random.default_rng(2)
+    teacher, student = rng.normal(0.0, 3.0, size=(2, 6, 4))
+    p, q = sigmoid(teacher / temperature), sigmoid(student / temperature)
+    apart = p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q))
+    shown = [
+        (sigmoid(x) if probabilities else x).astype("float32")
+        for x, probabilities in zip((teacher, student), soft, strict=True)
+    ]
+    loss = transfer.SoftTargets(temperature, multi_label=True)
+    assert of(loss, *shown) == pytest.approx(temperature**2 * apart.mean(), rel=1e-3)
+    one = [x[:, :1] for x in shown]
+    assert of(loss, *one) == pytest.approx(
+        temperature**2 * apart[:, 0].mean(), rel=1e-3
+    )
+
+
+def test_sure_labels_have_a_finite_divergence_and_gradient():
+    loss = transfer.SoftTargets(1.0, multi_label=True)
+    sure = np.array([[0.0, 1.0]], "float32")
+    assert of(loss, sure, sure) == pytest.approx(0.0, abs=1e-6)
+    assert 10.0 < of(loss, sure, 1.0 - sure) < 20.0
+    assert np.isfinite(of(loss, sure, np.array([[300.0, -300.0]], "float32")))
+
+
+def ending(activation):
+    inner = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activation)])
+    inputs = keras.Input((4,))
+    return keras.Model(inputs, inner(inputs))
+
+
+@pytest.mark.parametrize(
+    ("end", "multi_label"), [("sigmoid", False), ("softmax", True)]
+)
+def test_models_for_targets_of_the_other_kind_are_refused(end, multi_label):
+    wrong, plain = ending(end), ending(None)
+    loss = transfer.SoftTargets(multi_label=multi_label)
+    right = transfer.SoftTargets(multi_label=not multi_label)
+    with pytest.raises(ValueError, match=rf"teacher.*{end}"):
+        transfer.Distiller(wrong, plain, loss)
+    with pytest.raises(ValueError, match=rf"student.*{end}"):
+        transfer.Distiller(plain, wrong, loss)
+    with pytest.raises(ValueError, match=rf"students.*{end}"):
+        transfer.MutualLearning([plain, wrong], loss)
+    transfer.Distiller(wrong, plain, right)
+
+
+def test_average_teacher_is_of_classes_that_exclude_each_other():
+    with pytest.raises(ValueError, match="exclude each other"):
+        transfer.AverageTeacher([ending("sigmoid"), ending(None)])
+    average = transfer.AverageTeacher([ending(None), ending(None)])
+    loss = transfer.SoftTargets(multi_label=True)
+    with pytest.raises(ValueError, match="AverageTeacher"):
+        transfer.Distiller(average, ending(None), loss)

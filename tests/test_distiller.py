@@ -97,7 +97,7 @@ def test_student_passes_once_a_step():
     np.testing.assert_allclose(keras.ops.convert_to_numpy(moving), mean, atol=1e-6)
 
 
-def test_adapters_are_trained_and_no_part_of_the_student():
+def test_bridges_are_trained_and_no_part_of_the_student():
     teacher, student = network(7), network(4, 2)
     names = [v.path for v in student.variables]
     loss = transfer.FeatureDistillation("first", "first")
@@ -122,20 +122,20 @@ def test_maps_of_another_size_are_resized(kind, data_format):
     if data_format == "channels_first":
         theirs, ours = (2, 5, 4, 6), (2, 3, 2, 3)
     loss = kind("a", "b", data_format=data_format)
-    adapter = loss.adapter((None, *theirs[1:]), (None, *ours[1:]))
-    adapted = adapter(np.ones(ours, "float32"))
+    bridge = loss.bridge((None, *theirs[1:]), (None, *ours[1:]))
+    bridged = bridge(np.ones(ours, "float32"))
     teacher = np.ones(theirs, "float32")
-    assert keras.ops.shape(loss.compute_loss(teacher, adapted)) == ()
+    assert keras.ops.shape(loss.compute_loss(teacher, bridged)) == ()
     if kind is transfer.FeatureDistillation:
-        assert tuple(adapted.shape) == theirs
+        assert tuple(bridged.shape) == theirs
 
 
 @pytest.mark.parametrize(
     "kind", [transfer.FeatureDistillation, transfer.AttentionDistillation]
 )
-def test_what_no_adapter_fits_is_refused(kind):
+def test_what_no_bridge_fits_is_refused(kind):
     with pytest.raises(ValueError, match=r"teacher \(None, 9, 4\)"):
-        kind("a", "b").adapter((None, 9, 4), (None, 7, 4))
+        kind("a", "b").bridge((None, 9, 4), (None, 7, 4))
 
 
 def test_layers_inside_nested_models_are_found_and_trained():

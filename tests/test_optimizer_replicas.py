@@ -1,4 +1,4 @@
-"""Optimizers under `tf.distribute`."""
+"""Optimizers and students under `tf.distribute`."""
 
 import json
 import os
@@ -23,8 +23,11 @@ NORMALIZED = [
         "Accumulate",
     )
 ]
-ALL = [*NAMES, *NORMALIZED]
-TYPICAL = [name for name, case in NAMES.items() if case.typical] + NORMALIZED[-1:]
+TEACHING = ["teaching/Distiller", "teaching/MutualLearning"]
+ALL = [*NAMES, *NORMALIZED, *TEACHING]
+TYPICAL = (
+    [name for name, case in NAMES.items() if case.typical] + NORMALIZED[-1:] + TEACHING
+)
 
 
 @pytest.mark.skipif(

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from perfkit import transfer
+from tests import teaching
 
 SPECIAL = [-0.0, np.inf, np.nan, 1e-38]
 
@@ -145,3 +146,12 @@ def backbone_named(name):
 
 def ends_of(model):
     return model.inputs, model.outputs
+
+
+def test_both_models_can_be_fitted_afterwards():
+    after = teaching.network(dropout=0.5)
+    between = transfer.wise_ft(after.get_weights(), after)
+    for model in (between, after):
+        before = teaching.values(model)
+        teaching.fit(model, epochs=1)
+        assert not teaching.same(teaching.values(model), before)

@@ -1,6 +1,7 @@
 """A second model like one that is there."""
 
 import keras
+import numpy as np
 
 from perfkit import _check
 
@@ -32,5 +33,6 @@ def copied(owner: str, name: str, model) -> keras.Model:
         expected = "a model that `keras.models.clone_model` makes a whole copy of"
         _check.fail(owner, name, expected, model)
     for variable, value in zip(copy.variables, model.variables, strict=True):
-        variable.assign(value)
+        # On JAX an array would be shared, and is gone once one of both was fitted.
+        variable.assign(np.array(keras.ops.convert_to_numpy(value)))
     return copy

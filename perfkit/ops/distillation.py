@@ -22,6 +22,35 @@ def as_logits(predictions) -> Any:
     return ops.where(whole, logs, predictions)
 
 
+def as_logits_of_labels(predictions) -> Any:
+    """Logits of labels that do not exclude each other, each a prediction of its own.
+
+    Predictions are probabilities if every number in the batch is within [0, 1], where
+    those of logits rarely all are.
+
+    Args:
+        predictions: `(batch, ..., labels)`.
+    """
+    predictions = ops.cast(predictions, "float32")
+    shares = ops.all((predictions >= 0.0) & (predictions <= 1.0))
+    inside = ops.clip(predictions, 1e-7, 1.0 - 1e-7)
+    return ops.where(shares, ops.log(inside) - ops.log1p(-inside), predictions)
+
+
+def divergence_of_labels(teacher, student, temperature) -> Any:
+    """Mean divergence of softened labels, times the temperature squared.
+
+    Args:
+        teacher: Logits `(batch, ..., labels)`.
+        student: The same of the student.
+        temperature: What logits are divided by. Above 0.
+    """
+    teacher, student = teacher / temperature, student / temperature
+    yes = ops.sigmoid(teacher) * (teacher - student)
+    apart = yes + ops.softplus(student) - ops.softplus(teacher)
+    return temperature**2 * ops.mean(apart)
+
+
 def softened_mean(predictions, shares, temperature) -> Any:
     """Logits that, softened, are the mean of softened predictions.
 

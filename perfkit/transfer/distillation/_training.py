@@ -21,6 +21,11 @@ class Alone(keras.Model):
         self.student = student
         self.built = student.built
 
+    @property
+    def output_names(self):
+        """Names by which losses and metrics of several outputs go."""
+        return self.student.output_names
+
     def call(self, inputs, training=None):
         return self.student(inputs, training=training)
 
@@ -32,6 +37,8 @@ class Remembering(Distiller):
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
         y, taught = _parted(y)
+        if taught is not None:  # where lists came as tuples
+            taught = keras.tree.pack_sequence_as(y_pred, keras.tree.flatten(taught))
         return self.taught_loss(
             lambda: Passed(taught, []), x, y, y_pred, sample_weight, training
         )
@@ -77,6 +84,8 @@ class Training:
         if of_arrays(data):
             x, y, *weights = data
             y = y if taught is None else {"labels": y, "taught": taught}
+            plain: Any = keras.tree.lists_to_tuples([x, y, *weights])
+            x, y, *weights = plain
             data = Batches((x, y, *weights), self.batch_size, seed)
         self._compile(model)
         history = model.fit(

@@ -56,7 +56,7 @@ class AttentionDistillation(LayerDistillation):
             ("channels_last", "channels_first"),
         )
 
-    def adapter(self, teacher_shape, student_shape):
+    def bridge(self, teacher_shape, student_shape):
         teacher_shape, student_shape = tuple(teacher_shape), tuple(student_shape)
         first = self.data_format == "channels_first" and len(teacher_shape) == 4
         places = slice(2, None) if first else slice(1, -1)
@@ -69,7 +69,7 @@ class AttentionDistillation(LayerDistillation):
             _refuse(teacher_shape, student_shape)
         return keras.layers.Resizing(*theirs, data_format=self.data_format)
 
-    def compute_loss(self, teacher_outputs, student_outputs, **kwargs):  # noqa: ARG002
+    def distance(self, teacher_outputs, student_outputs):
         first = self.data_format == "channels_first" and len(teacher_outputs.shape) == 4
         teacher, student = (
             distillation.attention(features, 1 if first else -1)

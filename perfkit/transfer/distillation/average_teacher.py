@@ -3,6 +3,7 @@
 import keras
 
 from perfkit import _check
+from perfkit.graph.endings import last_activations
 from perfkit.ops import distillation
 
 
@@ -26,7 +27,8 @@ class AverageTeacher(keras.Model):
 
     Raises:
         TypeError: If a model is none.
-        ValueError: If there are too few models, or an argument is out of bounds.
+        ValueError: If there are too few models, or an argument is out of bounds, or a
+            model ends in a sigmoid, of labels that do not exclude each other.
 
     Example:
         >>> import numpy as np
@@ -50,6 +52,9 @@ class AverageTeacher(keras.Model):
             _check.fail(owner, "models", "a list of two models or more", models)
         for model in models:
             _check.instance(owner, "models", model, keras.Model)
+            if "sigmoid" in last_activations(model):
+                expected = "models of classes that exclude each other, not of sigmoids"
+                _check.fail(owner, "models", expected, model)
         weights = [1.0] * len(models) if weights is None else weights
         weights = _check.odds(owner, "weights", weights, len(models), "model")
         temperature = _check.positive(owner, "temperature", temperature)

@@ -10,6 +10,7 @@ from perfkit.transfer.distillation import _training
 from perfkit.transfer.distillation._training import Alone, Teaching, Training
 from perfkit.transfer.distillation.average_teacher import AverageTeacher
 from perfkit.transfer.distillation.distilled import Distilled, DistilledRun
+from perfkit.transfer.distillation.distiller import check_apart
 from perfkit.transfer.distillation.soft_targets import SoftTargets
 
 
@@ -94,7 +95,7 @@ def distill(
         >>> found = distill(network(2), network(8), data, optimizer="adam", loss=loss,
         ...     metrics=["accuracy"], epochs=2, verbose=False)
         >>> sorted(found.scores()["accuracy"])
-        ['gain', 'no teacher', 'with teacher']
+        ['difference', 'no teacher', 'with teacher']
 
     Reference: Hinton et al., Distilling the Knowledge in a Neural Network, 2015, arXiv
         1503.02531. Generations: Furlanello et al., Born-Again Neural Networks, 2018,
@@ -153,6 +154,8 @@ def distill(
         first = alone if teacher is None else teacher
         if first is not None and not isinstance(first, keras.Model):
             first = first(students[0])
+        if isinstance(first, keras.Model):
+            check_apart(owner, first, start)
         model = teaching.distiller(first, students[0])  # finds what is wrong early
         control_history = training.fit(Alone(alone), seed) if control else None
         histories = [teaching.fit(model, seed)]

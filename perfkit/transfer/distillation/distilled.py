@@ -62,7 +62,8 @@ class Distilled:
         """Values after the last epoch: by metric, then by who it is, one a seed.
 
         Of validation data if there were some, else of training. Metrics are what was
-        compiled, or else the loss.
+        compiled, or else the loss. The difference is that with a teacher less that
+        without one: of a loss it is better below 0.
         """
         keys = list(self.history)
         if any(key.startswith("val_") for key in keys):
@@ -89,7 +90,7 @@ class Distilled:
             pairs = zip(
                 *list(columns.values())[-1:], columns["no teacher"], strict=True
             )
-            columns["gain"] = [last - control for last, control in pairs]
+            columns["difference"] = [last - control for last, control in pairs]
         return columns
 
     def __str__(self):

@@ -4,12 +4,13 @@ from typing import Any, NamedTuple
 
 import keras
 
-from perfkit import _check
+from perfkit import _check, _replicas
 from perfkit._backend import ops
 from perfkit.graph import features
 from perfkit.transfer.distillation import ema_teacher
 from perfkit.transfer.distillation.average_teacher import AverageTeacher
 from perfkit.transfer.distillation.ema_teacher import EMATeacher
+from perfkit.transfer.distillation.soft_targets import SoftTargets
 
 
 class Passed(NamedTuple):
@@ -33,7 +34,7 @@ class Distiller(keras.Model):
     predicting are the student's own, its loss that of the labels.
 
     Unlike `keras.distillation.Distiller` it heeds sample weights, in the loss of the
-    labels, and penalties, finds layers inside nested models, puts adapters between
+    labels, and penalties, finds layers inside nested models, puts bridges between
     layers of different sizes, and leaves the teacher's `trainable` as it is. Save
     `student`, which stays a plain model.
 
@@ -54,8 +55,10 @@ class Distiller(keras.Model):
 
     Raises:
         TypeError: If an argument is of the wrong kind.
-        ValueError: If a weight is out of bounds, or a layer is not found or cannot be
-            compared; at the call to `fit`, if shapes do not fit.
+        ValueError: If the teacher has weights that the student trains, or a weight is
+            out of bounds, or a layer is not found or cannot be compared, or a model is
+            not of the kind that `SoftTargets` is for; at the call to `fit`, if
+            shapes do not fit.
 
     Example:
         >>> from perfkit.transfer import SoftTargets
@@ -101,32 +104,33 @@ class Distiller(keras.Model):
         self.teacher = teacher
         self.student = student
         network = teacher.model if isinstance(teacher, EMATeacher) else teacher
-        _check_temperature(network, losses)
+        check_apart(owner, network, student)
+        _check_targets(network, student, losses)
         self._teacher_pass, self._teacher_names = _watched(
             "teacher", "teacher_layer_name", network, losses
         )
         self._student_pass, self._student_names = _watched(
             "student", "student_layer_name", student, losses
         )
-        self._adapters = self._make_adapters()
+        self._bridges = self._make_bridges()
         self._distillation_tracker = keras.metrics.Mean(name="distillation_loss")
         self.built = True
 
-    def _make_adapters(self):
-        adapters = {}
+    def _make_bridges(self):
+        bridges = {}
         for number, loss in enumerate(self.distillation_losses):
             teacher, student = self._names(loss)
-            if teacher is None or not hasattr(loss, "adapter"):
+            if teacher is None or not hasattr(loss, "bridge"):
                 continue
             shapes = (
                 self._teacher_pass.output[1][self._teacher_names.index(teacher)].shape,
                 self._student_pass.output[1][self._student_names.index(student)].shape,
             )
-            adapter = loss.adapter(*shapes)
-            if adapter is not None:
-                adapter.build(shapes[1])
-                adapters[str(number)] = adapter
-        return adapters
+            bridge = loss.bridge(*shapes)
+            if bridge is not None:
+                bridge.build(shapes[1])
+                bridges[str(number)] = bridge
+        return bridges
 
     @staticmethod
     def _names(loss):
@@ -158,6 +162,11 @@ class Distiller(keras.Model):
         trained = {id(variable) for variable in self.trainable_weights}
         return [v for v in self.weights if id(v) not in trained]
 
+    @property
+    def output_names(self):
+        """Names by which losses and metrics of several outputs go."""
+        return self.student.output_names
+
     def call(self, inputs, training=None):
         outputs: Any = self._student_pass(inputs, training=training)
         if not self._student_names:
@@ -187,9 +196,9 @@ class Distiller(keras.Model):
         share = self.student_loss_weight
         if not training or share == 1.0:
             return of_labels
-        penalties = sum(self.losses)
+        penalties = sum(self.losses) / _replicas.replicas()  # as in `of_labels`
         apart = self._distances(taught(), passed)
-        self._distillation_tracker.update_state(apart)
+        self._distillation_tracker.update_state(apart * _replicas.replicas())
         return share * of_labels + (1.0 - share) * (apart + penalties)
 
     def _distances(self, taught, passed):
@@ -201,8 +210,8 @@ class Distiller(keras.Model):
                 theirs = taught.features[self._teacher_names.index(teacher)]
             if student is not None:
                 ours = passed.features[self._student_names.index(student)]
-            if str(number) in self._adapters:
-                ours = self._adapters[str(number)](ours)
+            if str(number) in self._bridges:
+                ours = self._bridges[str(number)](ours)
             loss.validate_outputs(theirs, ours)
             apart = loss.compute_loss(theirs, ours)
             total = total + self.distillation_loss_weights[number] * apart
@@ -241,10 +250,28 @@ def _losses(owner, losses):
     return losses
 
 
-def _check_temperature(teacher, losses):
-    if not isinstance(teacher, AverageTeacher):
-        return
+def check_apart(owner, teacher, student) -> None:
+    """Check that to train the student does not change the teacher."""
+    learning = {id(variable) for variable in student.trainable_variables}
+    shared = [v.path for v in teacher.variables if id(v) in learning]
+    if shared:
+        expected = "a model of other weights than those `student` trains, such as "
+        expected += f"`EMATeacher(student)`; both have {shared[0]}"
+        _check.fail(owner, "teacher", expected, teacher)
+
+
+def _check_targets(teacher, student, losses):
+    average = isinstance(teacher, AverageTeacher)
     for loss in losses:
+        if isinstance(loss, SoftTargets):
+            loss.check("Distiller", "teacher", teacher)
+            loss.check("Distiller", "student", student)
+            if average and loss.multi_label:
+                expected = "no `AverageTeacher`, whose classes exclude each other, "
+                expected += "with `SoftTargets(multi_label=True)`"
+                _check.fail("Distiller", "teacher", expected, teacher)
+        if not average:
+            continue
         warm = getattr(loss, "temperature", teacher.temperature)
         if warm != teacher.temperature:
             expected = f"of the losses' temperature, {warm}, at which it softens"

@@ -14,7 +14,7 @@ class FeatureDistillation(LayerDistillation):
     """Have features of the student predict features of the teacher.
 
     The loss is the mean squared difference. Where sizes differ, `Distiller` puts an
-    adapter behind the student's layer: maps are resized, and a linear map of the
+    bridge behind the student's layer: maps are resized, and a linear map of the
     channels, the same in each place, takes them to the teacher's. It is trained with
     the student, which does not contain it.
 
@@ -30,7 +30,7 @@ class FeatureDistillation(LayerDistillation):
 
     Raises:
         TypeError: If a layer's name is no text.
-        ValueError: If only one is given; in `Distiller`, if no adapter fits.
+        ValueError: If only one is given; in `Distiller`, if no bridge fits.
 
     Example:
         >>> import numpy as np
@@ -40,7 +40,7 @@ class FeatureDistillation(LayerDistillation):
 
     Reference: Romero et al., FitNets: Hints for Thin Deep Nets, 2014, arXiv 1412.6550.
         They train up to the hint first; here it is one loss among others from the start
-        to the end. Adapters keep the size of maps by resizing, not by the kernel.
+        to the end. Bridges keep the size of maps by resizing, not by the kernel.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class FeatureDistillation(LayerDistillation):
             ("channels_last", "channels_first"),
         )
 
-    def adapter(self, teacher_shape, student_shape):
+    def bridge(self, teacher_shape, student_shape):
         teacher_shape, student_shape = tuple(teacher_shape), tuple(student_shape)
         if teacher_shape[1:] == student_shape[1:]:
             return None
@@ -79,19 +79,19 @@ class FeatureDistillation(LayerDistillation):
             )
         else:
             layers.append(keras.layers.Dense(width, kernel_initializer=start))
-        return keras.Sequential(layers, name="adapter")
+        return keras.Sequential(layers, name="bridge")
 
     def validate_outputs(self, teacher_outputs, student_outputs):
         super().validate_outputs(teacher_outputs, student_outputs)
         if tuple(teacher_outputs.shape) != tuple(student_outputs.shape):
             raise ValueError(
                 "`FeatureDistillation` of features of different sizes needs "
-                "`perfkit.transfer.Distiller`, which puts an adapter between. Received:"
+                "`perfkit.transfer.Distiller`, which puts a bridge between. Received:"
                 f" teacher {tuple(teacher_outputs.shape)}, student "
                 f"{tuple(student_outputs.shape)}"
             )
 
-    def compute_loss(self, teacher_outputs, student_outputs, **kwargs):  # noqa: ARG002
+    def distance(self, teacher_outputs, student_outputs):
         apart = ops.cast(student_outputs, "float32") - ops.cast(
             teacher_outputs, "float32"
         )
@@ -104,7 +104,7 @@ def _without(shape, channels):
 
 def _refuse(teacher_shape, student_shape):
     raise ValueError(
-        "`FeatureDistillation` has no adapter between features of these shapes: "
+        "`FeatureDistillation` has no bridge between features of these shapes: "
         f"teacher {teacher_shape}, student {student_shape}. Numbers of channels may "
         "differ, and for images the height and width, where they are known."
     )

@@ -4,12 +4,14 @@ from typing import Any
 
 import keras
 
-from perfkit import _check
+from perfkit import _check, _replicas
 from perfkit._config import Configured
 
 
 class LayerDistillation(Configured, keras.distillation.DistillationLoss):
     """Compare what a layer of the student makes with what one of the teacher makes.
+
+    A loss of one's own has a method `distance`.
 
     Args:
         teacher_layer_name: Name of a layer of the teacher, or, in
@@ -33,7 +35,7 @@ class LayerDistillation(Configured, keras.distillation.DistillationLoss):
         self.teacher_layer_name = teacher_layer_name
         self.student_layer_name = student_layer_name
 
-    def adapter(self, teacher_shape, student_shape) -> Any:  # noqa: ARG002
+    def bridge(self, teacher_shape, student_shape) -> Any:  # noqa: ARG002
         """Make a layer to put behind the student's, or None if none is needed.
 
         `Distiller` trains it with the student. No part of the student, it is gone
@@ -44,6 +46,19 @@ class LayerDistillation(Configured, keras.distillation.DistillationLoss):
             student_shape: The same of the student.
         """
         return None
+
+    def distance(self, teacher_outputs, student_outputs) -> Any:
+        """Distance of what both layers make, a mean over the batch.
+
+        Args:
+            teacher_outputs: What the teacher's layer makes.
+            student_outputs: The same of the student, behind the bridge.
+        """
+        raise NotImplementedError
+
+    def compute_loss(self, teacher_outputs, student_outputs, **kwargs):  # noqa: ARG002
+        """Take `distance`, as a share of the batch of all replicas, as Keras does."""
+        return self.distance(teacher_outputs, student_outputs) / _replicas.replicas()
 
     @classmethod
     def from_config(cls, config):

@@ -2,7 +2,7 @@
 
 import keras
 
-from perfkit import _check
+from perfkit import _check, _replicas
 from perfkit._backend import ops
 from perfkit.transfer.distillation.soft_targets import SoftTargets
 
@@ -30,7 +30,7 @@ class MutualLearning(keras.Model):
     Raises:
         TypeError: If a student is no model, or the loss is no distillation loss.
         ValueError: If there are too few or one comes twice, or `weight` is out of
-            bounds, or the loss is one of layers.
+            bounds, or the loss is one of layers or does not fit what a student ends in.
 
     Example:
         >>> import numpy as np
@@ -59,12 +59,19 @@ class MutualLearning(keras.Model):
         _check.instance(owner, "distillation_loss", loss, kind)
         if getattr(loss, "student_layer_name", None) is not None:
             _check.fail(owner, "distillation_loss", "a loss of predictions", loss)
+        for student in students if isinstance(loss, SoftTargets) else ():
+            loss.check(owner, "students", student)
         weight = _check.number(owner, "weight", weight, 0.0)
         super().__init__(**kwargs)
         self.students = list(students)
         self.distillation_loss = loss
         self.weight = weight
         self.built = all(student.built for student in students)
+
+    @property
+    def output_names(self):
+        """Names by which losses and metrics of several outputs go."""
+        return self.students[0].output_names
 
     def call(self, inputs, training=None):
         return [student(inputs, training=training) for student in self.students]
@@ -73,7 +80,7 @@ class MutualLearning(keras.Model):
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
         predictions = list(y_pred or [])
-        penalties = sum(self.losses)
+        penalties = sum(self.losses) / _replicas.replicas()  # as Keras adds them
         total = penalties
         for student in predictions:
             of_labels = super().compute_loss(x, y, student, sample_weight, training)

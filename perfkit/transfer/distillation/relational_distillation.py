@@ -59,7 +59,7 @@ class RelationalDistillation(LayerDistillation):
         if not self.distance_weight + self.angle_weight:
             _check.fail(owner, "angle_weight", "above 0 if the other is 0", 0.0)
 
-    def compute_loss(self, teacher_outputs, student_outputs, **kwargs):  # noqa: ARG002
+    def distance(self, teacher_outputs, student_outputs):
         teacher, student = map(_rows, (teacher_outputs, student_outputs))
         loss = ops.zeros(())
         if self.distance_weight:

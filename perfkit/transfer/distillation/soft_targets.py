@@ -4,8 +4,9 @@ from typing import Any
 
 import keras
 
-from perfkit import _check
+from perfkit import _check, _replicas
 from perfkit._config import Configured
+from perfkit.graph.endings import last_activations
 from perfkit.ops import distillation
 
 
@@ -15,16 +16,26 @@ class SoftTargets(Configured, keras.distillation.DistillationLoss):
 
     `keras.distillation.LogitsDistillation` of the Kullback-Leibler divergence, for
     models that return logits and for those that end in a softmax, whichever of both
-    does. Of several outputs the sum.
+    does. With `multi_label=True` for labels that do not exclude each other: the mean
+    over the labels of the divergence of yes and no, for logits and for models that end
+    in a sigmoid. Of several outputs the sum.
+
+    `Distiller` and `MutualLearning` refuse models whose last layer shows that the
+    other kind is meant. Of any other model nobody can tell: numbers that are no
+    probabilities are taken for logits.
 
     Args:
         temperature: What logits are divided by. Above 0; 1 leaves them as they are,
             larger ones show more of what the teacher takes for less likely.
+        multi_label: Whether each label is a prediction of its own, as `classifier` with
+            `multi_label=True` makes them, or one of classes that exclude each other.
 
     Shape:
-        Predictions `(batch, ..., classes)` of two classes or more.
+        Predictions `(batch, ..., classes)` of two classes or more; with `multi_label`
+        one will do.
 
     Raises:
+        TypeError: If `multi_label` is neither true nor false.
         ValueError: If `temperature` is out of bounds; at the call, if there is one
             class alone.
 
@@ -43,7 +54,8 @@ class SoftTargets(Configured, keras.distillation.DistillationLoss):
         logits themselves.
     """
 
-    def __init__(self, temperature=4.0):
+    def __init__(self, temperature=4.0, *, multi_label=False):
+        self.multi_label = _check.boolean("SoftTargets", "multi_label", multi_label)
         self.temperature = _check.positive("SoftTargets", "temperature", temperature)
         divergence: Any = keras.losses.KLDivergence()
         self._of_logits = keras.distillation.LogitsDistillation(
@@ -58,11 +70,36 @@ class SoftTargets(Configured, keras.distillation.DistillationLoss):
         )
         return sum(self._of_one(*pair) for pair in pairs)
 
+    def check(self, owner, name, model) -> None:
+        """Check that the last layer of a model is not for targets of the other kind.
+
+        Args:
+            owner: Name of the caller, for errors.
+            name: Name of its argument, for errors.
+            model: A `keras.Model`.
+        """
+        ends = last_activations(model)
+        if "sigmoid" in ends and not self.multi_label:
+            expected = "a model of classes that exclude each other, or "
+            expected += "`SoftTargets(multi_label=True)`, as it ends in a sigmoid"
+            _check.fail(owner, name, expected, model)
+        if "softmax" in ends and self.multi_label:
+            expected = "a model of labels that do not exclude each other, or "
+            expected += "`SoftTargets()`, as it ends in a softmax"
+            _check.fail(owner, name, expected, model)
+
     def _of_one(self, teacher, student) -> Any:
+        if self.multi_label:
+            teacher, student = map(distillation.as_logits_of_labels, (teacher, student))
+            apart = distillation.divergence_of_labels(
+                teacher, student, self.temperature
+            )
+            return apart / _replicas.replicas()  # as Keras's losses
         if teacher.shape[-1] == 1:
             raise ValueError(
-                "`SoftTargets` needs predictions of two classes or more. Received: "
-                f"predictions of shape {tuple(teacher.shape)}"
+                "`SoftTargets` needs predictions of two classes or more, or "
+                "`multi_label=True`. Received: predictions "
+                f" of shape {tuple(teacher.shape)}"
             )
         teacher, student = map(distillation.as_logits, (teacher, student))
         return self._of_logits.compute_loss(teacher, student)
