@@ -1,6 +1,7 @@
 """Models with adapters, and adapters alone, written to files and read again."""
 
 import io
+import os
 
 import keras
 import numpy as np
@@ -282,6 +283,18 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch)
         transfer.save_adapter(model, path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no umask")
+def test_a_file_may_be_read_by_whom_the_umask_allows(tmp_path):
+    path = tmp_path / "task.npz"
+    model, _ = tune("text", transfer.LoRA(2))
+    before = os.umask(0o027)
+    try:
+        transfer.save_adapter(model, path)
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == 0o640
 
 
 def test_a_model_in_which_nothing_learns_has_no_adapter_file(tmp_path):

@@ -6,6 +6,7 @@ import pytest
 from keras import layers
 
 from perfkit import transfer
+from perfkit.graph.trails import names, trails
 from tests.tuned_models import far, made, outputs, subclassed, trained, values
 
 
@@ -47,6 +48,28 @@ def test_inserted_adapters_begin_as_the_identity_and_learn_alone():
     assert len(plain.trainable_weights) == 13
 
 
+def learning(model):
+    """What is trainable in a model, whose nested models may be other ones."""
+    ways = [trail for trail in trails(model) if trail[-1].weights]
+    flags = {"/".join(names(trail)): trail[-1].trainable for trail in ways}
+    return flags, [weight.trainable for weight in model.weights]
+
+
+def test_unload_gives_a_partly_frozen_model_its_flags_back():
+    model, _ = made("images")
+    model.get_layer("bn").trainable = False
+    model.get_layer("conv").weights[1].trainable = False
+    inner = model.get_layer("inner")
+    inner.trainable = False
+    inner.layers[0].trainable = True
+    before = learning(model)
+    new, _ = transfer.insert_adapters(model, ["conv", "inner"], 2, train="head")
+    plain = transfer.unload(new)
+    assert learning(plain) == before
+    assert learning(transfer.unload(model)) == before
+    assert learning(transfer.unload(plain)) == before
+
+
 def test_a_model_with_inserted_adapters_is_saved_and_loaded(tmp_path):
     model, x = made("images")
     new, _ = transfer.insert_adapters(model, "inner", 2, train="head")
@@ -54,7 +77,9 @@ def test_a_model_with_inserted_adapters_is_saved_and_loaded(tmp_path):
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(outputs(new, x), outputs(loaded, x))
     assert len(loaded.trainable_weights) == len(new.trainable_weights) == 14
-    assert len(transfer.unload(loaded).weights) == len(model.weights)
+    plain = transfer.unload(loaded)
+    assert len(plain.weights) == len(model.weights)
+    assert len(plain.trainable_weights) == 13  # all, as before is not known
 
 
 def test_adapters_follow_a_layer_without_weights_only_by_its_name():

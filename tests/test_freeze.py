@@ -124,6 +124,47 @@ def test_unfreezing_since_a_layer_leaves_those_before_it():
     assert moved(model) == HEAD | B | of("norm_b", *ALL)
 
 
+@keras.saving.register_keras_serializable(package="tests")
+class Prefixed(keras.layers.Layer):
+    """Owns a weight, and holds a layer behind it."""
+
+    def build(self, shape):
+        self.shift = self.add_weight(shape=shape[1:], name="shift")
+        self.inner = keras.layers.Dense(3, name="inner")
+        self.inner.build(shape)
+
+    def call(self, x):
+        return self.inner(x + self.shift)
+
+
+def test_unfreezing_since_a_layer_leaves_each_weight_before_it_as_it_was():
+    model = model_of()
+    transfer.bit_fit(model)
+    transfer.unfreeze(model, "head")
+    assert moved(model) == HEAD | {"a/bias", "b/bias"}
+    model = model_of()
+    body = model.get_layer("backbone")
+    body.trainable = False
+    body.get_layer("a").trainable = True
+    body.get_layer("a").kernel.trainable = False
+    transfer.unfreeze(model, "b")
+    assert moved(model) == HEAD | B | {"a/bias"}
+    model = model_of()
+    body = model.get_layer("backbone")
+    body.trainable = False
+    body.get_layer("a").bias.trainable = True  # in vain, in a layer that is frozen
+    transfer.unfreeze(model, "b")
+    assert moved(model) == HEAD | B
+
+
+def test_a_layer_that_holds_what_learns_keeps_its_own_weights_frozen():
+    model = keras.Sequential([keras.Input((4,)), Prefixed(name="block")])
+    model.add(keras.layers.Dense(2, name="head_dense"))
+    model.trainable = False
+    transfer.unfreeze(model, "inner")
+    assert moved(model) == HEAD | of("inner", "kernel", "bias")
+
+
 def test_a_model_without_a_head_is_frozen_whole():
     body = backbone()
     report = transfer.freeze(body)

@@ -8,7 +8,8 @@ import keras
 
 from perfkit import _check
 from perfkit.graph import selection
-from perfkit.graph.trails import Trail, children, names, trails
+from perfkit.graph.owners import own_weights
+from perfkit.graph.trails import Trail, names, trails
 from perfkit.ops import kernels as kinds
 
 # The first words of the constructor arguments through which Keras layers take the
@@ -119,11 +120,10 @@ def own_kernels(layer, *, exactly=False) -> list[Any]:
     With `exactly`, those of a layer of one's own are its matrices of whatever name,
     if it has none of a name that Keras uses.
     """
-    inner = {id(weight) for child in children(layer) for weight in child.weights}
     own = [
         weight
-        for weight in layer.weights
-        if id(weight) not in inner and keras.backend.is_float_dtype(weight.dtype)
+        for weight in own_weights(layer)
+        if keras.backend.is_float_dtype(weight.dtype)
     ]
     known = [weight for weight in own if weight.name in _ARGUMENTS]
     if known or not exactly or type(layer).__module__.startswith("keras."):

@@ -31,13 +31,18 @@ class Owner:
         return "/".join(names(self.trail))
 
 
+def own_weights(layer) -> list[Any]:
+    """Return the weights of a layer that no layer inside it owns."""
+    inner = {id(weight) for child in children(layer) for weight in child.weights}
+    return [weight for weight in layer.weights if id(weight) not in inner]
+
+
 def owners(model) -> list[Owner]:
     """Return the layers that own weights, in the order of the model, each once."""
     found, seen = [], set()
     for trail in trails(model):
         layer = trail[-1]
-        inner = {id(weight) for child in children(layer) for weight in child.weights}
-        own = [w for w in layer.weights if id(w) not in inner | seen]
+        own = [weight for weight in own_weights(layer) if id(weight) not in seen]
         seen |= set(map(id, own))
         if own:
             found.append(Owner(trail, tuple(own)))

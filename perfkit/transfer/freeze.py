@@ -7,8 +7,8 @@ import warnings
 import keras
 
 from perfkit import _check
-from perfkit.graph.owners import Owner, owners
-from perfkit.graph.trails import trails
+from perfkit.graph import trainable
+from perfkit.graph.owners import owners
 from perfkit.transfer import _stages
 from perfkit.transfer.recalibrate_batch_norm import recalibrate_batch_norm
 
@@ -100,7 +100,7 @@ def freeze(model, until=None, *, batch_norm="frozen", data=None) -> Frozen:
     if batch_norm == "recalibrate":
         recalibrate_batch_norm(model, data)
     for one in chosen:
-        _set(one, False)
+        trainable.switch_alone(one.layer, False)
     return _settled(model, body, batch_norm)
 
 
@@ -140,13 +140,14 @@ def unfreeze(model, since=None, *, batch_norm="frozen") -> Frozen:
     body, head = _parts(owner, model, batch_norm)
     every = [*body, *head]
     first = 0 if since is None else _stages.first_selected(owner, "since", every, since)
-    resting = [one for one in every[:first] if not _learns(one)]
+    above = {id(layer) for one in every[first:] for layer in one.trail}
+    before = [
+        (layer, flag or id(layer) in above, weights)
+        for layer, flag, weights in trainable.flags(model)
+    ]
+    trainable.put_back(before)
     for one in every[first:]:
-        for layer in one.trail:
-            layer.trainable = True
-        _set(one, True)
-    for one in resting:
-        _set(one, False)
+        trainable.switch_alone(one.layer, True)
     return _settled(model, body[first:], batch_norm)
 
 
@@ -158,28 +159,10 @@ def _parts(owner, model, batch_norm):
     return _stages.body_and_head(model)
 
 
-def _learns(one: Owner):
-    return any(weight.trainable for weight in one.weights)
-
-
-def _set(one: Owner, trainable):
-    """Set a layer, and not those inside it, which have their own turn."""
-    inside = [trail[-1] for trail in trails(one.layer)][1:]
-    layers = [(layer, layer.trainable) for layer in inside]
-    weights = [(w, w.trainable) for layer in inside for w in layer.weights]
-    # On TensorFlow a layer that is told what it is already tells its weights nothing.
-    one.layer.trainable = not trainable
-    one.layer.trainable = trainable
-    for layer, flag in layers:
-        layer.trainable = flag
-    for weight, flag in weights:
-        weight.trainable = flag
-
-
 def _settled(model, body, batch_norm) -> Frozen:
     norms = [x for x in body if isinstance(x.layer, keras.layers.BatchNormalization)]
     for one in norms:
-        _set(one, batch_norm == "train")
+        trainable.switch_alone(one.layer, batch_norm == "train")
     if getattr(model, "compiled", False):
         warnings.warn(
             f"{model.name} was compiled before: compile it again, so that `fit` knows "

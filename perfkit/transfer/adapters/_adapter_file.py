@@ -6,9 +6,8 @@ as names that Keras makes up are others in the next model of the same code.
 
 import hashlib
 import json
-import os
 import pathlib
-import tempfile
+import uuid
 import zipfile
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -96,13 +95,14 @@ def write(path, text, arrays) -> None:
     """Write a file whole, or leave what was there as it was."""
     path = pathlib.Path(path)
     encoded = np.frombuffer(json.dumps(text).encode(), "uint8")
-    handle, part = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    # Opened as any file, so that others may read it as they may the user's.
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with part.open("xb") as file:
             np.savez(file, **{_TEXT: encoded, **arrays})
-        pathlib.Path(part).replace(path)
+        part.replace(path)
     except BaseException:
-        pathlib.Path(part).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise
 
 

@@ -2,9 +2,10 @@
 
 import math
 import weakref
-from typing import Any
 
-from perfkit.graph.trails import children, trails
+from perfkit.graph import trainable
+from perfkit.graph.owners import own_weights
+from perfkit.graph.trails import trails
 
 # What `trainable` was of a layer, and of the weights that it owns itself.
 _before: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
@@ -12,11 +13,8 @@ _before: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 def remember(model) -> None:
     """Note what is trainable in a model now, if that was not noted before."""
-    for trail in trails(model):
-        layer = trail[-1]
-        if layer not in _before:
-            own = [(weight, weight.trainable) for weight in own_weights(layer)]
-            _before[layer] = (layer.trainable, own)
+    for layer, *before in trainable.flags(model):
+        _before.setdefault(layer, before)
 
 
 def is_noted(model) -> bool:
@@ -25,14 +23,13 @@ def is_noted(model) -> bool:
 
 
 def restore(model) -> None:
-    """Make trainable again what was when it was noted, or all if it never was."""
-    ways = list(trails(model))
-    for trail in ways:  # parents first, as a layer sets those in it
-        layer = trail[-1]
-        _set(layer, _before[layer][0] if layer in _before else True)
-    for trail in ways:
-        for weight, trainable in _before.pop(trail[-1], (None, []))[1]:
-            weight.trainable = trainable
+    """Make trainable again what was when it was noted, or all if nothing was noted."""
+    if is_noted(model):
+        trainable.put_back(
+            (layer, *_before.pop(layer, now)) for layer, *now in trainable.flags(model)
+        )
+    else:
+        trainable.switch(model, True)
 
 
 def only(model, learning) -> set[int]:
@@ -45,7 +42,7 @@ def only(model, learning) -> set[int]:
         The ids of the weights that could learn, and do not.
     """
     for trail in trails(model):
-        _set(trail[-1], True)
+        trainable.switch(trail[-1], True)
     could = {id(weight) for weight in model.trainable_weights}
     for trail in trails(model):
         layer = trail[-1]
@@ -57,22 +54,6 @@ def only(model, learning) -> set[int]:
             if id(weight) not in learning:
                 weight.trainable = False
     return could - learning
-
-
-def _set(layer, trainable):
-    """Set a layer's attribute and the weights that it owns.
-
-    On TensorFlow, setting an attribute to what it is does nothing, so that weights
-    would stay frozen that were frozen by themselves.
-    """
-    layer.trainable = not trainable
-    layer.trainable = trainable
-
-
-def own_weights(layer) -> list[Any]:
-    """Return the weights of a layer that no layer inside it owns."""
-    inner = {id(weight) for child in children(layer) for weight in child.weights}
-    return [weight for weight in layer.weights if id(weight) not in inner]
 
 
 def size(weights) -> int:

@@ -7,8 +7,8 @@ import keras
 
 from perfkit import _backend
 from perfkit.graph import kernels as graph
+from perfkit.graph.owners import own_weights
 from perfkit.ops import kernels, low_rank
-from perfkit.transfer.adapters._learning import own_weights
 
 
 class LowRank(keras.layers.Layer):

@@ -15,6 +15,7 @@ from typing import Any
 import keras
 
 from perfkit import _backend
+from perfkit.graph.owners import own_weights
 from perfkit.graph.tracing import retrace
 from perfkit.graph.trails import children, trails
 from perfkit.transfer.adapters import _learning, _low_rank, _thin
@@ -159,7 +160,7 @@ def adapters_in(layer) -> list[LowRank]:
 
 def adapted_kernels(layer) -> list[tuple[Any, LowRank]]:
     """Return the kernels of a layer that have an adapter, and these."""
-    own, adapters = _learning.own_weights(layer), adapters_in(layer)
+    own, adapters = own_weights(layer), adapters_in(layer)
     return [(own[adapter.place], adapter) for adapter in adapters]
 
 

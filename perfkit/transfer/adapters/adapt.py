@@ -4,6 +4,7 @@ import keras
 
 from perfkit import _check
 from perfkit.graph import kernels
+from perfkit.graph.owners import own_weights
 from perfkit.layers import WeightNormalization
 from perfkit.transfer.adapters import _choosing, _learning, _tuned
 from perfkit.transfer.adapters.adapted import Adapted
@@ -75,7 +76,7 @@ def adapt(model, method, *, where=None, train=None) -> Adapted:
     _learning.remember(model)
     for number, kernel in enumerate(adapted):
         layer = kernel.trail[-1]
-        own = [id(weight) for weight in _learning.own_weights(layer)]
+        own = [id(weight) for weight in own_weights(layer)]
         _tuned.adapt(layer, method, own.index(id(kernel.variable)), number)
     learning = apart | {
         id(weight)

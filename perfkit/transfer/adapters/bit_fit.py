@@ -3,6 +3,7 @@
 import keras
 
 from perfkit import _check
+from perfkit.graph.owners import own_weights
 from perfkit.graph.trails import names, trails
 from perfkit.transfer.adapters import _choosing, _learning
 from perfkit.transfer.adapters.adapted import Adapted
@@ -49,7 +50,7 @@ def bit_fit(model, *, train=None) -> Adapted:
     apart = _choosing.weights_in(whole)
     learning, places, skipped = set(), {}, {}
     for trail in trails(model):
-        for weight in _learning.own_weights(trail[-1]):
+        for weight in own_weights(trail[-1]):
             path = "/".join([*names(trail), weight.name])
             if weight.name not in _BIASES or id(weight) in apart | learning:
                 continue

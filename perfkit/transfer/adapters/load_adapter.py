@@ -8,6 +8,7 @@ import numpy as np
 
 from perfkit import _check
 from perfkit.graph import kernels
+from perfkit.graph.owners import own_weights
 from perfkit.ops import kernels as kinds
 from perfkit.transfer.adapters import _adapter_file, _choosing, _learning, _tuned
 from perfkit.transfer.adapters.adapted import Adapted
@@ -90,7 +91,7 @@ def _fitted(model, text, arrays) -> Any:
     for number, record in enumerate(text["adapters"]):
         layer, place = layers[record["layer"]], record["place"]
         method = _METHODS[record["method"]](record["rank"], alpha=record["alpha"])
-        own = _learning.own_weights(layer)
+        own = own_weights(layer)
         if place >= len(own) or len(own[place].shape) < 2:
             return f"the layer `{layer.name}` has no kernel as {record['path']} had"
         for weight, shape in _shapes(method, layer, own[place]).items():
@@ -139,7 +140,7 @@ def _put(model, placed, values) -> Adapted:
     for layer, method, place in placed:
         there = {one.place: one for one in _tuned.adapters_in(layer)}
         adapters.append(there.get(place) or _tuned.adapt(layer, method, place))
-        kernel = _learning.own_weights(layer)[place]
+        kernel = own_weights(layer)[place]
         places[f"{paths[id(layer)]}/{kernel.name}"] = str(method)
     for weight, value in values:
         if isinstance(weight, tuple):

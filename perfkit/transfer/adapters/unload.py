@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from perfkit.graph import calls
+from perfkit.graph import calls, trainable
 from perfkit.transfer.adapters import _choosing, _learning, _tuned
 from perfkit.transfer.adapters.adapter import Adapter
 
@@ -37,10 +37,14 @@ def unload(model) -> Any:
     Reference: none (standard).
     """
     _choosing.built("unload", model)
-    _tuned.to_plain(model)
-    if any(isinstance(layer, Adapter) for layer in _tuned.numbered(model)):
-        model = calls.rewritten(calls.read("unload", model), _without)
+    inserted = any(isinstance(layer, Adapter) for layer in _tuned.numbered(model))
+    if inserted and not _learning.is_noted(model):
         _learning.restore(model)
+    _tuned.to_plain(model)
+    if inserted:
+        before = trainable.flags(model)
+        model = calls.rewritten(calls.read("unload", model), _without)
+        trainable.put_back(before)  # a frozen model froze what the two share
     return model
 
 
