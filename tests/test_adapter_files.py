@@ -100,6 +100,14 @@ def test_a_clone_has_adapters_and_what_learns():
     assert len(clone.weights) == len(model.weights)
 
 
+def test_a_model_can_be_loaded_without_compiling_it(tmp_path):
+    model, _ = tune("subclassed", transfer.LoRA(2))
+    compiled(model).save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras", compile=False)
+    assert not loaded.compiled
+    assert len(loaded.trainable_weights) == len(model.trainable_weights)
+
+
 def test_a_wrapper_that_saves_its_layer_has_one_adapter(tmp_path):
     dense = layers.Dense(3, name="inner")
     model = keras.Sequential([keras.Input((4, 5)), layers.TimeDistributed(dense)])

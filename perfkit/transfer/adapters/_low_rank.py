@@ -42,7 +42,7 @@ class LowRank(keras.layers.Layer):
                 return keras.ops.cast(keras.ops.reshape(norms, shape), dtype)
 
             self.magnitude = self.add_weight(
-                shape=(count,), initializer=lengths, name="magnitude", autocast=False
+                shape=(count,), initializer=lengths, name="magnitude"
             )
         self.built = True
 
@@ -61,10 +61,8 @@ class LowRank(keras.layers.Layer):
 
     def stretch(self, kernel) -> Any:
         """Return what each unit's output is multiplied by, `(units,)`."""
-        kernel = keras.ops.stop_gradient(self._added(kernel))
-        return keras.ops.reshape(
-            low_rank.stretch(kernel, self.magnitude, self.units), (-1,)
-        )
+        factors = low_rank.stretch(self._added(kernel), self.magnitude, self.units)
+        return keras.ops.reshape(factors, (-1,))
 
     def _added(self, kernel):
         kernel = keras.ops.convert_to_tensor(kernel)
