@@ -321,26 +321,6 @@ class Counted(layers.Layer):
         return outputs
 
 
-@pytest.mark.parametrize("method", METHODS, ids=str)
-def test_a_matrix_of_a_name_of_ones_own_is_adapted(method, tmp_path):
-    model, x = made("own")
-    matrix = model.get_layer("own").matrix
-    before, first = np.array(matrix), outputs(model, x)
-    transfer.adapt(model, method, where="own")
-    learnt = values(model.trainable_weights)
-    trained(model, x)
-    for old, new in zip(learnt, values(model.trainable_weights), strict=True):
-        assert np.abs(old - new).max() > 0
-    tuned = outputs(model, x)
-    model.save(tmp_path / "model.keras")
-    loaded = keras.saving.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(tuned, outputs(loaded, x))
-    assert far(tuned, outputs(transfer.merge(loaded), x)) < 1e-6
-    transfer.unload(model)
-    np.testing.assert_array_equal(np.array(matrix), before)
-    np.testing.assert_array_equal(outputs(model, x), first)
-
-
 def test_layers_of_ones_own_keep_their_state_and_losses():
     model = keras.Sequential([keras.Input((4,)), Counted(name="own")])
     x = np.ones((2, 4), "float32")
