@@ -9,7 +9,7 @@ import pytest
 from keras import layers
 
 from perfkit import transfer
-from tests.tuned_models import LABELS, compiled, made, outputs, values
+from tests.tuned_models import LABELS, compiled, far, made, outputs, trained, values
 
 EVERYTHING = ["*"]
 
@@ -90,6 +90,26 @@ def test_the_weights_of_a_base_have_the_same_places_in_files_with_adapters(tmp_p
         other.load_weights(tmp_path / "base.weights.h5", skip_mismatch=True)
     transfer.unload(other)
     np.testing.assert_array_equal(first, outputs(other, x))
+
+
+@pytest.mark.parametrize("method", [transfer.LoRA(2), transfer.DoRA(2)], ids=str)
+def test_a_matrix_of_a_name_of_ones_own_is_adapted(method, tmp_path):
+    model, x = made("own")
+    matrix = model.get_layer("own").matrix
+    before, first = np.array(matrix), outputs(model, x)
+    transfer.adapt(model, method, where="own")
+    learnt = values(model.trainable_weights)
+    trained(model, x)
+    for old, new in zip(learnt, values(model.trainable_weights), strict=True):
+        assert np.abs(old - new).max() > 0
+    tuned = outputs(model, x)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(tuned, outputs(loaded, x))
+    assert far(tuned, outputs(transfer.merge(loaded), x)) < 1e-6
+    transfer.unload(model)
+    np.testing.assert_array_equal(np.array(matrix), before)
+    np.testing.assert_array_equal(outputs(model, x), first)
 
 
 def test_a_clone_has_adapters_and_what_learns():

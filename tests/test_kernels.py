@@ -6,6 +6,7 @@ import pytest
 from keras import layers
 
 from perfkit.graph import kernels as graph
+from perfkit.graph.trails import children
 from perfkit.ops import kernels
 
 LAYERS = {
@@ -76,7 +77,7 @@ def test_units_are_guessed_from_the_names_of_keras(path, rank, units):
 def test_paths_of_attention_are_those_that_are_guessed():
     layer = layers.MultiHeadAttention(2, 3)
     layer.build((None, 4, 5), (None, 4, 5))
-    for inner in graph.children(layer):
+    for inner in children(layer):
         for weight in graph.own_kernels(inner):
             guessed = kernels.units_of_path(weight.path, len(weight.shape))
             assert guessed == graph.units(inner, weight.name)

@@ -37,6 +37,17 @@ class Subclassed(keras.Model):
         return self.head(keras.ops.mean(self.block(self.table(x)), axis=1))
 
 
+@keras.saving.register_keras_serializable(package="tests")
+class Projection(layers.Layer):
+    """A layer of a user, which multiplies by a matrix of a name of its own."""
+
+    def build(self, input_shape):
+        self.matrix = self.add_weight(shape=(input_shape[-1], 6), name="matrix")
+
+    def call(self, x):
+        return keras.ops.matmul(x, self.matrix)
+
+
 def text():
     inputs = keras.Input((5,), dtype="int32")
     x = layers.Embedding(20, 8, name="table")(inputs)
@@ -64,11 +75,18 @@ def images():
     return keras.Model(inputs, layers.Dense(3, name="head")(x))
 
 
+def own():
+    inputs = keras.Input((6, 6, 3))
+    x = Projection(name="own")(layers.Flatten()(inputs))
+    return keras.Model(inputs, layers.Dense(3, name="head")(x))
+
+
 # What makes a model, and inputs for it.
 MODELS = {
     "text": (text, TOKENS),
     "subclassed": (subclassed, TOKENS),
     "images": (images, IMAGES),
+    "own": (own, IMAGES),
 }
 
 
