@@ -198,6 +198,17 @@ def test_a_compiled_model_has_to_be_compiled_again():
         transfer.freeze(model)
 
 
+def test_a_model_with_adapters_is_an_error():
+    model = model_of()
+    transfer.adapt(model, transfer.LoRA(rank=2), where="b")
+    for change in (transfer.freeze, transfer.unfreeze):
+        with pytest.raises(ValueError, match=r"model=...\).*without adapters"):
+            change(model)
+    with pytest.raises(ValueError, match=r"models=...\).*`merge` them first"):
+        transfer.average_weights([model, model])
+    assert len(model.trainable_weights) == 2
+
+
 def test_wrong_arguments():
     model = model_of()
     with pytest.raises(ValueError, match=r"freeze\(until=...\).*'conv'"):

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from perfkit import _check
+from perfkit.transfer.adapters import _tuned
 
 _MODEL, _WEIGHTS = ".keras", ".weights.h5"
 
@@ -46,6 +47,9 @@ def architecture(owner, items, model, compile=False) -> Any:
         model = items[0] = keras.models.load_model(items[0], compile=compile)
     for number, item in enumerate(items):
         if isinstance(item, keras.Model):
+            if _tuned.has_adapters(item):  # means of factors are not those of products
+                expected = "models without adapters; `merge` them first"
+                _check.fail(owner, "models", expected, item.name)
             _check_alike(owner, number, item, model)
     return model
 

@@ -10,6 +10,7 @@ from perfkit import _check
 from perfkit.graph import trainable
 from perfkit.graph.owners import owners
 from perfkit.transfer import _stages
+from perfkit.transfer.adapters import _tuned
 from perfkit.transfer.recalibrate_batch_norm import recalibrate_batch_norm
 
 _BATCH_NORM = ("frozen", "train", "recalibrate")
@@ -156,6 +157,10 @@ def _parts(owner, model, batch_norm):
     _check.one_of(owner, "batch_norm", batch_norm, _BATCH_NORM)
     if not model.built:
         _check.fail(owner, "model", "a built model; call it once", model)
+    if _tuned.has_adapters(model):
+        expected = "a model without adapters, of which `adapt(train=...)` says what "
+        expected += "learns; `merge` or `unload` them first"
+        _check.fail(owner, "model", expected, model.name)
     return _stages.body_and_head(model)
 
 

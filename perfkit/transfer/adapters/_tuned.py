@@ -153,6 +153,11 @@ def numbered(model) -> list[Any]:
     return [layer for layer in found.values() if not isinstance(layer, LowRank)]
 
 
+def has_adapters(model) -> bool:
+    """Whether a kernel in a model has an adapter."""
+    return any(map(adapters_in, numbered(model)))
+
+
 def adapters_in(layer) -> list[LowRank]:
     """Return the adapters of the kernels that a layer owns itself."""
     return [child for child in children(layer) if isinstance(child, LowRank)]
