@@ -265,13 +265,20 @@ def compiled(function):
     return function
 
 
-def predicting(function):
-    """Compile a pure function of tensors, as it is fast for predictions.
+def predicts_by_xla() -> bool:
+    """Whether XLA makes predictions fast.
 
-    By XLA, but for TensorFlow on a CPU: there XLA has no quick depthwise convolution,
-    and a MobileNet takes ten times as long.
+    Not for TensorFlow on a CPU: there XLA has no quick depthwise convolution, and a
+    MobileNet takes ten times as long.
     """
-    if engine() != "tensorflow" or tensorflow().config.list_physical_devices("GPU"):
+    if engine() != "tensorflow":
+        return True
+    return bool(tensorflow().config.list_physical_devices("GPU"))
+
+
+def predicting(function):
+    """Compile a pure function of tensors, as it is fast for predictions."""
+    if predicts_by_xla():
         return compiled(function)
     return tensorflow().function(functools.partial(function), autograph=False)
 

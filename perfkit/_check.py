@@ -7,6 +7,8 @@ from collections.abc import Collection, Sequence
 from numbers import Real
 from typing import Any, NoReturn
 
+import keras
+
 
 def fail(
     owner: str,
@@ -198,6 +200,21 @@ def instance(owner: str, name: str, value: Any, kind: type | Sequence[type]) -> 
         expected = " or ".join(k.__name__ for k in kinds)
         fail(owner, name, f"of type {expected}", value, TypeError)
     return value
+
+
+def built(owner: str, name: str, model: Any) -> Any:
+    """Check that a Keras model is built."""
+    if not model.built:
+        expected = "a built model; call it once or begin it with `keras.Input`"
+        fail(owner, name, expected, model)
+    return model
+
+
+def data_format(owner: str, value: Any) -> str:
+    """Check where an image has its channels; None for Keras's own setting."""
+    formats = ("channels_first", "channels_last")
+    value = value or keras.config.image_data_format()
+    return one_of(owner, "data_format", value, formats)
 
 
 def reach(

@@ -53,9 +53,7 @@ def attach(model) -> None:
     _check.instance("attach", "model", model, keras.Model)
     if getattr(model, "optimizer", None) is None:
         _check.fail("attach", "model", "compiled with an optimizer", model)
-    if not model.built:
-        expected = "a built model; call it once or begin it with `keras.Input`"
-        _check.fail("attach", "model", expected, model)
+    _check.built("attach", "model", model)
     known = getattr(model.train_step, "known", None)
     if known is None:
         model.train_step = _train_step(model, model.train_step)

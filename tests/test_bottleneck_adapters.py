@@ -70,6 +70,33 @@ def test_unload_gives_a_partly_frozen_model_its_flags_back():
     assert learning(transfer.unload(plain)) == before
 
 
+def test_adapters_that_are_there_go_on_learning():
+    model, x = made("images")
+    new, _ = transfer.insert_adapters(model, "conv", 2)
+    bottleneck = {id(weight) for weight in new.trainable_weights}
+    report = transfer.adapt(new, transfer.LoRA(2))
+    assert not any("adapter" in path for path in report.places)
+    learning = {id(weight) for weight in new.trainable_weights}
+    assert bottleneck < learning
+    transfer.bit_fit(new)
+    assert learning < {id(weight) for weight in new.trainable_weights}
+    first = outputs(new, x)
+    trained(shaken(new), x)
+    plain = transfer.unload(new)
+    np.testing.assert_array_equal(outputs(model, x), outputs(plain, x))
+    assert far(first, outputs(new, x)) > 1e-3
+
+
+def test_a_compiled_model_is_to_be_compiled_again():
+    model, _ = made("images")
+    model.compile("sgd", "mse")
+    with pytest.warns(UserWarning, match="compile it again") as caught:
+        transfer.adapt(model, transfer.LoRA(2))
+    assert caught[0].filename == __file__
+    with pytest.warns(UserWarning, match="compile it again"):
+        transfer.bit_fit(model)
+
+
 def test_a_model_with_inserted_adapters_is_saved_and_loaded(tmp_path):
     model, x = made("images")
     new, _ = transfer.insert_adapters(model, "inner", 2, train="head")

@@ -172,6 +172,42 @@ def test_a_teacher_may_be_made_of_the_student():
     assert not same(values(found.student), values(found.control))
 
 
+def mutual(student, weight=1.0):
+    return transfer.MutualLearning([student, network(5, 7)], weight=weight)
+
+
+def test_online_with_no_weight_of_the_other_the_student_is_the_control():
+    make = functools.partial(mutual, weight=0.0)
+    found = distill(teacher=make, validation_data=(X, Y))
+    for x, y in zip(values(found.student), values(found.control), strict=True):
+        np.testing.assert_allclose(x, y, rtol=1e-6, atol=1e-7)
+
+
+def test_online_each_student_is_judged_by_itself():
+    made = []
+
+    def make(student):
+        made.append(mutual(student))
+        return made[-1]
+
+    found = distill(teacher=make, validation_data=(X, Y), metrics=None)
+    scores = found.scores()["val_loss"]
+    own, other = (
+        float(LOSS(Y, student.predict(X, verbose=0))) for student in made[0].students
+    )
+    assert own != pytest.approx(other)
+    assert scores["with teacher"] == [pytest.approx(own)]
+    assert scores["teacher"] == [pytest.approx(other)]
+    assert not same(values(found.student), values(found.control))
+
+
+def test_online_needs_the_student_and_validation_data():
+    with pytest.raises(ValueError, match="whose first student"):
+        distill(teacher=lambda _: mutual(network()), validation_data=(X, Y))
+    with pytest.raises(ValueError, match="validation_data"):
+        distill(teacher=mutual)
+
+
 @pytest.mark.slow
 def test_what_the_student_is_compiled_with_is_taken():
     student = network(4, 2)

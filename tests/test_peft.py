@@ -94,7 +94,7 @@ CASES = [(make, method) for make in (dense, conv) for method in METHODS]
 CASES += [(embedding, METHODS[0])]
 
 
-@pytest.mark.parametrize(("make", "method"), CASES, ids=str)
+@pytest.mark.parametrize(("make", "method"), CASES)
 def test_outputs_and_merged_kernels_are_those_of_peft(make, method):
     model, tuned, (x, other_x) = pair(make, method)
     expected = channels_last(tuned(to_torch(other_x)).detach().numpy())
@@ -110,7 +110,7 @@ def test_outputs_and_merged_kernels_are_those_of_peft(make, method):
     assert np.abs(ours - kernel.transpose(axes)).max() < 1e-5 * np.abs(ours).max()
 
 
-@pytest.mark.parametrize(("make", "method"), CASES, ids=str)
+@pytest.mark.parametrize(("make", "method"), CASES)
 def test_a_step_of_descent_is_that_of_peft(make, method):
     model, tuned, (x, other_x) = pair(make, method)
     outputs = tuned(to_torch(other_x))

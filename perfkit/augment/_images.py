@@ -3,8 +3,6 @@
 import functools
 import types
 
-import keras
-
 from perfkit import _check
 from perfkit._backend import dtype_of, ops
 from perfkit.augment._layout import Layout
@@ -47,12 +45,7 @@ class Images(Modality):
     def __init__(
         self, owner, data_format=None, bounding_box_format=None, min_visible=0.0
     ):
-        self.data_format = _check.one_of(
-            owner,
-            "data_format",
-            data_format or keras.config.image_data_format(),
-            ("channels_first", "channels_last"),
-        )
+        self.data_format = _check.data_format(owner, data_format)
         if bounding_box_format is not None:
             bounding_box_format = _check.one_of(
                 owner, "bounding_box_format", bounding_box_format, boxes.FORMATS

@@ -18,9 +18,7 @@ def copied(owner: str, name: str, model) -> keras.Model:
         name: Name of its argument, for errors.
         model: A built `keras.Model`.
     """
-    if not model.built:
-        expected = "a built model; call it once or begin it with `keras.Input`"
-        _check.fail(owner, name, expected, model)
+    _check.built(owner, name, model)
     compiled = model.compiled
     model.compiled = False  # else Keras compiles the copy, and builds an optimizer
     try:

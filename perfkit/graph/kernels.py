@@ -91,9 +91,7 @@ def select(model, where) -> tuple[list[Kernel], list[Kernel]]:
 def chosen(owner, model, where) -> tuple[list[Kernel], list[Kernel]]:
     """Check the arguments; return all kernels of the model and the selected ones."""
     _check.instance(owner, "model", model, keras.Model)
-    if not model.built:
-        expected = "a built model; call it once or begin it with `keras.Input`"
-        _check.fail(owner, "model", expected, model)
+    _check.built(owner, "model", model)
     selection.check(owner, where)
     all_kernels, selected = select(model, where)
     for choice in selection.needed(where):

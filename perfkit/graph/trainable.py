@@ -1,5 +1,6 @@
 """What is trainable in the layers of a model, each by itself."""
 
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -51,3 +52,13 @@ def switch_alone(layer, trainable) -> None:
     inside = flags(layer)[1:]
     switch(layer, trainable)
     put_back(inside)
+
+
+def warn_of_compiled(model) -> None:
+    """Warn, at the caller of the caller's caller, if a model was compiled before."""
+    if model.compiled:
+        warnings.warn(
+            f"{model.name} was compiled before: compile it again, so that `fit` knows "
+            "what learns.",
+            stacklevel=4,
+        )

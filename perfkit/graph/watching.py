@@ -14,7 +14,8 @@ def around_calls(layers, function: Callable[..., Any]):
     """Have a function make the calls of layers, also of those inside other layers.
 
     Only while the context lasts, and in the thread that entered it: replicas of
-    `tf.distribute` are threads that call the same layers.
+    `tf.distribute` are threads that call the same layers. Contexts nest: the function
+    of the innermost gets the call that the others make.
 
     Args:
         layers: Layers, each once.
@@ -28,13 +29,16 @@ def around_calls(layers, function: Callable[..., Any]):
             with _turn:
                 if not isinstance(vars(layer).get("call"), _WatchedCall):
                     vars(layer)["call"] = _WatchedCall(layer)
-                layer.call.functions[thread] = functools.partial(function, place)
+                mine = layer.call.functions.setdefault(thread, [])
+                mine.append(functools.partial(function, place))
                 watched.append(layer.call)
         yield
     finally:
         for call in watched:
             with _turn:
-                call.functions.pop(thread, None)
+                call.functions[thread].pop()
+                if not call.functions[thread]:
+                    del call.functions[thread]
                 if not call.functions:
                     call.unset()
 
@@ -46,13 +50,13 @@ class _WatchedCall:
         self._layer: Any = layer
         self._own = vars(layer).get("call")
         self._call = layer.call
-        self.functions: dict[int, Callable[..., Any]] = {}
+        self.functions: dict[int, list[Callable[..., Any]]] = {}
 
     def __call__(self, *arguments, **named):
-        function = self.functions.get(threading.get_ident())
-        if function is None:
-            return self._call(*arguments, **named)
-        return function(self._call, *arguments, **named)
+        call = self._call
+        for function in self.functions.get(threading.get_ident(), ()):
+            call = functools.partial(function, call)
+        return call(*arguments, **named)
 
     def unset(self):
         if self._own is None:

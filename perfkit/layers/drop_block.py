@@ -39,9 +39,7 @@ class DropBlock(Dropping):
         owner = type(self).__name__
         self.block_size = _check.integer(owner, "block_size", block_size)
         self.per_channel = _check.boolean(owner, "per_channel", per_channel)
-        data_format = data_format or keras.config.image_data_format()
-        formats = ("channels_first", "channels_last")
-        self.data_format = _check.one_of(owner, "data_format", data_format, formats)
+        self.data_format = _check.data_format(owner, data_format)
         self.input_spec = keras.layers.InputSpec(ndim=self.spatial_axes + 2)
 
     def drop(self, inputs):

@@ -24,9 +24,7 @@ class Pooling(Configured, keras.layers.Layer):
     def __init__(self, *, data_format=None, keepdims=False, **kwargs):
         super().__init__(**kwargs)
         owner = type(self).__name__
-        data_format = data_format or keras.config.image_data_format()
-        formats = ("channels_first", "channels_last")
-        self.data_format = _check.one_of(owner, "data_format", data_format, formats)
+        self.data_format = _check.data_format(owner, data_format)
         self.keepdims = _check.boolean(owner, "keepdims", keepdims)
         self.input_spec = keras.layers.InputSpec(min_ndim=3)
         self.supports_masking = True

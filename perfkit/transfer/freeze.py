@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import warnings
 
 import keras
 
@@ -155,8 +154,7 @@ def unfreeze(model, since=None, *, batch_norm="frozen") -> Frozen:
 def _parts(owner, model, batch_norm):
     _check.instance(owner, "model", model, keras.Model)
     _check.one_of(owner, "batch_norm", batch_norm, _BATCH_NORM)
-    if not model.built:
-        _check.fail(owner, "model", "a built model; call it once", model)
+    _check.built(owner, "model", model)
     if _tuned.has_adapters(model):
         expected = "a model without adapters, of which `adapt(train=...)` says what "
         expected += "learns; `merge` or `unload` them first"
@@ -168,12 +166,7 @@ def _settled(model, body, batch_norm) -> Frozen:
     norms = [x for x in body if isinstance(x.layer, keras.layers.BatchNormalization)]
     for one in norms:
         trainable.switch_alone(one.layer, batch_norm == "train")
-    if getattr(model, "compiled", False):
-        warnings.warn(
-            f"{model.name} was compiled before: compile it again, so that `fit` knows "
-            "what learns.",
-            stacklevel=3,
-        )
+    trainable.warn_of_compiled(model)
     learning = {id(weight) for weight in model.trainable_weights}
     parts: tuple[list[str], list[str]] = [], []
     for one in owners(model):

@@ -50,10 +50,7 @@ class Preprocessing(Configured, keras.layers.Layer):
     def __init__(self, mode, *, data_format=None, **kwargs):
         super().__init__(**kwargs)
         self.mode = _check.one_of("Preprocessing", "mode", mode, MODES)
-        data_format = data_format or keras.config.image_data_format()
-        formats = ("channels_last", "channels_first")
-        _check.one_of("Preprocessing", "data_format", data_format, formats)
-        self.data_format = data_format
+        self.data_format = _check.data_format("Preprocessing", data_format)
         self.built = True
 
     def call(self, inputs):

@@ -5,12 +5,13 @@ from typing import Any
 import keras
 
 from perfkit import _check
-from perfkit.graph import kernels, selection
+from perfkit.graph import kernels, selection, trainable
 from perfkit.graph.tracing import retrace
 from perfkit.graph.trails import names, trails
 from perfkit.transfer.adapters import _learning, _tuned
 from perfkit.transfer.adapters._low_rank import LowRank
 from perfkit.transfer.adapters.adapted import Adapted
+from perfkit.transfer.adapters.adapter import Adapter
 
 WHOLE = "learns as a whole"  # why a layer that `train` names is left alone
 
@@ -18,9 +19,7 @@ WHOLE = "learns as a whole"  # why a layer that `train` names is left alone
 def built(owner, model) -> None:
     """Check that `model` is a built model."""
     _check.instance(owner, "model", model, keras.Model)
-    if not model.built:
-        expected = "a built model; call it once or begin it with `keras.Input`"
-        _check.fail(owner, "model", expected, model)
+    _check.built(owner, "model", model)
 
 
 def paths(model) -> dict[int, str]:
@@ -64,9 +63,14 @@ def weights_in(whole) -> set[int]:
 
 
 def settled(model, learning, places, whole, skipped, before) -> Adapted:
-    """Have these variables learn and no others; return the report."""
-    _tuned.settle(model, learning)
-    for layer in _tuned.numbered(model):
+    """Have these variables and all adapters learn, no others; return the report."""
+    trainable.warn_of_compiled(model)
+    layers = _tuned.numbered(model)
+    adapters = [x for layer in layers for x in _tuned.adapters_in(layer)]
+    adapters += [layer for layer in layers if isinstance(layer, Adapter)]
+    ours = {id(weight) for adapter in adapters for weight in adapter.weights}
+    _tuned.settle(model, learning | ours)
+    for layer in layers:
         if isinstance(layer, keras.Model):
             retrace(layer)
     return Adapted(

@@ -8,6 +8,7 @@ from perfkit.graph.owners import own_weights
 from perfkit.layers import WeightNormalization
 from perfkit.transfer.adapters import _choosing, _learning, _tuned
 from perfkit.transfer.adapters.adapted import Adapted
+from perfkit.transfer.adapters.adapter import Adapter
 from perfkit.transfer.adapters.lora import LoRA
 
 _NORMALIZING = (WeightNormalization, keras.layers.SpectralNormalization)
@@ -78,21 +79,15 @@ def adapt(model, method, *, where=None, train=None) -> Adapted:
         layer = kernel.trail[-1]
         own = [id(weight) for weight in own_weights(layer)]
         _tuned.adapt(layer, method, own.index(id(kernel.variable)), number)
-    learning = apart | {
-        id(weight)
-        for layer in _tuned.numbered(model)
-        for adapter in _tuned.adapters_in(layer)
-        for weight in adapter.weights
-    }
     places = {kernel.path: str(method) for kernel in adapted}
-    return _choosing.settled(model, learning, places, whole, skipped, before)
+    return _choosing.settled(model, apart, places, whole, skipped, before)
 
 
 def _reason(kernel, apart) -> str | None:
     """Why a kernel cannot have an adapter."""
     layer, variable = kernel.trail[-1], kernel.variable
     taken = [id(adapted) for adapted, _ in _tuned.adapted_kernels(layer)]
-    if id(variable) in apart:
+    if id(variable) in apart or any(isinstance(x, Adapter) for x in kernel.trail):
         return _choosing.WHOLE
     if id(variable) in taken:
         return "has an adapter"

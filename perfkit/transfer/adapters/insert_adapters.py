@@ -96,9 +96,8 @@ def insert_adapters(
     _learning.remember(model)
     new = insertion.inserted(graph, insertions)
     _learning.remember(new)
-    ours = {id(weight) for one in insertions for weight in one.layer.weights}
-    learning = ours | _choosing.weights_in(whole)
-    return new, _choosing.settled(new, learning, places, whole, skipped, before)
+    apart = _choosing.weights_in(whole)
+    return new, _choosing.settled(new, apart, places, whole, skipped, before)
 
 
 def _reason(graph, call, trail, whole) -> str | None:

@@ -7,8 +7,9 @@ import keras
 
 from perfkit import _check
 from perfkit._train_step import attach, chain
-from perfkit.transfer.distillation._batches import Batches, samples
+from perfkit.transfer._shuffled import ShuffledBatches, samples
 from perfkit.transfer.distillation.distiller import Distiller, Passed
+from perfkit.transfer.distillation.mutual_learning import MutualLearning
 
 QUIET: Any = {"verbose": 0}
 
@@ -86,7 +87,7 @@ class Training:
             y = y if taught is None else {"labels": y, "taught": taught}
             plain: Any = keras.tree.lists_to_tuples([x, y, *weights])
             x, y, *weights = plain
-            data = Batches((x, y, *weights), self.batch_size, seed)
+            data = ShuffledBatches((x, y, *weights), self.batch_size, True, seed)
         self._compile(model)
         history = model.fit(
             data,
@@ -149,8 +150,16 @@ class Teaching:
     cache: bool
     _known: dict[tuple[str, int], Any] = dataclasses.field(default_factory=dict)
 
-    def distiller(self, teacher, student) -> Distiller:
-        """Put a student and its teacher together."""
+    def distiller(self, teacher, student) -> Any:
+        """Put a student and its teacher together, which may be done already."""
+        if isinstance(teacher, MutualLearning):
+            if teacher.student is not student:
+                expected = "a `MutualLearning` whose first student is the one it got"
+                _check.fail("distill", "teacher", expected, teacher)
+            if self.training.validation_data is None:
+                expected = "given, as a `MutualLearning` notes means over its students"
+                _check.fail("distill", "validation_data", expected, None)
+            return teacher
         remembers = (
             self.cache
             and self.student_loss_weight < 1.0
@@ -171,10 +180,16 @@ class Teaching:
         taught = None
         if isinstance(distiller, Remembering):
             taught = self._once(self._predicted, distiller.teacher)
-        return self.training.fit(distiller, seed, taught)
+        history = self.training.fit(distiller, seed, taught)
+        if isinstance(distiller, MutualLearning):  # of which metrics are means over all
+            own = self.training.scores(distiller.student)
+            history |= {f"val_{name}": [value] for name, value in own.items()}
+        return history
 
     def scores(self, teacher) -> dict[str, float]:
-        """What `evaluate` says of a teacher."""
+        """What `evaluate` says of a teacher; of several students, of the second."""
+        if isinstance(teacher, MutualLearning):
+            return self.training.scores(teacher.students[1])
         if not isinstance(teacher, keras.Model):
             return self.training.scores(teacher.model)
         return self._once(self.training.scores, teacher)

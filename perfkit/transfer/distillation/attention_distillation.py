@@ -48,13 +48,7 @@ class AttentionDistillation(LayerDistillation):
         self, teacher_layer_name=None, student_layer_name=None, *, data_format=None
     ):
         super().__init__(teacher_layer_name, student_layer_name)
-        data_format = data_format or keras.config.image_data_format()
-        self.data_format = _check.one_of(
-            "AttentionDistillation",
-            "data_format",
-            data_format,
-            ("channels_last", "channels_first"),
-        )
+        self.data_format = _check.data_format("AttentionDistillation", data_format)
 
     def bridge(self, teacher_shape, student_shape):
         teacher_shape, student_shape = tuple(teacher_shape), tuple(student_shape)

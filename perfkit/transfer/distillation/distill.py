@@ -11,6 +11,7 @@ from perfkit.transfer.distillation._training import Alone, Teaching, Training
 from perfkit.transfer.distillation.average_teacher import AverageTeacher
 from perfkit.transfer.distillation.distilled import Distilled, DistilledRun
 from perfkit.transfer.distillation.distiller import check_apart
+from perfkit.transfer.distillation.mutual_learning import MutualLearning
 from perfkit.transfer.distillation.soft_targets import SoftTargets
 
 
@@ -48,8 +49,10 @@ def distill(
             alone.
         teacher: A trained model, which stays as it is; a list of them, for
             `AverageTeacher`; or a function of the student that returns its teacher,
-            such as `EMATeacher`. None for self-distillation: the student of each
-            generation learns from the one before, the first from the control.
+            such as `EMATeacher`, or a `MutualLearning` whose first student it is, for
+            online distillation with what that says of losses. None for
+            self-distillation: the student of each generation learns from the one
+            before, the first from the control.
         data: `(inputs, labels)` or `(inputs, labels, sample_weights)`, arrays, which
             are shuffled in each epoch. Or a `tf.data.Dataset` or `PyDataset` of
             batches, whose order is its own; or a function without arguments that makes
@@ -154,7 +157,7 @@ def distill(
         first = alone if teacher is None else teacher
         if first is not None and not isinstance(first, keras.Model):
             first = first(students[0])
-        if isinstance(first, keras.Model):
+        if isinstance(first, keras.Model) and not isinstance(first, MutualLearning):
             check_apart(owner, first, start)
         model = teaching.distiller(first, students[0])  # finds what is wrong early
         control_history = training.fit(Alone(alone), seed) if control else None

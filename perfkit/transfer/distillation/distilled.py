@@ -14,7 +14,9 @@ class DistilledRun:
         seed: Its number.
         students: The student of each generation.
         control: The same student trained without a teacher, or None.
-        histories: What `fit` noted of each student, a dict of lists.
+        histories: What `fit` noted of each student, a dict of lists. Of one that
+            learnt in a `MutualLearning`, metrics of training are means over all
+            students, those of validation its own, after the last epoch.
         control_history: The same of the control, or None.
         teacher_scores: What `evaluate` says of the teacher, by metric; empty if there
             are no validation data or the teacher is the control.

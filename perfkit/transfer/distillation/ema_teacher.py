@@ -48,9 +48,6 @@ class EMATeacher(keras.Layer):
     def __init__(self, student, decay=0.999):
         owner = "EMATeacher"
         _check.instance(owner, "student", student, keras.Model)
-        if not student.built:
-            expected = "a built model; call it once or begin it with `keras.Input`"
-            _check.fail(owner, "student", expected, student)
         decay = _check.below_one(owner, "decay", decay)
         super().__init__(name="ema_teacher")
         self.decay = decay

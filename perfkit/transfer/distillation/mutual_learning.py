@@ -69,6 +69,11 @@ class MutualLearning(keras.Model):
         self.built = all(student.built for student in students)
 
     @property
+    def student(self) -> keras.Model:
+        """The first of the students."""
+        return self.students[0]
+
+    @property
     def output_names(self):
         """Names by which losses and metrics of several outputs go."""
         return self.students[0].output_names

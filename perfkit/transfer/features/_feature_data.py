@@ -8,6 +8,7 @@ import numpy as np
 
 from perfkit import _check
 from perfkit.graph import batch_norm
+from perfkit.transfer._shuffled import samples
 
 Batch = dict[str, Any]  # "x" and, where there are, "y" and "sample_weight"
 NAMES = ("x", "y", "sample_weight")
@@ -83,11 +84,6 @@ class Batches:
             lambda leaf: f"{type(leaf).__name__}{tuple(np.shape(leaf))}", parts
         )
         _check.fail(self._owner, "data", expected, kinds)
-
-
-def samples(batch) -> int:
-    """How many samples a batch, or arrays, hold."""
-    return len(keras.tree.flatten(batch)[0])
 
 
 def _length(data) -> int | None:

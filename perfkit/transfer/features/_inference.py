@@ -6,8 +6,8 @@ import keras
 import numpy as np
 
 from perfkit import _check
-from perfkit._backend import engine
-from perfkit.transfer.features._feature_data import samples
+from perfkit._backend import predicts_by_xla
+from perfkit.transfer._shuffled import samples
 
 
 class Inference(keras.Model):
@@ -24,9 +24,7 @@ class Inference(keras.Model):
         self._owner, self._features_dtype, self._rows = owner, dtype, 0
         self._mask = MaskProbe()
         self.backbone = backbone
-        # One pass seldom pays for XLA's compilation on TensorFlow, and on a CPU its
-        # depthwise convolutions take many times as long.
-        self.jit_compile = engine() != "tensorflow"
+        self.jit_compile = "auto" if predicts_by_xla() else False
         if isinstance(backbone, keras.Model):
             if backbone.compiled:
                 self.jit_compile = backbone.jit_compile

@@ -6,8 +6,8 @@ from typing import Any
 import keras
 
 from perfkit import _check
-from perfkit.transfer.features._cached_batches import CachedBatches
-from perfkit.transfer.features._feature_data import NAMES, samples
+from perfkit.transfer._shuffled import ShuffledBatches, samples
+from perfkit.transfer.features._feature_data import NAMES
 
 
 class CachedFeatures:
@@ -93,9 +93,8 @@ class CachedFeatures:
             TypeError: If `shuffle` is no boolean.
         """
         owner = "batches"
-        return CachedBatches(
+        return ShuffledBatches(
             self.data,
-            len(self),
             _check.integer(owner, "batch_size", batch_size),
             _check.boolean(owner, "shuffle", shuffle),
             _check.integer(owner, "seed", seed, 0),
