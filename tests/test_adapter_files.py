@@ -332,3 +332,17 @@ def test_a_model_in_which_nothing_learns_has_no_adapter_file(tmp_path):
         transfer.save_adapter(model, tmp_path / "task.npz")
     with pytest.raises(TypeError, match="path"):
         transfer.save_adapter(model, 3)
+
+
+def test_a_model_of_which_all_learns_is_no_adapter(tmp_path):
+    path = tmp_path / "task.npz"
+    with pytest.raises(ValueError, match=r"all of it learns.*`model\.save`"):
+        transfer.save_adapter(made("images")[0], path)
+    assert not path.exists()
+    for tune in (transfer.bit_fit, lambda model: transfer.freeze(model, "conv")):
+        model, _ = made("images")
+        tune(model)
+        transfer.save_adapter(model, path)
+        model.save(tmp_path / "model.keras")
+        loaded = keras.saving.load_model(tmp_path / "model.keras")
+        transfer.save_adapter(loaded, path)

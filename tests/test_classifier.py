@@ -136,6 +136,13 @@ def test_a_backbone_that_ends_in_classes_is_an_error():
         transfer.classifier(body, 4, verbose=False)
 
 
+def test_a_backbone_that_seems_to_end_in_classes_is_warned_of():
+    body = mobilenet(include_top=True, classes=5, classifier_activation=None)
+    with pytest.warns(UserWarning, match="`predictions`.*include_top=False") as caught:
+        transfer.classifier(body, 4, verbose=False)
+    assert caught[0].filename == __file__
+
+
 def test_a_backbone_of_text_keeps_its_padding_out():
     tokens = keras.Input((6,), dtype="int32", name="token_ids")
     mask = keras.Input((6,), dtype="int32", name="padding_mask")

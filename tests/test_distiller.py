@@ -180,6 +180,10 @@ def test_layers_that_cannot_be_seen_are_named(student, layer, message):
         transfer.Distiller(network(), student(), loss)
 
 
+def five():
+    return keras.Sequential([keras.Input((4,)), keras.layers.Dense(5)])
+
+
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
@@ -189,6 +193,7 @@ def test_layers_that_cannot_be_seen_are_named(student, layer, message):
         ({"distillation_losses": []}, ValueError, "distillation_losses"),
         ({"distillation_loss_weights": [1.0, 2.0]}, ValueError, "one a loss"),
         ({"student_loss_weight": 1.5}, ValueError, "student_loss_weight"),
+        ({"teacher": five()}, ValueError, r"teacher=.*of shape \[\(3,\)\]"),
     ],
 )
 def test_wrong_arguments_are_named(change, error, message):
@@ -209,6 +214,30 @@ def test_student_is_saved_as_the_plain_model_it_is(tmp_path):
     loaded = keras.models.load_model(tmp_path / "student.keras")
     assert type(loaded) is keras.Sequential
     assert same(values(loaded), values(student))
+
+
+@pytest.mark.parametrize("kind", ["teacher", "ema", "students"])
+def test_a_run_goes_on_from_weights_and_the_whole_is_not_saved(kind, tmp_path):
+    def made():
+        keras.utils.set_random_seed(0)  # of bridges
+        student = network(4, 2)
+        if kind == "students":
+            return transfer.MutualLearning([student, network(5, 3)])
+        teacher = network(7) if kind == "teacher" else transfer.EMATeacher(student, 0.5)
+        return transfer.Distiller(teacher, student, losses_of())
+
+    whole, first = made(), made()
+    fit(whole, epochs=4)
+    fit(first)
+    with pytest.raises(NotImplementedError, match=r"`student.*save_weights"):
+        first.save(tmp_path / "run.keras")
+    first.save_weights(tmp_path / "run.weights.h5")
+    again = made()
+    fit(again, epochs=1)  # another state, which goes
+    again.load_weights(tmp_path / "run.weights.h5")
+    options = {"epochs": 4, "initial_epoch": 2, "verbose": 0}
+    again.fit(X, Y, batch_size=5, shuffle=False, **options)
+    assert same(values(again), values(whole))
 
 
 def test_average_teacher_is_the_weighted_mean_of_softened_predictions():

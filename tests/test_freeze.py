@@ -221,6 +221,9 @@ def test_wrong_arguments():
         transfer.freeze(model, data=[X])
     with pytest.raises(ValueError, match=r"unfreeze\(batch_norm=...\)"):
         transfer.unfreeze(model, batch_norm="recalibrate")
+    with pytest.raises(ValueError, match=r"batch_norm=...\).*'inference'") as told:
+        transfer.unfreeze(model, batch_norm="inference")
+    assert "recalibrate" not in str(told.value)
     with pytest.raises(TypeError, match=r"freeze\(model=...\)"):
         transfer.freeze("model")
     with pytest.raises(ValueError, match="a built model"):

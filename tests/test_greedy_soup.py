@@ -136,3 +136,6 @@ def test_what_is_no_number_is_the_worst():
         transfer.greedy_soup(models, lambda _: float("nan"), verbose=False)
     with pytest.raises(TypeError, match=r"score=...\)` must be a function of a model"):
         transfer.greedy_soup(models, "accuracy")
+    with pytest.raises(TypeError, match=r"returns one number.*Received.*0.5, 0.7"):
+        transfer.greedy_soup(models, lambda _: [0.5, 0.7], verbose=False)
+    assert kernel(models[0]) == 9.0

@@ -1,5 +1,7 @@
 """A probe trains the head of a model as `fit` would, and nothing else."""
 
+import importlib
+
 import keras
 import numpy as np
 import pytest
@@ -92,6 +94,20 @@ def test_a_head_that_is_frozen_is_an_error():
     model.get_layer("head").trainable = False
     with pytest.raises(ValueError, match="whose head learns"):
         transfer.linear_probe(model, (X, Y), loss=LOSS)
+
+
+def test_data_without_labels_that_are_numbers_do_not_reach_the_backbone(monkeypatch):
+    def reached(*arguments, **named):
+        raise AssertionError("the backbone runs")
+
+    probe = importlib.import_module("perfkit.transfer.linear_probe")
+    monkeypatch.setattr(probe, "cache_features", reached)
+    words = np.where(Y, "cat", "dog")
+    for data, message in ((X, "inputs alone"), ((X, words), "are numbers.*StringLook")):
+        with pytest.raises(ValueError, match=rf"probe\(data=...\).*{message}"):
+            transfer.linear_probe(model_of(), data, loss=LOSS)
+        with pytest.raises(ValueError, match=rf"\(validation_data=...\).*{message}"):
+            transfer.linear_probe(model_of(), (X, Y), loss=LOSS, validation_data=data)
 
 
 def test_wrong_arguments():

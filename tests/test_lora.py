@@ -288,7 +288,7 @@ def test_kernels_that_others_use_or_replace_are_left_alone():
         ({"train": "nothing*"}, ValueError, "train"),
         ({"train": 3}, TypeError, "train"),
         ({"where": "head", "train": "head"}, ValueError, "learns as a whole"),
-        ({"method": "lora"}, TypeError, "of type LoRA"),
+        ({"method": "lora"}, TypeError, r"`LoRA\(...\)`"),
     ],
 )
 def test_wrong_arguments_are_refused_and_change_nothing(arguments, error, words):

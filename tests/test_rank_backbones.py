@@ -122,17 +122,26 @@ def test_models_that_return_something_else_have_no_classes():
 
 def test_rows_are_in_the_order_of_the_score_and_failures_last():
     def broken():
-        raise RuntimeError("no weights\nfor this one")
+        raise RuntimeError("no weights\n  for this one")
 
     candidates = {"bad": broken, "one": one_channel, "pooled": pooled}
     ranking = rank(candidates, by="knn")
     assert ranking.best == "pooled"
     assert [row.name for row in ranking.rows] == ["pooled", "one", "bad"]
-    assert ranking.rows[-1].error == "RuntimeError: no weights"
+    assert ranking.rows[-1].error == "RuntimeError: no weights for this one"
     assert ranking.sorted_by("logme").rows[0].name == "pooled"
     assert ranking.sorted_by("logme").by == "logme"
     text = repr(ranking)
     assert "RuntimeError: no weights" in text.splitlines()[-1]
+
+
+def test_an_error_of_keras_is_said_without_what_frames_it():
+    other = keras.Sequential([keras.Input((4, 4, 5)), layers.Conv2D(2, 3)])
+    said = only(other, preprocessing="none").error
+    assert said.startswith("ValueError: ")
+    assert "incompatible" in said
+    assert not any(part in said for part in ("\x1b", "\n", "Arguments", "Exception en"))
+    assert len(said) < 200
 
 
 def test_a_score_that_fails_leaves_the_others(monkeypatch):

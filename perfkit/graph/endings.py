@@ -5,6 +5,11 @@ from typing import Any
 import keras
 
 
+def output_shapes(model) -> list[tuple[int | None, ...]]:
+    """Shapes of what a model returns, of one sample; none where it does not say."""
+    return [tuple(tensor.shape[1:]) for tensor in getattr(model, "outputs", None) or []]
+
+
 def last_activations(model) -> set[str]:
     """Names of what the layers at the end of a model do to its outputs.
 

@@ -81,9 +81,7 @@ def layer_calls(model, inputs) -> tuple[list[LayerCall], Any]:
         made.clear()
         return outputs
 
-    outputs = _Traced(prediction).compute_output_spec(
-        keras.tree.map_structure(_spec, inputs)
-    )
+    outputs = _traced(prediction, keras.tree.map_structure(_spec, inputs))
     pairs = zip(found, final, strict=True)
     return [dataclasses.replace(call, final=end) for call, end in pairs], outputs
 
@@ -119,6 +117,23 @@ class _Traced(keras.Operation):
     def __init__(self, function):
         super().__init__()
         self.call = function
+
+
+def _traced(function, specs):
+    """What a function returns, in specs; an error is that of the function."""
+    own: list[Exception] = []
+
+    def call(inputs):
+        try:
+            return function(inputs)
+        except Exception as error:
+            own.append(error)
+            raise
+
+    try:
+        return _Traced(call).compute_output_spec(specs)
+    except Exception as error:  # Keras's, of `call` and how to write one
+        raise own[0] if own else error from None
 
 
 @contextlib.contextmanager

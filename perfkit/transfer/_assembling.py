@@ -1,5 +1,7 @@
 """A model of preprocessing, backbone, head and activation."""
 
+import re
+import warnings
 from typing import Any
 
 import keras
@@ -109,6 +111,10 @@ def _chosen(owner, outputs, features) -> Any:
     return outputs[features]
 
 
+# What `keras.applications` call the layer of classes.
+_CLASSES = re.compile("predictions|.*_head_dense")
+
+
 def _check_ends_in_features(owner, backbone):
     last: Any = backbone.layers[-1]
     if isinstance(last, keras.Model):
@@ -125,6 +131,12 @@ def _check_ends_in_features(owner, backbone):
             "`keras.Model(backbone.input, backbone.get_layer(...).output)`"
         )
         _check.fail(owner, "backbone", expected, backbone.name)
+    elif _CLASSES.fullmatch(last.name):
+        warnings.warn(
+            f"`{owner}`: {backbone.name} seems to end in classes, not in features "
+            f"(`{last.name}`): make it with `include_top=False`.",
+            stacklevel=4,
+        )
 
 
 def _is_pixels(backbone):

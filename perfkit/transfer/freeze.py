@@ -88,7 +88,7 @@ def freeze(model, until=None, *, batch_norm="frozen", data=None) -> Frozen:
         batch normalization of a nested model in inference mode once it is trainable.
     """
     owner = "freeze"
-    body, head = _parts(owner, model, batch_norm)
+    body, head = _parts(owner, model, batch_norm, _BATCH_NORM)
     if until is None:
         chosen = body
     else:
@@ -137,7 +137,7 @@ def unfreeze(model, since=None, *, batch_norm="frozen") -> Frozen:
     if batch_norm == "recalibrate":
         expected = "'frozen' or 'train'; `recalibrate_batch_norm` does the rest"
         _check.fail(owner, "batch_norm", expected, batch_norm)
-    body, head = _parts(owner, model, batch_norm)
+    body, head = _parts(owner, model, batch_norm, ("frozen", "train"))
     every = [*body, *head]
     first = 0 if since is None else _stages.first_selected(owner, "since", every, since)
     above = {id(layer) for one in every[first:] for layer in one.trail}
@@ -151,9 +151,9 @@ def unfreeze(model, since=None, *, batch_norm="frozen") -> Frozen:
     return _settled(model, body[first:], batch_norm)
 
 
-def _parts(owner, model, batch_norm):
+def _parts(owner, model, batch_norm, choices):
     _check.instance(owner, "model", model, keras.Model)
-    _check.one_of(owner, "batch_norm", batch_norm, _BATCH_NORM)
+    _check.one_of(owner, "batch_norm", batch_norm, choices)
     _check.built(owner, "model", model)
     if _tuned.has_adapters(model):
         expected = "a model without adapters, of which `adapt(train=...)` says what "

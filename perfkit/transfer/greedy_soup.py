@@ -66,7 +66,12 @@ def greedy_soup(
 
     def scored(values):
         _weights.write(vessel, values)
-        found = float(score(vessel))
+        found = score(vessel)
+        try:
+            found = float(found)
+        except (TypeError, ValueError):
+            expected = "a function that returns one number, of which more is better"
+            _check.fail(owner, "score", expected, found, TypeError)
         bar.add(1)
         return found if found == found else -float("inf")
 

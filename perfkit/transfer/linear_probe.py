@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from perfkit import _check, layers
+from perfkit.transfer.features._feature_data import Batches
 from perfkit.transfer.features.cache_features import cache_features
 from perfkit.transfer.features.split_model import split_model
 from perfkit.transfer.heads import NAME
@@ -54,7 +55,8 @@ def linear_probe(
 
     Raises:
         TypeError: If an argument has the wrong type.
-        ValueError: If the model has no such layer, or an argument is out of bounds.
+        ValueError: If the model has no such layer, the data have no labels that are
+            numbers, or an argument is out of bounds.
 
     Example:
         >>> import numpy as np
@@ -81,6 +83,10 @@ def linear_probe(
         expected = "one whose head learns; it is frozen"
         _check.fail(owner, "model", expected, model.name)
 
+    _check_labels(owner, "data", data, batch_size)
+    if validation_data is not None:
+        _check_labels(owner, "validation_data", validation_data, batch_size)
+
     def cached(data):
         return cache_features(
             body, data, path=path, batch_size=batch_size, verbose=verbose
@@ -97,6 +103,18 @@ def linear_probe(
         validation_data=held_out and held_out.batches(batch_size, shuffle=False),
         verbose=shown,
     )
+
+
+def _check_labels(owner, name, data, batch_size):
+    """Check, before the backbone runs for long, that the head can learn from data."""
+    labels = next(iter(Batches(owner, data, batch_size))).get("y")
+    if labels is None:
+        _check.fail(owner, name, "with labels, such as `(x, y)`", "inputs alone")
+    for each in keras.tree.flatten(labels):
+        if each.dtype.kind in "OSU":
+            expected = "labels that are numbers, such as those of "
+            expected += "`keras.layers.StringLookup`"
+            _check.fail(owner, name, expected, each[:3])
 
 
 def _seam(owner, model) -> Any:

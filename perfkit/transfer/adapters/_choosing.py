@@ -57,6 +57,14 @@ def trained(owner, model, train) -> dict[int, tuple[str, Any]]:
     return found
 
 
+def learns_as_a_whole(model) -> bool:
+    """Whether nothing in a model is frozen, and nothing was put into it."""
+    layers = _tuned.numbered(model)
+    if any(isinstance(layer, (Adapter, _tuned.Tuned)) for layer in layers):
+        return False
+    return all(layer.trainable for layer in layers) and not _learning.is_noted(model)
+
+
 def weights_in(whole) -> set[int]:
     """Return the ids of the weights of the layers that `trained` found."""
     return {id(weight) for _, layer in whole.values() for weight in layer.weights}

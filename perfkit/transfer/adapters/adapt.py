@@ -59,7 +59,8 @@ def adapt(model, method, *, where=None, train=None) -> Adapted:
 
     Reference: see `LoRA` and `DoRA`.
     """
-    _check.instance("adapt", "method", method, LoRA)
+    if not isinstance(method, LoRA):
+        _check.fail("adapt", "method", "`LoRA(...)` or `DoRA(...)`", method, TypeError)
     _, chosen = kernels.chosen("adapt", model, where)
     whole = _choosing.trained("adapt", model, train)
     apart = _choosing.weights_in(whole)

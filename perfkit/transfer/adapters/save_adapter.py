@@ -22,7 +22,7 @@ def save_adapter(model, path) -> None:
         path: Name of the file. It is replaced if it is there.
 
     Raises:
-        ValueError: If the model is not built, or nothing in it is trainable.
+        ValueError: If the model is not built, or nothing or all of it is trainable.
         TypeError: If an argument has the wrong type.
 
     Example:
@@ -40,6 +40,10 @@ def save_adapter(model, path) -> None:
     """
     _choosing.built("save_adapter", model)
     _check.instance("save_adapter", "path", path, (str, os.PathLike))
+    if _choosing.learns_as_a_whole(model):
+        expected = "a model after `adapt`, `bit_fit` or `insert_adapters`; all of it "
+        expected += "learns, so write it whole, `model.save`"
+        _check.fail("save_adapter", "model", expected, model.name)
     text, arrays = _adapter_file.contents(model)
     if not arrays:
         expected = "a model in which something is trainable"

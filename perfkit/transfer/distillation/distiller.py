@@ -10,7 +10,7 @@ from perfkit.graph import features
 from perfkit.transfer.distillation import ema_teacher
 from perfkit.transfer.distillation.average_teacher import AverageTeacher
 from perfkit.transfer.distillation.ema_teacher import EMATeacher
-from perfkit.transfer.distillation.soft_targets import SoftTargets
+from perfkit.transfer.distillation.soft_targets import SoftTargets, check_alike
 
 
 class Passed(NamedTuple):
@@ -36,7 +36,7 @@ class Distiller(keras.Model):
     Unlike `keras.distillation.Distiller` it heeds sample weights, in the loss of the
     labels, and penalties, finds layers inside nested models, puts bridges between
     layers of different sizes, and leaves the teacher's `trainable` as it is. Save
-    `student`, which stays a plain model.
+    `student`, which stays a plain model; to go on with a run, `save_weights` of this.
 
     Args:
         teacher: A built `keras.Model`, or an `EMATeacher`. Nothing in it changes,
@@ -222,6 +222,12 @@ class Distiller(keras.Model):
             y_pred = y_pred.predictions
         return super().compute_metrics(x, y, y_pred, sample_weight)
 
+    def get_config(self):
+        raise NotImplementedError(
+            "A `Distiller` is not saved. Save its `student`, a plain model; to go on "
+            "with a run, `save_weights`, or `keras.callbacks.BackupAndRestore`."
+        )
+
     def train_step(self, *arguments):
         if isinstance(self.teacher, EMATeacher):
             return ema_teacher.followed(self, super().train_step, *arguments)
@@ -266,6 +272,7 @@ def _check_targets(teacher, student, losses):
         if isinstance(loss, SoftTargets):
             loss.check("Distiller", "teacher", teacher)
             loss.check("Distiller", "student", student)
+            check_alike("Distiller", "teacher", teacher, student)
             if average and loss.multi_label:
                 expected = "no `AverageTeacher`, whose classes exclude each other, "
                 expected += "with `SoftTargets(multi_label=True)`"

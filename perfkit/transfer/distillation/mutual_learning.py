@@ -4,7 +4,7 @@ import keras
 
 from perfkit import _check, _replicas
 from perfkit._backend import ops
-from perfkit.transfer.distillation.soft_targets import SoftTargets
+from perfkit.transfer.distillation.soft_targets import SoftTargets, check_alike
 
 
 class MutualLearning(keras.Model):
@@ -61,6 +61,7 @@ class MutualLearning(keras.Model):
             _check.fail(owner, "distillation_loss", "a loss of predictions", loss)
         for student in students if isinstance(loss, SoftTargets) else ():
             loss.check(owner, "students", student)
+            check_alike(owner, "students", student, students[0])
         weight = _check.number(owner, "weight", weight, 0.0)
         super().__init__(**kwargs)
         self.students = list(students)
@@ -100,6 +101,12 @@ class MutualLearning(keras.Model):
                 )
                 total = total + share * apart
         return total
+
+    def get_config(self):
+        raise NotImplementedError(
+            "A `MutualLearning` is not saved. Save its `students`, plain models; to go "
+            "on with a run, `save_weights`, or `keras.callbacks.BackupAndRestore`."
+        )
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         logs = {}

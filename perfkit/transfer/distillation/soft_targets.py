@@ -6,7 +6,7 @@ import keras
 
 from perfkit import _check, _replicas
 from perfkit._config import Configured
-from perfkit.graph.endings import last_activations
+from perfkit.graph.endings import last_activations, output_shapes
 from perfkit.ops import distillation
 
 
@@ -107,3 +107,21 @@ class SoftTargets(Configured, keras.distillation.DistillationLoss):
     @classmethod
     def from_config(cls, config):
         return cls(**config)
+
+
+def check_alike(owner, name, model, other) -> None:
+    """Check that predictions of two models can be compared, where they say.
+
+    Args:
+        owner: Name of the caller, for errors.
+        name: Name of the argument of `model`, for errors.
+        model: A `keras.Model`.
+        other: The same, a student.
+    """
+    theirs, ours = output_shapes(model), output_shapes(other)
+    if not theirs or not ours:
+        return
+    classes = [[shape[-1:] for shape in shapes] for shapes in (theirs, ours)]
+    if classes[0] != classes[1]:
+        expected = f"a model that returns what a student does, of shape {ours}"
+        _check.fail(owner, name, expected, f"one of {theirs}")

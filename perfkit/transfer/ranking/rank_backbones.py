@@ -3,6 +3,8 @@
 import contextlib
 import dataclasses
 import math
+import re
+import textwrap
 from typing import Any
 
 import keras
@@ -283,7 +285,12 @@ def _columns(found):
 
 
 def _said(error):
-    return f"{type(error).__name__}: {error}".splitlines()[0]
+    """An error on one line: of Keras's errors what is between heading and arguments."""
+    text = re.sub(r"\x1b\[\d*m", "", str(error))
+    text = text.partition("Arguments received by")[0]
+    if text.startswith("Exception encountered when calling"):
+        text = text.partition("\n")[2] or text
+    return textwrap.shorten(f"{type(error).__name__}: {text}", 400, placeholder=" ...")
 
 
 def _scores(names, classes):
