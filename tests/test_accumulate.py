@@ -32,7 +32,10 @@ def close(ours, theirs, atol=1e-6):
     return all(np.allclose(x, y, rtol=1e-5, atol=atol) for x, y in pairs)
 
 
-@pytest.mark.parametrize("inner", [keras.optimizers.Adam, optimizers.LAMB])
+@pytest.mark.parametrize(
+    "inner",
+    [keras.optimizers.Adam, pytest.param(optimizers.LAMB, marks=pytest.mark.slow)],
+)
 def test_parts_are_the_whole_also_where_the_last_part_is_smaller(inner):
     """22 samples: 8, 8 and 6 at once; in parts of 4 the very last has 2."""
     seeded = {"kernel_initializer": keras.initializers.GlorotUniform(0)}
@@ -228,6 +231,7 @@ def test_averages_in_large_batches_are_saved_and_swapped():
     assert int(averaged.count) == 6
 
 
+@pytest.mark.slow
 def test_what_is_left_over_is_trained_with_averages_put_in_before():
     """Five batches, windows of two, averages in the model as `fit` ends."""
 

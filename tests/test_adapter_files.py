@@ -32,7 +32,7 @@ def same(values, others):
 @pytest.mark.parametrize(
     ("name", "method"),
     [
-        ("text", transfer.DoRA(2)),
+        slow("text", transfer.DoRA(2)),
         slow("text", transfer.LoRA(2)),
         slow("subclassed", transfer.LoRA(2)),
         slow("images", transfer.DoRA(2)),

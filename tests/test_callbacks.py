@@ -219,6 +219,7 @@ def test_the_compilation_is_left_out():
         assert (seconds > 1.0) == slow
 
 
+@pytest.mark.slow
 def test_the_measured_time_is_the_time_that_passed():
     """Also where steps are dispatched long before they run; without validation."""
 

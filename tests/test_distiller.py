@@ -170,7 +170,7 @@ def twice():
 @pytest.mark.parametrize(
     ("student", "layer", "message"),
     [
-        (network, "third", r"student_layer_name=\.\.\.\).*one of \['first'"),
+        (network, "third", r"student_layer_name=\.\.\.\).*there are \['first'"),
         (twice, "first", "called once"),
     ],
 )
@@ -216,7 +216,13 @@ def test_student_is_saved_as_the_plain_model_it_is(tmp_path):
     assert same(values(loaded), values(student))
 
 
-@pytest.mark.parametrize("kind", ["teacher", "ema", "students"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "ema",
+        *(pytest.param(k, marks=pytest.mark.slow) for k in ("teacher", "students")),
+    ],
+)
 def test_a_run_goes_on_from_weights_and_the_whole_is_not_saved(kind, tmp_path):
     def made():
         keras.utils.set_random_seed(0)  # of bridges

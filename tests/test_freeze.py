@@ -77,6 +77,19 @@ def test_batch_normalization_learns_in_the_frozen_part_if_asked():
     assert moved(model) == HEAD | of("norm_a", *ALL) | of("norm_b", *ALL)
 
 
+@pytest.mark.parametrize("wrapped", [1, 2])
+def test_the_head_is_found_behind_an_augmentation(wrapped):
+    model = model_of()
+    alone = transfer.freeze(model)
+    for _ in range(wrapped):
+        noise = keras.layers.GaussianNoise(0.1)
+        model = keras.Sequential([keras.Input((4,)), noise, model])
+    report = transfer.freeze(model)
+    assert [path.split("/")[-1] for path in report.learning] == ["head_dense"]
+    assert len(report.frozen) == len(alone.frozen) == 4
+    assert moved(model) == HEAD
+
+
 def test_recalibrated_statistics_are_those_of_the_data_and_stay():
     model = model_of()
     transfer.freeze(model, batch_norm="recalibrate", data=[X[:8], X[8:]])

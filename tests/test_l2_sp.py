@@ -51,6 +51,7 @@ def test_steps_are_those_on_the_loss_with_the_penalty():
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_strong_pull_keeps_pretrained_weights_near_their_start():
     apart = []
     for strength in (0.0, 5.0):

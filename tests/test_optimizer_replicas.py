@@ -35,9 +35,10 @@ TYPICAL = (
 )
 @pytest.mark.parametrize(
     "names",
-    [TYPICAL, pytest.param(sorted({*ALL} - {*TYPICAL}), marks=pytest.mark.slow)],
+    [TYPICAL, sorted({*ALL} - {*TYPICAL})],
     ids=["typical", "others"],
 )
+@pytest.mark.slow
 def test_two_replicas_go_where_one_device_goes(names):
     environment = {**os.environ, "KERAS_BACKEND": "tensorflow"}
     command = [sys.executable, "-m", "tests.mirrored_replicas", *names]

@@ -197,7 +197,14 @@ def both(kind, made_with, schedule):
     return [common.numpy(weights) for weights in found]
 
 
-@pytest.mark.parametrize("kind", OWN)
+def of_own(kinds):
+    """Those that are not typical run with the slow tests."""
+    for kind in kinds:
+        marks = [] if CASES[kind].typical else [pytest.mark.slow]
+        yield pytest.param(kind, marks=marks)
+
+
+@pytest.mark.parametrize("kind", of_own(OWN))
 def test_weight_decay_of_our_optimizers_follows(kind):
     schedule = {"weight_decay": lambda step: 0.3 + 0.0 * step}
     numbers, scheduled = both(kind, {"weight_decay": 0.3}, schedule)
@@ -218,7 +225,7 @@ def test_weight_decay_follows_in_float64():
     assert common.close(ours, theirs, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", [x for x in OWN if not hasattr(x, "averaged")])
+@pytest.mark.parametrize("kind", of_own(x for x in OWN if not hasattr(x, "averaged")))
 def test_momentum_of_our_optimizers_follows(kind):
     name = "momentum" if kind is perfkit.optimizers.LARS else "beta_1"
     schedule = {"momentum": lambda step: 0.5 + 0.0 * step}

@@ -32,7 +32,7 @@ def test_import_loads_nothing_heavy():
     assert not set(HEAVY) & set(fresh(code).split())
 
 
-@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("order", [1, pytest.param(-1, marks=pytest.mark.slow)])
 def test_families_load_on_first_use_and_leave_the_rest_alone(order):
     """In both orders, so that each pair is seen with either family first."""
     families = list(perfkit._FAMILIES)[::order]

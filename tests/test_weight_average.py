@@ -182,6 +182,7 @@ def test_statistics_of_data_leave_training_as_it_was():
             np.testing.assert_array_equal(x, y)
 
 
+@pytest.mark.slow
 def test_schedule_free_training_is_as_it_was_between_validations():
     plain, ours = Snapshots(), Snapshots()
     fit(compiled(optimizers.ScheduleFreeSGD(0.1)), 3, [plain])
@@ -256,6 +257,7 @@ def test_inside_of_a_loss_that_is_scaled_averages_are_found():
         keras.config.set_dtype_policy(policy)
 
 
+@pytest.mark.slow
 def test_sharpness_and_averages_go_together():
     """Averaged statistics are those that the model keeps, of the first gradient."""
     inner = optimizers.SharpnessAware(keras.optimizers.SGD(0.1), 0.5)

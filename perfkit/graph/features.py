@@ -3,7 +3,8 @@
 import keras
 
 from perfkit import _check
-from perfkit.graph.calls import Graph, read, rewritten
+from perfkit.graph.calls import read, rewritten
+from perfkit.graph.ways import way_to
 
 
 def exposed(owner: str, name: str, model, paths) -> keras.Model:
@@ -24,7 +25,9 @@ def exposed(owner: str, name: str, model, paths) -> keras.Model:
             more than once or makes more than one tensor.
     """
     graph = read(owner, model)
-    ways = {path: _way(owner, name, graph, path) for path in paths}
+    ways = {
+        path: [call for _, call in way_to(owner, name, graph, path)] for path in paths
+    }
     made = {}
 
     def make(call, operation, *arguments, **named):
@@ -44,26 +47,3 @@ def exposed(owner: str, name: str, model, paths) -> keras.Model:
         if not isinstance(made[path], keras.KerasTensor):
             _check.fail(owner, name, "a layer that makes one tensor", path)
     return keras.Model(copy.input, (copy.output, [made[path] for path in paths]))
-
-
-def _way(owner, name, graph, path):
-    """The calls that lead to the one layer of a path, itself the last."""
-    found = [way for names, way in _ways(graph) if path in ("/".join(names), names[-1])]
-    if len({way[-1].operation for way in found}) > 1:
-        paths = ["/".join(names) for names, way in _ways(graph) if way in found]
-        _check.fail(owner, name, f"the path of one layer, such as {paths}", path)
-    if len(found) > 1:
-        _check.fail(owner, name, "a layer that is called once", path)
-    if not found:
-        known = ["/".join(names) for names, _ in _ways(graph)]
-        _check.fail(owner, name, f"the name or path of a layer, one of {known}", path)
-    return found[0]
-
-
-def _ways(graph: Graph, names=(), way=()):
-    for call in graph.calls:
-        operation = call.operation
-        here = (*names, operation.name), (*way, call)
-        yield here
-        if id(operation) in graph.nested:
-            yield from _ways(graph.nested[id(operation)], *here)

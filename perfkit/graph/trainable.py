@@ -55,10 +55,10 @@ def switch_alone(layer, trainable) -> None:
 
 
 def warn_of_compiled(model) -> None:
-    """Warn, at the caller of the caller's caller, if a model was compiled before."""
+    """Warn, where the caller was called, if a model was compiled before."""
     if model.compiled:
         warnings.warn(
             f"{model.name} was compiled before: compile it again, so that `fit` knows "
             "what learns.",
-            stacklevel=4,
+            stacklevel=3,
         )

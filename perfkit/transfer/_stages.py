@@ -36,11 +36,15 @@ def body_and_head(model) -> tuple[list[Owner], list[Owner]]:
     """Split the layers with weights in front of the head.
 
     The head begins at the first layer in the model itself that is called `head`, or
-    something that begins with it. Without one, all is body.
+    something that begins with it. Without one, all is body. A model that holds all
+    weights, as one behind an augmentation, is looked into.
     """
     found = owners(model)
+    levels = zip(*(owner.trail for owner in found), strict=False)
+    shared = [each for each in levels if len(set(map(id, each))) == 1]
     for place, owner in enumerate(found):
-        if owner.trail[1:] and owner.trail[1].name.startswith(NAME):
+        ways = owner.trail[1 : len(shared) + 1]
+        if any(layer.name.startswith(NAME) for layer in ways):
             return found[:place], found[place:]
     return found, []
 

@@ -99,6 +99,7 @@ def freeze(model, until=None, *, batch_norm="frozen", data=None) -> Frozen:
         _check.fail(owner, "data", "given for batch_norm='recalibrate' alone", data)
     if batch_norm == "recalibrate":
         recalibrate_batch_norm(model, data)
+    trainable.warn_of_compiled(model)
     for one in chosen:
         trainable.switch_alone(one.layer, False)
     return _settled(model, body, batch_norm)
@@ -140,6 +141,7 @@ def unfreeze(model, since=None, *, batch_norm="frozen") -> Frozen:
     body, head = _parts(owner, model, batch_norm, ("frozen", "train"))
     every = [*body, *head]
     first = 0 if since is None else _stages.first_selected(owner, "since", every, since)
+    trainable.warn_of_compiled(model)
     above = {id(layer) for one in every[first:] for layer in one.trail}
     before = [
         (layer, flag or id(layer) in above, weights)
@@ -166,7 +168,6 @@ def _settled(model, body, batch_norm) -> Frozen:
     norms = [x for x in body if isinstance(x.layer, keras.layers.BatchNormalization)]
     for one in norms:
         trainable.switch_alone(one.layer, batch_norm == "train")
-    trainable.warn_of_compiled(model)
     learning = {id(weight) for weight in model.trainable_weights}
     parts: tuple[list[str], list[str]] = [], []
     for one in owners(model):

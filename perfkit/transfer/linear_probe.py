@@ -4,17 +4,12 @@ from typing import Any
 
 import keras
 
-from perfkit import _check, layers
+from perfkit import _check
+from perfkit.transfer._poolings import POOLINGS
 from perfkit.transfer.features._feature_data import Batches
 from perfkit.transfer.features.cache_features import cache_features
 from perfkit.transfer.features.split_model import split_model
 from perfkit.transfer.heads import NAME
-
-_POOLINGS = tuple(
-    getattr(keras.layers, f"Global{kind}Pooling{rank}D")
-    for kind in ("Average", "Max")
-    for rank in (1, 2, 3)
-)
 
 
 def linear_probe(
@@ -126,6 +121,6 @@ def _seam(owner, model) -> Any:
         _check.fail(owner, "model", expected, [x.name for x in layers_of])
     head = layers_of[places[0]]
     first: Any = head.layers[0] if isinstance(head, keras.Sequential) else None
-    if isinstance(first, (*_POOLINGS, layers.ConcatPool)) and len(head.layers) > 1:
+    if isinstance(first, POOLINGS) and len(head.layers) > 1:
         return f"{head.name}/{first.name}"
     return layers_of[places[0] - 1]

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 
 from perfkit import _check
-from perfkit.graph import kernels, selection, trainable
+from perfkit.graph import kernels, selection
 from perfkit.graph.tracing import retrace
 from perfkit.graph.trails import names, trails
 from perfkit.transfer.adapters import _learning, _tuned
@@ -72,7 +72,6 @@ def weights_in(whole) -> set[int]:
 
 def settled(model, learning, places, whole, skipped, before) -> Adapted:
     """Have these variables and all adapters learn, no others; return the report."""
-    trainable.warn_of_compiled(model)
     layers = _tuned.numbered(model)
     adapters = [x for layer in layers for x in _tuned.adapters_in(layer)]
     adapters += [layer for layer in layers if isinstance(layer, Adapter)]

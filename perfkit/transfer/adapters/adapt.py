@@ -3,7 +3,7 @@
 import keras
 
 from perfkit import _check
-from perfkit.graph import kernels
+from perfkit.graph import kernels, trainable
 from perfkit.graph.owners import own_weights
 from perfkit.layers import WeightNormalization
 from perfkit.transfer.adapters import _choosing, _learning, _tuned
@@ -74,6 +74,7 @@ def adapt(model, method, *, where=None, train=None) -> Adapted:
         why = "; ".join(f"{path}: {why}" for path, why in skipped.items())
         expected = f"a choice of kernels that can be adapted, unlike these ({why})"
         _check.fail("adapt", "where", expected, where)
+    trainable.warn_of_compiled(model)
     before = _learning.size(model.trainable_weights)
     _learning.remember(model)
     for number, kernel in enumerate(adapted):

@@ -3,6 +3,7 @@
 import keras
 
 from perfkit import _check
+from perfkit.graph import trainable
 from perfkit.graph.owners import own_weights
 from perfkit.graph.trails import names, trails
 from perfkit.transfer.adapters import _choosing, _learning
@@ -61,6 +62,7 @@ def bit_fit(model, *, train=None) -> Adapted:
                 places[path] = weight.name
     if not places:
         _check.fail("bit_fit", "model", "a model with biases", model)
+    trainable.warn_of_compiled(model)
     before = _learning.size(model.trainable_weights)
     _learning.remember(model)
     return _choosing.settled(model, learning | apart, places, whole, skipped, before)

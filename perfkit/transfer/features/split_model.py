@@ -6,16 +6,10 @@ import keras
 
 from perfkit import _check
 from perfkit.graph import calls
+from perfkit.graph.ways import way_to
+from perfkit.transfer._poolings import POOLINGS
 
 _OWNER = "split_model"
-_POOLING = (
-    keras.layers.GlobalAveragePooling1D,
-    keras.layers.GlobalAveragePooling2D,
-    keras.layers.GlobalAveragePooling3D,
-    keras.layers.GlobalMaxPooling1D,
-    keras.layers.GlobalMaxPooling2D,
-    keras.layers.GlobalMaxPooling3D,
-)
 
 
 def split_model(model, at=None) -> tuple[keras.Model, keras.Model]:
@@ -71,20 +65,7 @@ def split_model(model, at=None) -> tuple[keras.Model, keras.Model]:
 
 def _found(graph, at) -> list[Any]:
     """The way to the call of a layer: a graph and a call in it at each level."""
-    ways = {tuple(map(id, way)): way for way in _ways(graph)}.values()
-    paths = ["/".join(call.operation.name for _, call in way) for way in ways]
-    both = list(zip(paths, ways, strict=True))
-    hits = [(path, way) for path, way in both if path == at] or [
-        (path, way)
-        for path, way in both
-        if way[-1][1].operation is at or way[-1][1].operation.name == at
-    ]
-    if len(hits) != 1:
-        expected = "a layer of the model that is called once, or its name or path"
-        if hits:
-            expected += f", where there are {[path for path, _ in hits]}"
-        _check.fail(_OWNER, "at", expected, at)
-    way = hits[0][1]
+    way = list(way_to(_OWNER, "at", graph, at))
     while len(way) > 1 and set(map(id, way[-1][0].outputs)) == {
         id(x) for x in way[-1][1].outputs
     }:
@@ -92,20 +73,11 @@ def _found(graph, at) -> list[Any]:
     return way
 
 
-def _ways(graph, above=()):
-    for call in graph.calls:
-        way = (*above, (graph, call))
-        yield list(way)
-        inner = graph.nested.get(id(call.operation))
-        if inner is not None:
-            yield from _ways(inner, way)
-
-
 def _usual(graph) -> Any:
     """The last pooling or nested model behind which there are weights."""
     found = []
     for call in graph.calls:
-        if isinstance(call.operation, (*_POOLING, keras.Model)):
+        if isinstance(call.operation, (*POOLINGS, keras.Model)):
             behind, around = _behind(graph, call)
             weights = [x for c in behind for x in getattr(c.operation, "weights", ())]
             found += [call] if weights and not around else []
