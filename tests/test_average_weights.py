@@ -252,3 +252,20 @@ def test_wrong_weights_of_models_are_named():
     for wrong in ([1.0], [1.0, -1.0], [0, 0], "ab"):
         with pytest.raises(ValueError, match="2 numbers of at least 0, one a model"):
             transfer.average_weights([model, model], weights=wrong)
+
+
+def test_models_with_adapters_are_to_be_merged_first(tmp_path):
+    model = network()
+    transfer.adapt(model, transfer.LoRA(2))
+    files = [tmp_path / "a.weights.h5", tmp_path / "a.keras"]
+    model.save_weights(files[0])
+    model.save(files[1])
+    for models, arguments in (
+        ([model, network()], {}),
+        ([network(), model], {}),
+        (files[:1], {"model": model}),
+        (files[1:], {}),
+        ([network(), files[1]], {}),
+    ):
+        with pytest.raises(ValueError, match=r"average_weights\(model.*`merge` them"):
+            transfer.average_weights(models, **arguments)

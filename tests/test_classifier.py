@@ -163,6 +163,35 @@ def test_a_backbone_of_text_keeps_its_padding_out():
         transfer.classifier(body, 3)
 
 
+def text():
+    tokens = keras.Input((6,), dtype="int32", name="token_ids")
+    mask = keras.Input((6,), dtype="int32", name="padding_mask")
+    inputs = {"token_ids": tokens, "padding_mask": mask}
+    return keras.Model(inputs, keras.layers.Embedding(20, 4)(tokens), name="text")
+
+
+@pytest.mark.parametrize("pooling", ["average", "max", "concat", "gem", "attention"])
+def test_every_pooling_leaves_padding_out(pooling):
+    head = functools.partial(transfer.linear_head, pooling=pooling)
+    model = transfer.classifier(text(), 3, head=head)
+    ids = RNG.integers(0, 20, (2, 6))
+    seen = np.array([[1, 1, 1, 1, 0, 0], [1, 1, 0, 0, 0, 0]])
+    first, other = (
+        numpy(model({"token_ids": tokens, "padding_mask": seen}))
+        for tokens in (ids, np.where(seen, ids, (ids + 3) % 20))
+    )
+    np.testing.assert_array_equal(first, other)
+
+
+def test_a_head_that_takes_no_mask_is_an_error_for_padded_features():
+    class Last(keras.layers.Layer):
+        def call(self, inputs):
+            return inputs[:, 0, :3]
+
+    with pytest.raises(ValueError, match=r"classifier\(head=...\).*takes a `mask`"):
+        transfer.classifier(text(), 3, head=Last())
+
+
 def test_a_backbone_of_a_table_or_of_sound():
     table = keras.Sequential([keras.Input((7,)), keras.layers.Dense(5)])
     assert transfer.regressor(table).output_shape == (None, 1)

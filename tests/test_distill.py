@@ -201,6 +201,65 @@ def test_online_each_student_is_judged_by_itself():
     assert not same(values(found.student), values(found.control))
 
 
+def test_online_the_other_students_are_new_for_each_seed():
+    other = network(5, 7)
+    with pytest.raises(ValueError, match=r"teacher=...\).*anew for each seed"):
+        distill(
+            lambda seed: ready(4, seed),
+            lambda student: transfer.MutualLearning([student, other]),
+            validation_data=(X, Y),
+            epochs=1,
+            seeds=(0, 1),
+        )
+
+
+PROBABLE = keras.losses.SparseCategoricalCrossentropy()
+
+
+@pytest.mark.parametrize("ends", [(None, "softmax"), ("softmax", None)])
+@pytest.mark.parametrize("several", [False, True])
+def test_a_teacher_is_judged_in_the_form_of_its_student(ends, several):
+    teachers = [network(6, k, end=ends[0]) for k in range(1 + several)]
+    student = network(4, 2, end=ends[1])
+    loss = LOSS if ends[1] is None else PROBABLE
+    student.compile("sgd", loss, **STEPS)
+    found = distill(
+        student,
+        teachers if several else teachers[0],
+        losses=transfer.SoftTargets(1.0),
+        loss=loss,
+        validation_data=(X, Y),
+        metrics=None,
+        epochs=1,
+    )
+    shown = [np.array(each(X), "float64") for each in teachers]
+    shares = [teaching.softmax(x) if ends[0] is None else x for x in shown]
+    right = np.mean(shares, axis=0)[np.arange(len(Y)), Y]
+    scores = found.scores()["val_loss"]
+    assert scores["teacher"] == [pytest.approx(-np.log(right).mean(), rel=1e-4)]
+
+
+def test_a_teacher_of_something_else_is_not_judged():
+    inner = network(6)
+    teacher = keras.Model(inner.inputs, inner.get_layer("first").output)
+    loss = transfer.FeatureDistillation("first", "first")
+    found = distill(teacher=teacher, losses=[loss], validation_data=(X, Y), epochs=1)
+    assert "teacher" not in found.scores()["val_accuracy"]
+    assert "no teacher" in found.scores()["val_accuracy"]
+
+
+def of_ones_own(y_true, y_pred):
+    return LOSS(y_true, y_pred)
+
+
+def test_a_loss_that_keras_cannot_make_again_can_be_given():
+    student = network(4, 2)
+    student.compile("sgd", of_ones_own, **STEPS)
+    distill(student, network(6), epochs=1)
+    with pytest.raises(ValueError, match=r"distill\(student=...\).*`loss=`"):
+        distill(student, network(6), loss=None)
+
+
 def test_online_needs_the_student_and_validation_data():
     with pytest.raises(ValueError, match="whose first student"):
         distill(teacher=lambda _: mutual(network()), validation_data=(X, Y))
@@ -260,7 +319,10 @@ def test_a_teacher_of_layers_is_asked_each_time():
             ValueError,
             "first/kernel",
         ),
-        ({"losses": "mse"}, TypeError, "distillation_losses"),
+        ({"losses": "mse"}, TypeError, r"distill\(losses="),
+        ({"loss_weights": [1, 2]}, ValueError, r"distill\(loss_weights="),
+        ({"student_loss_weight": 3}, ValueError, r"distill\(student_loss_weight="),
+        ({"seeds": 3}, ValueError, r"distill\(seeds="),
     ],
 )
 def test_wrong_arguments_are_named_before_any_training(change, error, message):

@@ -252,3 +252,29 @@ def test_average_teacher_is_of_classes_that_exclude_each_other():
     loss = transfer.SoftTargets(multi_label=True)
     with pytest.raises(ValueError, match="AverageTeacher"):
         transfer.Distiller(average, ending(None), loss)
+
+
+@pytest.mark.parametrize("ends", list(itertools.product([None, "sigmoid"], repeat=2)))
+def test_models_say_whether_labels_are_logits_whatever_a_batch_holds(ends):
+    x = np.full((1, 1), 1.0, "float32")
+    models, logits = [], (0.3, 0.6)
+    for end, logit in zip(ends, logits, strict=True):
+        dense = keras.layers.Dense(1, end, use_bias=False)
+        models.append(keras.Sequential([keras.Input((1,)), dense]))
+        models[-1].set_weights([np.array([[logit]])])
+    p, q = map(sigmoid, np.array(logits))
+    expected = p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q))
+    loss = transfer.SoftTargets(1.0, multi_label=True)
+    taught = transfer.Distiller(*models, loss, None, 0.0)
+    taught.compile("sgd", "mse")
+    found = taught.compute_loss(x, x, taught(x, training=True))
+    assert float(found) == pytest.approx(expected, rel=1e-3)
+    together = transfer.MutualLearning(models, loss)
+    together.compile("sgd", "mse")
+    apart = [
+        together.compute_loss(x, x, together(x, training=True), training=training)
+        for training in (True, False)
+    ]
+    back = q * np.log(q / p) + (1 - q) * np.log((1 - q) / (1 - p))
+    found = float(apart[0]) - float(apart[1])
+    assert found == pytest.approx(expected + back, rel=1e-2)

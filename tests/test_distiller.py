@@ -154,6 +154,25 @@ def test_layers_inside_nested_models_are_found_and_trained():
     assert not np.array_equal(student.get_weights()[0], deep)
 
 
+def test_what_is_trainable_stays_so_where_layers_are_looked_at():
+    student = teaching.nested(3, 2)
+    backbone = student.get_layer("backbone")
+    backbone.trainable = False
+    backbone.get_layer("inner").trainable = True
+    before = [weight.trainable for weight in student.weights]
+    assert before == [True] * 4
+    loss = transfer.FeatureDistillation("deep", "deep")
+    model = transfer.Distiller(teaching.nested(6), student, loss)
+    assert [weight.trainable for weight in student.weights] == before
+    assert not backbone.trainable
+    start = values(student)
+    fit(model)
+    moved = [
+        not np.array_equal(*pair) for pair in zip(start, values(student), strict=True)
+    ]
+    assert moved == before
+
+
 def test_a_nested_model_is_a_layer_too():
     loss = transfer.RelationalDistillation("backbone", "backbone/inner")
     model = transfer.Distiller(teaching.nested(6), teaching.nested(3), loss)

@@ -12,6 +12,7 @@ KINDS = {
     "gem": lambda **more: layers.GeM(2.5, **more),
     "gem_per_channel": lambda **more: layers.GeM(2.5, per_channel=True, **more),
     "concat": lambda **more: layers.ConcatPool(**more),
+    "max": lambda **more: layers.GlobalMaxPool(**more),
     "attention": lambda **more: layers.AttentionPool(2, **more),
 }
 EVERY = pytest.mark.parametrize("kind", KINDS)
@@ -44,6 +45,8 @@ def expected(kind, layer, row, seen):
     weights = [np.asarray(weight, "float64") for weight in layer.get_weights()]
     if kind == "concat":
         return np.concatenate([row.mean(0), row.max(0)])
+    if kind == "max":
+        return row.max(0)
     if kind == "attention":
         (query,) = weights
         parts = []
@@ -82,8 +85,9 @@ def test_hidden_places_do_not_count_whatever_they_hold(kind, shape):
 
 def test_a_maximum_below_0_is_not_that_of_a_hidden_place():
     x, seen = -1.0 - features(3, 5, 4), np.array([[True, False, True, True, False]] * 3)
-    found = numpy(layers.ConcatPool()(x, mask=seen))
-    np.testing.assert_array_equal(found[:, 4:], x[:, [0, 2, 3]].max(1))
+    for layer, begin in ((layers.ConcatPool(), 4), (layers.GlobalMaxPool(), 0)):
+        found = numpy(layer(x, mask=seen))
+        np.testing.assert_array_equal(found[:, begin:], x[:, [0, 2, 3]].max(1))
 
 
 @EVERY

@@ -1,5 +1,6 @@
 """A probe trains the head of a model as `fit` would, and nothing else."""
 
+import functools
 import importlib
 
 import keras
@@ -48,6 +49,40 @@ def test_it_equals_fit_with_a_frozen_backbone(head):
     fitted.fit(X, Y, batch_size=32, epochs=5, verbose=0)
     for a, b in zip(probed.weights, fitted.weights, strict=True):
         np.testing.assert_allclose(np.copy(a), np.copy(b), rtol=1e-3, atol=1e-5)
+
+
+def text_classifier(head):
+    keras.utils.set_random_seed(0)
+    tokens = keras.Input((6,), dtype="int32", name="token_ids")
+    mask = keras.Input((6,), dtype="int32", name="padding_mask")
+    inputs = {"token_ids": tokens, "padding_mask": mask}
+    body = keras.Model(inputs, keras.layers.Embedding(20, 4)(tokens), name="text")
+    head = functools.partial(head, dropout=0.0)
+    return transfer.classifier(body, 2, head=head)
+
+
+TEXTS = {
+    "token_ids": RNG.integers(0, 20, (32, 6)),
+    "padding_mask": (np.arange(6) < RNG.integers(1, 7, (32, 1))).astype("int32"),
+}
+
+
+@pytest.mark.parametrize("head", [transfer.linear_head, transfer.mlp_head])
+def test_padding_is_left_out_as_in_fit(head):
+    probed, fitted = text_classifier(head), text_classifier(head)
+    usual = {"batch_size": 32, "epochs": 3}
+    transfer.linear_probe(probed, (TEXTS, Y), loss=LOSS, verbose=False, **usual)
+    transfer.freeze(fitted)
+    fitted.compile("adam", LOSS)
+    fitted.fit(TEXTS, Y, verbose=0, **usual)
+    for a, b in zip(probed.weights, fitted.weights, strict=True):
+        np.testing.assert_allclose(np.copy(a), np.copy(b), rtol=1e-3, atol=1e-5)
+
+
+def test_a_pooling_that_learns_needs_the_mask_and_is_an_error():
+    head = functools.partial(transfer.linear_head, pooling="attention")
+    with pytest.raises(ValueError, match=r"probe\(model=...\).*pools without learning"):
+        transfer.linear_probe(text_classifier(head), (TEXTS, Y), loss=LOSS)
 
 
 def test_nothing_but_the_head_moves():
@@ -108,6 +143,11 @@ def test_data_without_labels_that_are_numbers_do_not_reach_the_backbone(monkeypa
             transfer.linear_probe(model_of(), data, loss=LOSS)
         with pytest.raises(ValueError, match=rf"\(validation_data=...\).*{message}"):
             transfer.linear_probe(model_of(), (X, Y), loss=LOSS, validation_data=data)
+
+
+def test_errors_of_validation_data_name_them():
+    with pytest.raises(ValueError, match=r"linear_probe\(validation_data=...\)"):
+        transfer.linear_probe(model_of(), (X, Y), loss=LOSS, validation_data=(X, Y[:3]))
 
 
 def test_wrong_arguments():

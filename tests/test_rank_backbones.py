@@ -330,6 +330,16 @@ def test_the_mean_rank_is_over_the_scores_that_all_have():
         found.plot()
 
 
+def test_there_is_no_best_where_nothing_is_known():
+    nothing = transfer.Ranking([Row("a", error="no weights"), Row("b", error="no")])
+    with pytest.raises(ValueError, match=r"no candidate has a score.*: no weights"):
+        _ = nothing.best
+    by_leep = transfer.Ranking([Row("a", {"leep": float("nan"), "knn": 0.5})], "leep")
+    with pytest.raises(ValueError, match="score 'leep'"):
+        _ = by_leep.best
+    assert by_leep.sorted_by("knn").best == "a"
+
+
 def test_the_table_is_read_easily():
     expected = """
             mean_rank   knn v     leep  parameters   MACs    ms
@@ -393,6 +403,7 @@ def test_the_picture_joins_those_that_none_surpasses(tmp_path):
         ({"seed": -1}, ValueError),
         ({"verbose": 1}, TypeError),
         ({"preprocessing": "imagenet"}, TypeError),
+        ({"scores": 5}, ValueError),
         ({"preprocessing": {"b": abs}}, TypeError),
     ],
 )

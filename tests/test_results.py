@@ -26,6 +26,7 @@ NO_ROW = {
     "layers.DropBlock1D": "of sequences, and the data are images",
     "layers.Dropping": "the family of layers that drop",
     "layers.GeM": "a part of heads, which transfer measures",
+    "layers.GlobalMaxPool": "a part of heads, which transfer measures",
     "layers.MultiSampleDropout": "a part of heads, which transfer measures",
     "layers.Pooling": "the family of layers that pool all places",
     "losses.ClassificationLoss": "the family of losses of class labels",

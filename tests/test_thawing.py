@@ -196,6 +196,23 @@ def test_a_stage_that_is_frozen_is_an_error():
         fit(model, transfer.GradualUnfreeze(stages=stages), 1)
 
 
+def test_batch_normalization_that_learns_in_the_last_stage_is_an_error_too():
+    model = model_of()
+    layer_of(model, "norm_c").trainable = True
+    model.compile(optimizers.LayerwiseRates("adam", {"*": 1.0}), "mse")
+    with pytest.raises(ValueError, match=r"batch_norm=...\).*1 layers.*norm_c"):
+        fit(model, transfer.GradualUnfreeze(stages=["c"]), 1)
+
+
+@pytest.mark.parametrize("norms", ["frozen", "train"])
+def test_a_number_of_stages_counts_the_layers_that_can_learn(norms):
+    model = model_of(norms=norms)
+    fit(model, transfer.GradualUnfreeze(stages=4, batch_norm=norms), 1)
+    with pytest.raises(ValueError, match=r"within \[2, [47]\]") as told:
+        fit(model, transfer.GradualUnfreeze(stages=8, batch_norm=norms), 1)
+    assert ("[2, 4]" in str(told.value)) == (norms == "frozen")
+
+
 def test_of_a_distiller_it_is_the_student_that_thaws():
     teacher, student = model_of(), model_of()
     taught = transfer.Distiller(
@@ -238,7 +255,7 @@ def test_an_optimizer_without_rates_is_an_error():
         (["conv"], r"stages=...\)` must be something that selects a layer"),
         (["c", "b"], r"stages=...\).*in the order of the model"),
         (["a"], r"stages=...\).*begin at \['body/a'\]"),
-        (99, r"stages=...\)` must be a whole number within \[2, 7\]"),
+        (99, r"stages=...\)` must be a whole number within \[2, 4\]"),
     ],
 )
 def test_wrong_stages(stages, message):

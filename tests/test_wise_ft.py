@@ -155,3 +155,12 @@ def test_both_models_can_be_fitted_afterwards():
         before = teaching.values(model)
         teaching.fit(model, epochs=1)
         assert not teaching.same(teaching.values(model), before)
+
+
+def test_models_with_adapters_are_to_be_merged_first():
+    after = drawn(network(), 1)
+    transfer.adapt(after, transfer.LoRA(2))
+    with pytest.raises(ValueError, match=r"after=...\).*`merge` them"):
+        transfer.wise_ft(network(), after)
+    with pytest.raises(ValueError, match=r"before=...\).*`merge` them"):
+        transfer.wise_ft(after, network())

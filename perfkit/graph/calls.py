@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from perfkit.graph import trainable
 from perfkit.graph.functional import functional, is_graph
 
 
@@ -17,11 +18,13 @@ class Call:
         operation: The layer, nested model or operation.
         inputs: The symbolic tensors among its arguments.
         outputs: The symbolic tensors that it returns.
+        mask: The one of the inputs that is given as `mask`, or None.
     """
 
     operation: Any
     inputs: tuple[Any, ...]
     outputs: tuple[Any, ...]
+    mask: Any = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -82,8 +85,8 @@ def read(owner: str, model) -> Graph:
 def rewritten(graph: Graph, make: Callable) -> keras.Model:
     """Return a new model with the same layers, in which calls are made by `make`.
 
-    Weights are shared with the model that was read, which stays as it is. Models in
-    it are rewritten, too, each once.
+    Weights are shared with the model that was read, which stays as it is, and so does
+    what is trainable in it. Models in it are rewritten, too, each once.
 
     Args:
         graph: What `read` returned.
@@ -91,7 +94,10 @@ def rewritten(graph: Graph, make: Callable) -> keras.Model:
             which one it is in the graph; plainly it returns
             `operation(*arguments, **named)`.
     """
-    return _rewritten(graph, make, {})
+    before = trainable.flags(graph.model)
+    new = _rewritten(graph, make, {})
+    trainable.put_back(before)  # a frozen model froze what the two share
+    return new
 
 
 def _read(owner, model, known) -> Graph:
@@ -101,7 +107,9 @@ def _read(owner, model, known) -> Graph:
     def record(operation, *arguments, **named):
         outputs = operation(*arguments, **named)
         tensors = _tensors((arguments, named)), _tensors(outputs)
-        calls.append(Call(operation, *tensors))
+        mask = named.get("mask")
+        mask = mask if isinstance(mask, keras.KerasTensor) else None
+        calls.append(Call(operation, *tensors, mask))
         return outputs
 
     copy = keras.models.clone_model(view, clone_function=_same, call_function=record)

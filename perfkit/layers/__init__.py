@@ -12,6 +12,7 @@ from perfkit.layers.gem import GeM as GeM
 from perfkit.layers.ghost_batch_normalization import (
     GhostBatchNormalization as GhostBatchNormalization,
 )
+from perfkit.layers.global_max_pool import GlobalMaxPool as GlobalMaxPool
 from perfkit.layers.layer_scale import LayerScale as LayerScale
 from perfkit.layers.multi_sample_dropout import (
     MultiSampleDropout as MultiSampleDropout,

@@ -3,7 +3,7 @@
 import keras
 
 from perfkit._backend import ops
-from perfkit.layers.pooling import Pooling
+from perfkit.layers.pooling import Pooling, masked_maximum
 
 
 @keras.saving.register_keras_serializable(package="perfkit")
@@ -33,9 +33,7 @@ class ConcatPool(Pooling):
     def pool(self, values, seen):
         count = ops.sum(ops.cast(seen, values.dtype), axis=1)
         average = ops.sum(values, axis=1) / count
-        hidden = ops.full_like(values, -float("inf"))
-        maximum = ops.max(ops.where(seen, values, hidden), axis=1)
-        return ops.concatenate([average, maximum], axis=-1)
+        return ops.concatenate([average, masked_maximum(values, seen)], axis=-1)
 
     def channels_out(self, channels):
         return 2 * channels

@@ -87,3 +87,9 @@ class Pooling(Configured, keras.layers.Layer):
         ones = (1,) * len(places) if self.keepdims else ()
         out = (self.channels_out(channels),)
         return (batch, *out, *ones) if self._first else (batch, *ones, *out)
+
+
+def masked_maximum(values, seen) -> Any:
+    """Maxima over the places that count; see `Pooling.pool`."""
+    hidden = ops.full_like(values, -float("inf"))
+    return ops.max(ops.where(seen, values, hidden), axis=1)

@@ -6,35 +6,43 @@ from perfkit._backend import keras_ops as ops
 from perfkit.ops.classes import LEAST
 
 
-def as_logits(predictions) -> Any:
+def as_logits(predictions, form=None) -> Any:
     """Logits of class predictions: of probabilities their logarithms.
-
-    Predictions are probabilities if no number in the batch is below 0 and each row sums
-    to 1, which logits do not by chance.
 
     Args:
         predictions: `(batch, ..., classes)`.
+        form: `"logits"` or `"probabilities"`. If None, they are probabilities if no
+            number in the batch is below 0 and each row sums to 1, which logits do not
+            by chance.
     """
     predictions = ops.cast(predictions, "float32")
+    if form == "logits":
+        return predictions
     sums = ops.sum(predictions, axis=-1)
     whole = ops.all(predictions >= 0.0) & ops.all(ops.abs(sums - 1.0) < 0.01)
     logs = ops.log(ops.maximum(predictions, LEAST))
+    if form == "probabilities":
+        return logs
     return ops.where(whole, logs, predictions)
 
 
-def as_logits_of_labels(predictions) -> Any:
+def as_logits_of_labels(predictions, form=None) -> Any:
     """Logits of labels that do not exclude each other, each a prediction of its own.
-
-    Predictions are probabilities if every number in the batch is within [0, 1], where
-    those of logits rarely all are.
 
     Args:
         predictions: `(batch, ..., labels)`.
+        form: `"logits"` or `"probabilities"`. If None, they are probabilities if every
+            number in the batch is within [0, 1], where those of logits rarely all are.
     """
     predictions = ops.cast(predictions, "float32")
-    shares = ops.all((predictions >= 0.0) & (predictions <= 1.0))
+    if form == "logits":
+        return predictions
     inside = ops.clip(predictions, 1e-7, 1.0 - 1e-7)
-    return ops.where(shares, ops.log(inside) - ops.log1p(-inside), predictions)
+    logits = ops.log(inside) - ops.log1p(-inside)
+    if form == "probabilities":
+        return logits
+    shares = ops.all((predictions >= 0.0) & (predictions <= 1.0))
+    return ops.where(shares, logits, predictions)
 
 
 def divergence_of_labels(teacher, student, temperature) -> Any:

@@ -1,5 +1,6 @@
 """A model of preprocessing, backbone, head and activation."""
 
+import inspect
 import re
 import warnings
 from typing import Any
@@ -8,7 +9,7 @@ import keras
 
 from perfkit import _check
 from perfkit.transfer import heads
-from perfkit.transfer.preprocessing import MODES, Preprocessing, preprocessing_of
+from perfkit.transfer.preprocessing import MODES, Preprocessing, known
 
 _TO_CLASSES = ("softmax", "sigmoid")
 
@@ -47,6 +48,12 @@ def assembled(
     network = heads.made(owner, head, units, len(found.shape))
     mask = inputs.get("padding_mask") if isinstance(inputs, dict) else None
     if mask is not None and len(found.shape) > 2:
+        if "mask" not in inspect.signature(network.call).parameters:
+            expected = (
+                "a layer whose `call` takes a `mask`, as the backbone's features "
+            )
+            expected += "are padded"
+            _check.fail(owner, "head", expected, network)
         outputs = network(found, mask=keras.ops.cast(mask, "bool"))
     else:
         outputs = network(found)
@@ -69,8 +76,8 @@ def _preprocessing(owner, preprocessing, task, backbone) -> tuple[Any, str]:
     _check.one_of(owner, "preprocessing", preprocessing, ("auto", *MODES))
     if preprocessing != "auto":
         return Preprocessing(preprocessing, name="preprocessing"), "as given"
-    known = getattr(task, "preprocessor", None) is not None
-    return preprocessing_of(task if known else backbone)
+    is_task = getattr(task, "preprocessor", None) is not None
+    return known(owner, "backbone", task if is_task else backbone)
 
 
 def _inputs(owner, backbone, input_shape) -> Any:

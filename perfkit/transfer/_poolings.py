@@ -2,7 +2,7 @@
 
 import keras
 
-from perfkit.layers import ConcatPool
+from perfkit.layers import ConcatPool, GlobalMaxPool
 
 POOLINGS = (
     *(
@@ -11,4 +11,5 @@ POOLINGS = (
         for rank in (1, 2, 3)
     ),
     ConcatPool,
+    GlobalMaxPool,
 )

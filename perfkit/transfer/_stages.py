@@ -49,6 +49,12 @@ def body_and_head(model) -> tuple[list[Owner], list[Owner]]:
     return found, []
 
 
+def body_and_last(model) -> tuple[list[Owner], list[Owner]]:
+    """The same, but without a `head` that is the last layer that has weights."""
+    body, head = body_and_head(model)
+    return (body, head) if head else (body[:-1], body[-1:])
+
+
 def stages(owner, model, count) -> list[Stage]:
     """Split a model into stages, from its inputs to its outputs.
 
@@ -56,14 +62,13 @@ def stages(owner, model, count) -> list[Stage]:
         owner: Whose argument `stages` is, for errors.
         model: A built model.
         count: How many, the head being one of them; the others have about as many
-            layers each. Or what begins each stage but the first: names and others that
-            `where` of `regularizers.attach` takes, in the order of the model.
+            layers each, of those that can learn. Or what begins each stage but the
+            first: names and others that `where` of `regularizers.attach` takes, in the
+            order of the model.
 
     Without a layer `head...` the head is the last layer that has weights.
     """
-    body, head = body_and_head(model)
-    if not head:
-        body, head = body[:-1], body[-1:]
+    body, head = body_and_last(model)
     every = [*body, *head]
     if isinstance(count, (list, tuple)):
         cuts = [first_selected(owner, "stages", every, where) for where in count]
@@ -73,11 +78,14 @@ def stages(owner, model, count) -> list[Stage]:
             expected += f"model. They begin at {paths}"
             _check.fail(owner, "stages", expected, count)
     else:
-        count = _check.integer(owner, "stages", count, 2, max(2, len(body) + 1))
+        able = [k for k, x in enumerate(body) if any(w.trainable for w in x.weights)]
+        able = able or list(range(len(body)))
+        count = _check.integer(owner, "stages", count, 2, max(2, len(able) + 1))
         if not body:
             _check.fail(owner, "model", "one with layers before its head", model.name)
         parts = count - 1
-        cuts = [round(k * len(body) / parts) for k in range(1, parts)] + [len(body)]
+        cuts = [able[round(k * len(able) / parts)] for k in range(1, parts)]
+        cuts.append(len(body))
     ends = [*cuts, len(every)]
     starts = [0, *cuts]
     return [Stage(tuple(every[a:b])) for a, b in zip(starts, ends, strict=True)]

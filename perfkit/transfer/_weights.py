@@ -45,13 +45,19 @@ def architecture(owner, items, model, compile=False) -> Any:
         _check.fail(owner, "model", expected, model)
     else:
         model = items[0] = keras.models.load_model(items[0], compile=compile)
+    check_plain(owner, "models" if model is items[0] else "model", model)
     for number, item in enumerate(items):
         if isinstance(item, keras.Model):
-            if _tuned.has_adapters(item):  # means of factors are not those of products
-                expected = "models without adapters; `merge` them first"
-                _check.fail(owner, "models", expected, item.name)
+            check_plain(owner, "models", item)
             _check_alike(owner, number, item, model)
     return model
+
+
+def check_plain(owner, name, model) -> None:
+    """Check that a model has no adapters: means of factors are not those of kernels."""
+    if _tuned.has_adapters(model):
+        expected = "without adapters; `merge` them first"
+        _check.fail(owner, name, expected, model.name)
 
 
 def opened(owner, number, item, copy) -> list[Any]:
@@ -74,6 +80,7 @@ def opened(owner, number, item, copy) -> list[Any]:
             _check.fail(owner, "models", expected, str(item))
         return read(copy)
     model = keras.models.load_model(item, compile=False)
+    check_plain(owner, "models", model)
     _check_alike(owner, number, model, copy)
     return read(model)
 

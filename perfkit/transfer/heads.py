@@ -13,11 +13,11 @@ import keras
 from perfkit import _check, layers
 
 NAME = "head"
-_KERAS_POOLINGS = {"average": "GlobalAveragePooling", "max": "GlobalMaxPooling"}
 _POOLINGS = {
     "attention": "AttentionPool",
     "concat": "ConcatPool",
     "gem": "GeM",
+    "max": "GlobalMaxPool",
 }
 
 
@@ -233,8 +233,8 @@ def _pooling(owner, pooling, rank, usual="average") -> list[keras.Layer]:
     if pooling is None and rank == 2:
         return []
     pooling = usual if pooling is None else pooling
-    if pooling not in (*_KERAS_POOLINGS, *_POOLINGS):
-        choices = sorted([*_KERAS_POOLINGS, *_POOLINGS])
+    if pooling not in ("average", *_POOLINGS):
+        choices = sorted(["average", *_POOLINGS])
         _check.fail(owner, "pooling", f"one of {choices} or a layer", pooling)
     if rank == 2:
         expected = "None where features are pooled already, so that nothing is left to "
@@ -242,4 +242,4 @@ def _pooling(owner, pooling, rank, usual="average") -> list[keras.Layer]:
         _check.fail(owner, "pooling", expected, pooling)
     if pooling in _POOLINGS:
         return [getattr(layers, _POOLINGS[pooling])()]
-    return [getattr(keras.layers, f"{_KERAS_POOLINGS[pooling]}{rank - 2}D")()]
+    return [getattr(keras.layers, f"GlobalAveragePooling{rank - 2}D")()]

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from perfkit import _check
+from perfkit.graph.calls import read
 from perfkit.transfer._poolings import POOLINGS
 from perfkit.transfer.features._feature_data import Batches
 from perfkit.transfer.features.cache_features import cache_features
@@ -27,9 +28,10 @@ def linear_probe(
 ) -> keras.callbacks.History:
     """Train the head of a model on features that the backbone makes once.
 
-    Much faster than `fit` with a frozen backbone, and the same: an epoch costs what the
-    head costs. The backbone stays as it is, in inference mode; without augmentation,
-    for each sample is seen in one state. The model is not compiled here, and need not
+    Much faster than `fit` with a frozen backbone: an epoch costs what the head costs.
+    And the same, but for what the backbone would do only in training: it stays as it
+    is, in inference mode, without augmentation and dropout inside it, for each sample
+    is seen in one state. The model is not compiled here, and need not
     be.
 
     Args:
@@ -102,7 +104,7 @@ def linear_probe(
 
 def _check_labels(owner, name, data, batch_size):
     """Check, before the backbone runs for long, that the head can learn from data."""
-    labels = next(iter(Batches(owner, data, batch_size))).get("y")
+    labels = next(iter(Batches(owner, data, batch_size, name))).get("y")
     if labels is None:
         _check.fail(owner, name, "with labels, such as `(x, y)`", "inputs alone")
     for each in keras.tree.flatten(labels):
@@ -123,4 +125,9 @@ def _seam(owner, model) -> Any:
     first: Any = head.layers[0] if isinstance(head, keras.Sequential) else None
     if isinstance(first, POOLINGS) and len(head.layers) > 1:
         return f"{head.name}/{first.name}"
+    calls = read(owner, model).calls
+    if any(call.operation is head and call.mask is not None for call in calls):
+        expected = "one whose head pools without learning, such as 'linear' or 'mlp', "
+        expected += "as features are kept without the mask of their padding"
+        _check.fail(owner, "model", expected, model.name)
     return layers_of[places[0] - 1]

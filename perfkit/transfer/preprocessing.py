@@ -129,7 +129,19 @@ def preprocessing_of(backbone, *, data_format=None) -> tuple[Any, str]:
 
     Reference: none (standard).
     """
-    _check.instance("preprocessing_of", "backbone", backbone, keras.Model)
+    return known("preprocessing_of", "backbone", backbone, data_format)
+
+
+def known(owner, argument, backbone, data_format=None) -> tuple[keras.Layer, str]:
+    """Find the preprocessing; see `preprocessing_of`.
+
+    Args:
+        owner: Name of the caller, for errors.
+        argument: Name of its argument, for errors.
+        backbone: The model.
+        data_format: See `Preprocessing`.
+    """
+    _check.instance(owner, argument, backbone, keras.Model)
     name = backbone.name
     preprocessor = getattr(backbone, "preprocessor", None)  # of a KerasHub task
     converter = getattr(preprocessor, "image_converter", None)
@@ -138,21 +150,21 @@ def preprocessing_of(backbone, *, data_format=None) -> tuple[Any, str]:
     inside = next(
         (x for x in _first_layers(backbone) if isinstance(x, _DOING_IT)), None
     )
-    known = next((row for row in _KNOWN if name.startswith(row[0])), None)
+    row = next((row for row in _KNOWN if name.startswith(row[0])), None)
     if inside is not None:
         mode, reason = "none", f"{name} does it itself, in its layer `{inside.name}`"
     elif not _takes_pictures(backbone):
         mode, reason = "none", f"{name} does not take pictures of three channels"
-    elif known is not None and known[1] != "none":
-        _, mode, module = known
+    elif row is not None and row[1] != "none":
+        _, mode, module = row
         reason = f"`keras.applications.{module}` wants it, known by the name {name}"
     else:
         reason = "what the backbone wants done to pixels is not known"
-        if known is not None:
+        if row is not None:
             reason = f"{name} was made without its layers that rescale"
         _check.fail(
-            "preprocessing_of",
-            "backbone",
+            owner,
+            argument,
             "one of `keras.applications` under its own name, or one that rescales its "
             f"inputs itself: {reason}. Elsewhere give `preprocessing=` "
             "'tf', 'torch', 'caffe', 'none' or a layer",

@@ -67,10 +67,10 @@ class Thawing(keras.callbacks.Callback):
                 _check.fail(owner, "stages", expected, self.stages)
         if self.batch_norm == "train":
             return
+        body, _ = _stages.body_and_last(network)
         learning = [
             one.path
-            for stage in self._found[:-1]
-            for one in stage.owners
+            for one in body
             if isinstance(one.layer, keras.layers.BatchNormalization)
             and one.layer.trainable
         ]

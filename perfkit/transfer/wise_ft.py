@@ -33,8 +33,8 @@ def wise_ft(before, after, share=0.5) -> keras.Model:
 
     Raises:
         TypeError: If `before` or `after` is neither.
-        ValueError: If `share` is out of bounds, or the weights do not fit; the error
-            says which.
+        ValueError: If `share` is out of bounds, a model has adapters, or the weights do
+            not fit; the error says which.
 
     Example:
         >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
@@ -51,6 +51,9 @@ def wise_ft(before, after, share=0.5) -> keras.Model:
     _check.instance(owner, "after", after, keras.Model)
     _check.instance(owner, "before", before, (keras.Model, list, tuple))
     share = _check.unit(owner, "share", share)
+    _weights.check_plain(owner, "after", after)
+    if isinstance(before, keras.Model):
+        _weights.check_plain(owner, "before", before)
     result = copied(owner, "after", after)
     ends = _weights.read(after)
     if isinstance(before, keras.Model):

@@ -36,7 +36,7 @@ def only(model, learning) -> set[int]:
     """Have no other variables learn than those of these ids.
 
     A layer in which none learns is frozen, which has `BatchNormalization` leave its
-    statistics alone. Layers without weights are left as they are.
+    statistics alone. Layers without weights are not.
 
     Returns:
         The ids of the weights that could learn, and do not.

@@ -24,15 +24,13 @@ class LowRank(keras.layers.Layer):
         self.method = method
         self.place = place  # of the kernel among the weights that the layer owns
         self.units = tuple(units)
-        size = kernels.unit_size(kernel, units)
-        count = math.prod(kernel.shape) // size
-        rank = min(method.rank, size, count)
+        own = shapes(method, kernel, units)
         seed = None if method.seed is None else method.seed + number
         uniform = keras.initializers.VarianceScaling(
             1.0 / 3.0, mode="fan_in", distribution="uniform", seed=seed
         )
-        self.a = self.add_weight(shape=(size, rank), initializer=uniform, name="a")
-        self.b = self.add_weight(shape=(rank, count), initializer="zeros", name="b")
+        self.a = self.add_weight(shape=own["a"], initializer=uniform, name="a")
+        self.b = self.add_weight(shape=own["b"], initializer="zeros", name="b")
         self.magnitude = None
         if method.decomposed:
 
@@ -42,7 +40,7 @@ class LowRank(keras.layers.Layer):
                 return keras.ops.cast(keras.ops.reshape(norms, shape), dtype)
 
             self.magnitude = self.add_weight(
-                shape=(count,), initializer=lengths, name="magnitude"
+                shape=own["magnitude"], initializer=lengths, name="magnitude"
             )
         self.built = True
 
@@ -67,6 +65,15 @@ class LowRank(keras.layers.Layer):
     def _added(self, kernel):
         kernel = keras.ops.convert_to_tensor(kernel)
         return low_rank.added(kernel, self.a, self.b, self.scale, self.units)
+
+
+def shapes(method, kernel, units) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the weights of an adapter, by their names."""
+    size = kernels.unit_size(kernel, units)
+    count = math.prod(kernel.shape) // size
+    rank = min(method.rank, size, count)
+    lengths = {"magnitude": (count,)} if method.decomposed else {}
+    return {"a": (size, rank), "b": (rank, count), **lengths}
 
 
 def attribute(place) -> str:

@@ -4,13 +4,16 @@ import os
 import warnings
 from typing import Any
 
-import numpy as np
-
 from perfkit import _check
 from perfkit.graph import kernels
 from perfkit.graph.owners import own_weights
-from perfkit.ops import kernels as kinds
-from perfkit.transfer.adapters import _adapter_file, _choosing, _learning, _tuned
+from perfkit.transfer.adapters import (
+    _adapter_file,
+    _choosing,
+    _learning,
+    _low_rank,
+    _tuned,
+)
 from perfkit.transfer.adapters.adapted import Adapted
 from perfkit.transfer.adapters.dora import DoRA
 from perfkit.transfer.adapters.lora import LoRA
@@ -94,7 +97,8 @@ def _fitted(model, text, arrays) -> Any:
         own = own_weights(layer)
         if place >= len(own) or len(own[place].shape) < 2:
             return f"the layer `{layer.name}` has no kernel as {record['path']} had"
-        for weight, shape in _shapes(method, layer, own[place]).items():
+        units = kernels.units(layer, own[place].name)
+        for weight, shape in _low_rank.shapes(method, own[place], units).items():
             value = left.pop(f"adapter {number} {weight}")
             if value.shape != shape:
                 return f"`{weight}` of {record['path']} is {value.shape}, not {shape}"
@@ -110,15 +114,6 @@ def _fitted(model, text, arrays) -> Any:
     if left:
         raise ValueError(f"arrays of no use: {sorted(left)}")
     return _others(layers, placed) or (placed, values)
-
-
-def _shapes(method, layer, kernel) -> dict[str, tuple[int, ...]]:
-    """The shapes of the weights of an adapter."""
-    size = kinds.unit_size(kernel, kernels.units(layer, kernel.name))
-    count = int(np.prod(kernel.shape)) // size
-    rank = min(method.rank, size, count)
-    lengths = {"magnitude": (count,)} if method.decomposed else {}
-    return {"a": (size, rank), "b": (rank, count), **lengths}
 
 
 def _others(layers, placed) -> str | None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from perfkit.graph import calls, trainable
+from perfkit.graph import calls
 from perfkit.transfer.adapters import _choosing, _learning, _tuned
 from perfkit.transfer.adapters.adapter import Adapter
 
@@ -42,9 +42,7 @@ def unload(model) -> Any:
         _learning.restore(model)
     _tuned.to_plain(model)
     if inserted:
-        before = trainable.flags(model)
         model = calls.rewritten(calls.read("unload", model), _without)
-        trainable.put_back(before)  # a frozen model froze what the two share
     return model
 
 

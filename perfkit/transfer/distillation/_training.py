@@ -8,6 +8,7 @@ import keras
 from perfkit import _check
 from perfkit._train_step import attach, chain
 from perfkit.transfer._shuffled import ShuffledBatches, samples
+from perfkit.transfer.distillation._forms import conversion
 from perfkit.transfer.distillation.distiller import Distiller, Passed
 from perfkit.transfer.distillation.mutual_learning import MutualLearning
 
@@ -29,6 +30,17 @@ class Alone(keras.Model):
 
     def call(self, inputs, training=None):
         return self.student(inputs, training=training)
+
+
+class Judged(Alone):
+    """A teacher whose predictions are brought to the form of its student's."""
+
+    def __init__(self, teacher, convert):
+        super().__init__(teacher)
+        self._convert = convert
+
+    def call(self, inputs, training=None):  # noqa: ARG002  it never learns
+        return self._convert(self.student(inputs, training=False))
 
 
 class Remembering(Distiller):
@@ -99,12 +111,11 @@ class Training:
         )
         return history.history
 
-    def scores(self, model) -> dict[str, float]:
-        """What `evaluate` says of a model that is not compiled by itself."""
+    def scores(self, judged) -> dict[str, float]:
+        """What `evaluate` says of a model, which is compiled for it; or nothing."""
         validation = self._validation()
         if not validation:
             return {}
-        judged = Alone(model)
         self._compile(judged)
         data = validation["validation_data"]
         if not of_arrays(data):
@@ -179,37 +190,54 @@ class Teaching:
         """Train a student; return what `fit` noted."""
         taught = None
         if isinstance(distiller, Remembering):
-            taught = self._once(self._predicted, distiller.teacher)
+            taught = self._once("taught", distiller.teacher, self._predicted)
         history = self.training.fit(distiller, seed, taught)
         if isinstance(distiller, MutualLearning):  # of which metrics are means over all
-            own = self.training.scores(distiller.student)
+            own = self.training.scores(Alone(distiller.student))
             history |= {f"val_{name}": [value] for name, value in own.items()}
         return history
 
-    def scores(self, teacher) -> dict[str, float]:
-        """What `evaluate` says of a teacher; of several students, of the second."""
+    def scores(self, teacher, student) -> dict[str, float]:
+        """What `evaluate` says of a teacher; of several students, of the second.
+
+        Nothing if what it predicts is nothing that its student could.
+        """
         if isinstance(teacher, MutualLearning):
-            return self.training.scores(teacher.students[1])
+            return self.training.scores(Alone(teacher.students[1]))
         if not isinstance(teacher, keras.Model):
-            return self.training.scores(teacher.model)
-        return self._once(self.training.scores, teacher)
+            return self.training.scores(Alone(teacher.model))
+        convert = conversion(teacher, student)
+        if convert is None:
+            return {}
+
+        def judged(teacher):
+            return self.training.scores(Judged(teacher, convert))
+
+        return self._once("scores", teacher, judged)
 
     def _predicted(self, teacher):
         size = self.training.batch_size
         return Alone(teacher).predict(self.training.data[0], size, **QUIET)
 
-    def _once(self, function, teacher):
-        key = function.__name__, id(teacher)
+    def _once(self, what, teacher, find):
+        key = what, id(teacher)
         if key not in self._known:
-            self._known[key] = function(teacher), teacher  # its number stays taken
+            self._known[key] = find(teacher), teacher  # its number stays taken
         return self._known[key][0]
 
 
 def compiling(owner, student, **given) -> dict[str, Any]:
     """Arguments of `compile`: those given, else what the student is compiled with."""
-    config = student.get_compile_config() if student.compiled else None
-    own = keras.saving.deserialize_keras_object(config) if config else {}
-    arguments = {**own, **{k: v for k, v in given.items() if v is not None}}
+    given = {name: value for name, value in given.items() if value is not None}
+    config = (student.get_compile_config() if student.compiled else None) or {}
+    left = {name: value for name, value in config.items() if name not in given}
+    try:
+        own = keras.saving.deserialize_keras_object(left)
+    except (TypeError, ValueError) as error:
+        expected = "compiled with what Keras can make again, or what it cannot "
+        expected += f"({error}) given here, `loss=` or `metrics=`"
+        _check.fail(owner, "student", expected, student.name)
+    arguments = {**own, **given}
     for name in ("optimizer", "loss"):
         if arguments.get(name) is None:
             _check.fail(owner, name, "given, or `student` compiled with one", None)

@@ -1,6 +1,7 @@
 """A student with and without a teacher."""
 
 import itertools
+from collections.abc import Iterable
 
 import keras
 
@@ -10,7 +11,7 @@ from perfkit.transfer.distillation import _training
 from perfkit.transfer.distillation._training import Alone, Teaching, Training
 from perfkit.transfer.distillation.average_teacher import AverageTeacher
 from perfkit.transfer.distillation.distilled import Distilled, DistilledRun
-from perfkit.transfer.distillation.distiller import check_apart
+from perfkit.transfer.distillation.distiller import check_apart, listed
 from perfkit.transfer.distillation.mutual_learning import MutualLearning
 from perfkit.transfer.distillation.soft_targets import SoftTargets
 
@@ -113,12 +114,15 @@ def distill(
     _check.integer(owner, "generations", generations)
     _check.boolean(owner, "control", control)
     _check.boolean(owner, "cache", cache)
+    if not isinstance(seeds, Iterable) or not (seeds := list(seeds)):
+        _check.fail(owner, "seeds", "a list of at least one whole number", seeds)
     seeds = [_check.integer(owner, "seeds", seed, 0) for seed in seeds]
-    if not seeds:
-        _check.fail(owner, "seeds", "at least one whole number", seeds)
     if teacher is None and not control:
         _check.fail(owner, "control", "True where it is the first teacher", control)
-    losses = SoftTargets() if losses is None else losses
+    losses = listed(owner, "losses", SoftTargets() if losses is None else losses)
+    if loss_weights is not None:
+        _check.odds(owner, "loss_weights", loss_weights, len(losses), "loss")
+    _check.unit(owner, "student_loss_weight", student_loss_weight)
     teacher = _of_several(teacher, losses)
 
     _training.check(owner, "data", data)
@@ -147,7 +151,8 @@ def distill(
         [*(callbacks or []), tick],
     )
     teaching = Teaching(training, losses, loss_weights, student_loss_weight, cache)
-    runs = []
+    runs: list[DistilledRun] = []
+    peers: list[keras.Model] = []
     for seed, start in zip(seeds, starts, strict=True):
         students = [
             *(copied(owner, "student", start) for _ in range(generations - 1)),
@@ -157,14 +162,19 @@ def distill(
         first = alone if teacher is None else teacher
         if first is not None and not isinstance(first, keras.Model):
             first = first(students[0])
-        if isinstance(first, keras.Model) and not isinstance(first, MutualLearning):
+        stays = isinstance(first, keras.Model) and not isinstance(first, MutualLearning)
+        if stays:
             check_apart(owner, first, start)
+        elif isinstance(first, MutualLearning):
+            _check_new(first, peers)
         model = teaching.distiller(first, students[0])  # finds what is wrong early
+        scores = teaching.scores(first, start) if stays and teacher is not None else {}
         control_history = training.fit(Alone(alone), seed) if control else None
         histories = [teaching.fit(model, seed)]
         for before, network in itertools.pairwise(students):
             histories.append(teaching.fit(teaching.distiller(before, network), seed))
-        scores = {} if teacher is None else teaching.scores(first)
+        if not stays:
+            scores = teaching.scores(first, start)
         runs.append(
             DistilledRun(seed, students, alone, histories, control_history, scores)
         )
@@ -178,9 +188,16 @@ def _of_several(teacher, losses):
             expected = "a model, a list of models, a function of the student or None"
             _check.fail("distill", "teacher", expected, teacher, TypeError)
         return teacher
-    listed = losses if isinstance(losses, (list, tuple)) else [losses]
-    warm = [x.temperature for x in listed if hasattr(x, "temperature")]
+    warm = [x.temperature for x in losses if hasattr(x, "temperature")]
     return AverageTeacher(teacher, temperature=warm[0] if warm else 1.0)
+
+
+def _check_new(together, peers):
+    """Check that no student taught one of an earlier seed, and note those of this."""
+    if any(one is peer for one in together.students for peer in peers):
+        expected = "a function that makes the other students anew for each seed"
+        _check.fail("distill", "teacher", expected, together)
+    peers += together.students[1:]
 
 
 def _starts(student, seeds):

@@ -18,8 +18,10 @@ class DistilledRun:
             learnt in a `MutualLearning`, metrics of training are means over all
             students, those of validation its own, after the last epoch.
         control_history: The same of the control, or None.
-        teacher_scores: What `evaluate` says of the teacher, by metric; empty if there
-            are no validation data or the teacher is the control.
+        teacher_scores: What `evaluate` says of the teacher, by metric, of predictions
+            brought to the form of the student's; empty if there are no validation data,
+            the teacher is the control, or it is not known to predict what the student
+            does.
     """
 
     seed: int

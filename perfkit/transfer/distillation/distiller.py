@@ -8,6 +8,7 @@ from perfkit import _check, _replicas
 from perfkit._backend import ops
 from perfkit.graph import features
 from perfkit.transfer.distillation import ema_teacher
+from perfkit.transfer.distillation._forms import form
 from perfkit.transfer.distillation.average_teacher import AverageTeacher
 from perfkit.transfer.distillation.ema_teacher import EMATeacher
 from perfkit.transfer.distillation.soft_targets import SoftTargets, check_alike
@@ -91,7 +92,7 @@ class Distiller(keras.Model):
         owner = "Distiller"
         _check.instance(owner, "teacher", teacher, (keras.Model, EMATeacher))
         _check.instance(owner, "student", student, keras.Model)
-        losses = _losses(owner, distillation_losses)
+        losses = listed(owner, "distillation_losses", distillation_losses)
         weights = distillation_loss_weights
         weights = [1.0] * len(losses) if weights is None else weights
         share = _check.unit(owner, "student_loss_weight", student_loss_weight)
@@ -104,6 +105,7 @@ class Distiller(keras.Model):
         self.teacher = teacher
         self.student = student
         network = teacher.model if isinstance(teacher, EMATeacher) else teacher
+        self._forms = {"forms": (form(network), form(student))}
         check_apart(owner, network, student)
         _check_targets(network, student, losses)
         self._teacher_pass, self._teacher_names = _watched(
@@ -213,7 +215,8 @@ class Distiller(keras.Model):
             if str(number) in self._bridges:
                 ours = self._bridges[str(number)](ours)
             loss.validate_outputs(theirs, ours)
-            apart = loss.compute_loss(theirs, ours)
+            forms = self._forms if isinstance(loss, SoftTargets) else {}
+            apart = loss.compute_loss(theirs, ours, **forms)
             total = total + self.distillation_loss_weights[number] * apart
         return total
 
@@ -240,9 +243,10 @@ class Distiller(keras.Model):
         return result
 
 
-def _losses(owner, losses):
+def listed(owner, name, losses) -> list[Any]:
+    """Check distillation losses; one becomes a list."""
     losses = list(losses) if isinstance(losses, (list, tuple)) else [losses]
-    name, kind = "distillation_losses", keras.distillation.DistillationLoss
+    kind = keras.distillation.DistillationLoss
     for loss in losses:
         _check.instance(owner, name, loss, kind)
         bare = getattr(loss, "loss", None) is keras.losses.kl_divergence

@@ -1,9 +1,12 @@
 """Students that teach each other."""
 
+import itertools
+
 import keras
 
 from perfkit import _check, _replicas
 from perfkit._backend import ops
+from perfkit.transfer.distillation._forms import form
 from perfkit.transfer.distillation.soft_targets import SoftTargets, check_alike
 
 
@@ -65,6 +68,7 @@ class MutualLearning(keras.Model):
         weight = _check.number(owner, "weight", weight, 0.0)
         super().__init__(**kwargs)
         self.students = list(students)
+        self._forms = [form(student) for student in students]
         self.distillation_loss = loss
         self.weight = weight
         self.built = all(student.built for student in students)
@@ -94,12 +98,15 @@ class MutualLearning(keras.Model):
         if not training or not self.weight:
             return total
         share = self.weight / (len(predictions) - 1)
-        for place, student in enumerate(predictions):
-            for teacher in predictions[:place] + predictions[place + 1 :]:
-                apart = self.distillation_loss.compute_loss(
-                    ops.stop_gradient(teacher), student
-                )
-                total = total + share * apart
+        soft = isinstance(self.distillation_loss, SoftTargets)
+        pairs = list(zip(self._forms, predictions, strict=True))
+        for (theirs, teacher), (ours, student) in itertools.permutations(pairs, 2):
+            apart = self.distillation_loss.compute_loss(
+                keras.tree.map_structure(ops.stop_gradient, teacher),
+                student,
+                **({"forms": (theirs, ours)} if soft else {}),
+            )
+            total = total + share * apart
         return total
 
     def get_config(self):

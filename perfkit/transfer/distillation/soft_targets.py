@@ -20,9 +20,9 @@ class SoftTargets(Configured, keras.distillation.DistillationLoss):
     over the labels of the divergence of yes and no, for logits and for models that end
     in a sigmoid. Of several outputs the sum.
 
-    `Distiller` and `MutualLearning` refuse models whose last layer shows that the
-    other kind is meant. Of any other model nobody can tell: numbers that are no
-    probabilities are taken for logits.
+    `Distiller` and `MutualLearning` see by the last layer of a model which of both it
+    returns, and refuse one that shows that the other kind is meant. Of a model that
+    ends otherwise, numbers that are no probabilities are taken for logits.
 
     Args:
         temperature: What logits are divided by. Above 0; 1 leaves them as they are,
@@ -62,13 +62,28 @@ class SoftTargets(Configured, keras.distillation.DistillationLoss):
             self.temperature, divergence
         )
 
-    def compute_loss(self, teacher_outputs, student_outputs, **kwargs):  # noqa: ARG002
+    def compute_loss(
+        self,
+        teacher_outputs,
+        student_outputs,
+        forms=(None, None),
+        **kwargs,  # noqa: ARG002  Keras may give more
+    ):
+        """Return the distance of predictions.
+
+        Args:
+            teacher_outputs: A tensor, or several.
+            student_outputs: The same.
+            forms: Of both, whether they are `"logits"` or `"probabilities"`. None where
+                that is to be told by the numbers of the batch.
+            **kwargs: Not used.
+        """
         pairs = zip(
             keras.tree.flatten(teacher_outputs),
             keras.tree.flatten(student_outputs),
             strict=True,
         )
-        return sum(self._of_one(*pair) for pair in pairs)
+        return sum(self._of_one(*pair, forms) for pair in pairs)
 
     def check(self, owner, name, model) -> None:
         """Check that the last layer of a model is not for targets of the other kind.
@@ -88,9 +103,10 @@ class SoftTargets(Configured, keras.distillation.DistillationLoss):
             expected += "`SoftTargets()`, as it ends in a softmax"
             _check.fail(owner, name, expected, model)
 
-    def _of_one(self, teacher, student) -> Any:
+    def _of_one(self, teacher, student, forms) -> Any:
+        both = teacher, student
         if self.multi_label:
-            teacher, student = map(distillation.as_logits_of_labels, (teacher, student))
+            teacher, student = map(distillation.as_logits_of_labels, both, forms)
             apart = distillation.divergence_of_labels(
                 teacher, student, self.temperature
             )
@@ -101,7 +117,7 @@ class SoftTargets(Configured, keras.distillation.DistillationLoss):
                 "`multi_label=True`. Received: predictions "
                 f" of shape {tuple(teacher.shape)}"
             )
-        teacher, student = map(distillation.as_logits, (teacher, student))
+        teacher, student = map(distillation.as_logits, both, forms)
         return self._of_logits.compute_loss(teacher, student)
 
     @classmethod

@@ -21,10 +21,12 @@ class Batches:
         owner: Name of the caller, for errors.
         data: Arrays as `fit` takes them, in a tuple, or a data set of batches.
         batch_size: Samples of a batch where `data` is arrays.
+        name: Name of its argument, for errors.
     """
 
-    def __init__(self, owner: str, data: Any, batch_size: int):
-        self._owner, self._data, self._batch_size = owner, data, batch_size
+    def __init__(self, owner: str, data: Any, batch_size: int, name: str = "data"):
+        self._owner, self._name = owner, name
+        self._data, self._batch_size = data, batch_size
         self._arrays: Batch | None = None
         if isinstance(data, (tuple, list, dict)) or hasattr(data, "shape"):
             self._arrays = self._named(data if isinstance(data, tuple) else (data,))
@@ -53,13 +55,14 @@ class Batches:
             endless = data.num_batches is None
         else:
             if not hasattr(data, "__iter__") or isinstance(data, (str, bytes)):
-                _check.fail(self._owner, "data", expected, data, TypeError)
+                _check.fail(self._owner, self._name, expected, data, TypeError)
             if iter(data) is data:
-                _check.fail(self._owner, "data", f"{expected}, so no generator", data)
+                expected += ", so no generator"
+                _check.fail(self._owner, self._name, expected, data)
             cardinality = getattr(data, "cardinality", None)
             endless = cardinality is not None and int(cardinality()) == -1
         if endless:
-            _check.fail(self._owner, "data", "a data set that ends", data)
+            _check.fail(self._owner, self._name, "a data set that ends", data)
 
     def _named(self, parts: tuple) -> Batch:
         if not 1 <= len(parts) <= 3:
@@ -83,7 +86,7 @@ class Batches:
         kinds = keras.tree.map_structure(
             lambda leaf: f"{type(leaf).__name__}{tuple(np.shape(leaf))}", parts
         )
-        _check.fail(self._owner, "data", expected, kinds)
+        _check.fail(self._owner, self._name, expected, kinds)
 
 
 def _length(data) -> int | None:

@@ -31,7 +31,7 @@ class Inference(keras.Model):
             self.run_eagerly = backbone.run_eagerly
 
     def call(self, inputs):
-        outputs = self.backbone(inputs)
+        outputs = self.backbone(inputs, training=False)
         for output in keras.tree.flatten(outputs):
             self._mask(output)
         return outputs

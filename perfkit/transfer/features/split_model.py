@@ -12,6 +12,21 @@ from perfkit.transfer._poolings import POOLINGS
 _OWNER = "split_model"
 
 
+@keras.saving.register_keras_serializable(package="perfkit")
+class Part(keras.Model):
+    """Be a Functional model that takes the mask of its inputs, and gives none on.
+
+    Keras's own warns of a mask that it gets, though its layers see it.
+    """
+
+    def __init__(self, inputs, outputs, name=None, **kwargs):
+        super().__init__(inputs, outputs, name=name, **kwargs)
+        self.supports_masking = True
+
+    def compute_mask(self, inputs, previous_mask):  # noqa: ARG002
+        return None
+
+
 def split_model(model, at=None) -> tuple[keras.Model, keras.Model]:
     """Cut a built model in two behind a layer: its body and its head.
 
@@ -117,10 +132,13 @@ def _cut(way, at) -> list[tuple[Any, Any]]:
         head = keras.Model(seam, returned)  # from tensors in its midst
         return [(given, seam), (head.input, head.output)]
     (start, middle), (onwards, end) = _cut(inner, at)
-    first = keras.Model(start, middle, name=f"{call.operation.name}_body")
+    kind = keras.Model if call.mask is None else Part
+    first = kind(start, middle, name=f"{call.operation.name}_body")
     last = keras.Model(onwards, end, name=f"{call.operation.name}_head")
-    packed = keras.tree.pack_sequence_as(start, call.inputs)
+    given_on = [x for x in call.inputs if x is not call.mask]
+    packed = keras.tree.pack_sequence_as(start, given_on)
+    masked = {} if call.mask is None else {"mask": call.mask}
     if behind:
         rest = keras.Model(seam, returned, name=f"{graph.model.name}_rest")
         end = rest(last(onwards))
-    return [(given, first(packed)), (onwards, end)]
+    return [(given, first(packed, **masked)), (onwards, end)]

@@ -5,6 +5,7 @@ import dataclasses
 import math
 import re
 import textwrap
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -294,7 +295,10 @@ def _said(error):
 
 
 def _scores(names, classes):
-    names = (names,) if isinstance(names, str) else tuple(names)
+    names = (names,) if isinstance(names, str) else names
+    if not isinstance(names, Iterable):
+        _check.fail(_OWNER, "scores", f"some of {SCORES}", names)
+    names = tuple(names)
     for name in names:
         _check.one_of(_OWNER, "scores", name, SCORES)
     kept = tuple(name for name in names if classes or name in _OF_NUMBERS)

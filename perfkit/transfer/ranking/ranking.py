@@ -87,8 +87,12 @@ class Ranking:
 
     @property
     def best(self) -> str:
-        """Name of the candidate that comes first."""
-        return self.rows[0].name
+        """Name of the candidate that comes first; an error if it has no score."""
+        first = self.rows[0]
+        if self._place(first) == math.inf:
+            said = f": {first.error}" if first.error else ""
+            raise ValueError(f"no candidate has a score {self.by!r}{said}")
+        return first.name
 
     def sorted_by(self, score) -> "Ranking":
         """Return the same candidates in the order of another score.
