@@ -41,10 +41,12 @@ ORACLES = {
     "test_targets",
     "test_text",
 }
-# Under JAX these go through a second process, or are the same code a second time.
+# Under JAX these go through a second process, or are the same code a second time; by
+# default they, and the examples in docstrings, run on TensorFlow alone.
 ALIKE = {
     "test_adapter_files",
     "test_array_teeth",
+    "test_augment_tf_data",
     "test_average_weights",
     "test_bottleneck_adapters",
     "test_cache_files",
@@ -52,6 +54,7 @@ ALIKE = {
     "test_compress",
     "test_distill",
     "test_distillation_losses",
+    "test_distiller",
     "test_docs",
     "test_dropout_schedule",
     "test_greedy_soup",
@@ -61,9 +64,15 @@ ALIKE = {
     "test_layers_pooling",
     "test_layers_weight_normalization",
     "test_linear_probe",
+    "test_lora",
+    "test_losses",
     "test_macs",
+    "test_optimizer_oracles",
+    "test_optimizer_schedule",
     "test_optimizer_teeth",
+    "test_optimizer_wrappers",
     "test_pretrained",
+    "test_r_drop",
     "test_random_pipelines",
     "test_rank_backbones",
     "test_regularizers",
@@ -72,7 +81,7 @@ ALIKE = {
     "test_regularizers_drop_path",
     "test_regularizers_dropout",
     "test_regularizers_penalties",
-    "test_results",
+    "test_schedule_curves",
     "test_schedules",
     "test_split_model",
     "test_teeth",
@@ -88,7 +97,13 @@ OFF_THE_BACKEND = {
     "programs_in_tf_data_equal_eager",
     "unknown_sizes_in_tf_data_equal_eager",
 }
-ON_THE_HOST = {"test_host", "test_moving_albumentations", "test_moving_steps"}
+ON_THE_HOST = {
+    "test_host",
+    "test_moving_albumentations",
+    "test_moving_steps",
+    "test_results",
+    "test_show",
+}
 # The suites are of one operation after the other; by default JAX runs them on these.
 SUITES = {"test_conformance", "test_array_conformance"}
 TYPICAL = {"RandomGamma", "CutMix", "Pipeline", "AudioNoise"}
@@ -109,7 +124,10 @@ def pytest_collection_modifyitems(config, items):
     config.hook.pytest_deselected(items=left_out)
     items[:] = kept
     for item in items:
-        if item.path.stem in ORACLES | ALIKE or _is_one_of_many(item):
+        alike = item.path.stem in ORACLES | ALIKE or isinstance(
+            item, pytest.DoctestItem
+        )
+        if alike or _is_one_of_many(item):
             item.add_marker(pytest.mark.slow)
 
 

@@ -119,6 +119,7 @@ def statistics(model):
     return model.layers[0].get_weights()[2:]
 
 
+@pytest.mark.slow
 def test_k8_moving_statistics_of_keras_move_with_every_batch_and_ours_with_a_step():
     """The rate is 0, so that batches are normalized alike whatever their size."""
     whole = statistics(fitted(normalized(), keras.optimizers.SGD(0.0), 8))
@@ -220,6 +221,7 @@ def test_statistics_of_another_model_are_refused():
         optimizers.attach(other)
 
 
+@pytest.mark.slow
 def test_averages_in_large_batches_are_saved_and_swapped():
     """All that goes around a step, together."""
     inner = optimizers.Lookahead(keras.optimizers.Adam(0.01), 2)

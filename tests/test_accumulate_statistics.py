@@ -56,6 +56,7 @@ def test_averages_of_statistics_are_those_of_the_large_batches():
     assert_close(averaged(parts), averaged(whole))
 
 
+@pytest.mark.slow
 def test_what_is_left_over_moves_the_averages_of_statistics_too():
     """Eight samples are a step, and the four that are left another one."""
     model = fitted(normalized(), optimizers.Accumulate(averaging(), 2), 12, 4)
@@ -70,6 +71,7 @@ def test_what_is_left_over_moves_the_averages_of_statistics_too():
     assert_close(averaged(model), averages)
 
 
+@pytest.mark.slow
 def test_training_with_averages_in_place_begins_from_the_trained_statistics():
     def twice(swapped):
         model = fitted(normalized(), optimizers.Accumulate(averaging(), 2), 16, 4)

@@ -86,7 +86,9 @@ def counted(monkeypatch):
 
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")
 @pytest.mark.usefixtures("counted")
-@pytest.mark.parametrize("per_execution", [1, 2, 3])
+@pytest.mark.parametrize(
+    "per_execution", [1, pytest.param(2, marks=pytest.mark.slow), 3]
+)
 @pytest.mark.parametrize("data", DATA.values(), ids=DATA)
 def test_every_sample_counts_once(data, per_execution):
     arguments, samples, steps = data

@@ -85,6 +85,7 @@ def test_half_precision_gives_probabilities_in_float32():
     assert keras.backend.standardize_dtype(out.dtype) == "float32"
 
 
+@pytest.mark.slow
 def test_it_trains():
     keras.utils.set_random_seed(0)
     x = inputs = keras.Input((32, 32, 3))

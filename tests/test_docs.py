@@ -14,14 +14,12 @@ def code_of(page):
     return "\n".join(re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL))
 
 
-def with_code():
-    for page in PAGES:
-        if code_of(page):
-            marks = [pytest.mark.slow] if page.name in LONG else []
-            yield pytest.param(page, id=page.name, marks=marks)
+def marked(page):
+    marks = [pytest.mark.slow] if page.name in LONG else []
+    return pytest.param(page, id=page.name, marks=marks)
 
 
-@pytest.mark.parametrize("page", with_code())
+@pytest.mark.parametrize("page", [marked(page) for page in PAGES if code_of(page)])
 def test_code_on_a_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     exec(compile(code_of(page), page.name, "exec"), {})

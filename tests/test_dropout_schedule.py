@@ -89,6 +89,7 @@ def test_it_compiles_only_when_the_rate_moved_enough(monkeypatch):
     assert sum(made_anew) == 3  # twice meanwhile, once at the end
 
 
+@pytest.mark.slow
 def test_a_run_saved_while_nothing_is_dropped_goes_on(tmp_path):
     path = tmp_path / "{epoch}.keras"
     model = made(keras.layers.Dropout(0.5))

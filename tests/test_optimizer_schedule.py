@@ -199,9 +199,8 @@ def both(kind, made_with, schedule):
 
 def of_own(kinds):
     """Those that are not typical run with the slow tests."""
-    for kind in kinds:
-        marks = [] if CASES[kind].typical else [pytest.mark.slow]
-        yield pytest.param(kind, marks=marks)
+    slow = {kind: [] if CASES[kind].typical else [pytest.mark.slow] for kind in kinds}
+    return [pytest.param(kind, marks=marks) for kind, marks in slow.items()]
 
 
 @pytest.mark.parametrize("kind", of_own(OWN))

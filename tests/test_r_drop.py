@@ -185,6 +185,7 @@ def test_it_trains_and_evaluates_with_metrics_from_data_of_every_kind(
     assert again["loss"] == pytest.approx(found["loss"], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_without_dropout_a_step_is_that_of_the_network_alone():
     weights = []
     for wrap, loss in ((True, RDrop(SPARSE, 3.0)), (False, SPARSE)):

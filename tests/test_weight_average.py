@@ -124,6 +124,7 @@ def test_what_is_saved_after_an_epoch_holds_the_averages(tmp_path):
     assert loss == pytest.approx(history["val_loss"][-1], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_model_that_was_saved_goes_on_bit_for_bit(tmp_path):
     model = compiled()
     fit(model, 2)
@@ -246,6 +247,7 @@ def test_a_model_without_statistics_needs_nothing_else():
         np.testing.assert_array_equal(x, y)
 
 
+@pytest.mark.slow
 def test_inside_of_a_loss_that_is_scaled_averages_are_found():
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_float16")

@@ -32,7 +32,7 @@ def check_goes_downhill(case):
 check_goes_downhill.applies = lambda case: case.alone
 
 
-@compiled(default="tensorflow")
+@compiled()
 def check_compiled_and_uncompiled_agree(case):
     """Also that an optimizer is built by `fit` itself, in a graph on TensorFlow."""
     ours = train(model_with(case.make(case.rate), jit_compile=True), 6)
