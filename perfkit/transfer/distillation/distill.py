@@ -41,8 +41,8 @@ def distill(
     """Train a student with a teacher, and the same student without one beside it.
 
     The control begins with the same weights and random states, sees the same batches in
-    the same order and takes as many steps of the same optimizer. Without it nobody
-    knows whether the teacher helped, which it need not.
+    the same order, if `data` give them alike, and takes as many steps of the same
+    optimizer. Without it nobody knows whether the teacher helped, which it need not.
 
     Args:
         student: A built model, which is trained in place, or a function of a seed that
@@ -55,9 +55,10 @@ def distill(
             self-distillation: the student of each generation learns from the one
             before, the first from the control.
         data: `(inputs, labels)` or `(inputs, labels, sample_weights)`, arrays, which
-            are shuffled in each epoch. Or a `tf.data.Dataset` or `PyDataset` of
-            batches, whose order is its own; or a function without arguments that makes
-            one, which each run then calls, so that draws are the same in all.
+            are shuffled in each epoch, alike in all runs of a seed. Or a function
+            without arguments that makes a `tf.data.Dataset` or `PyDataset` of batches,
+            which each run calls, so that draws are the same in all. Or one of these
+            itself, whose order is its own: shuffled, it is another one in each run.
         losses: See `Distiller`. None for `SoftTargets()`.
         loss_weights: Factor of each; see `Distiller`.
         student_loss_weight: Share of the loss of the labels. Within [0, 1].
