@@ -18,9 +18,9 @@ def discriminative_rates(model, optimizer, *, stages=4, ratio=2.6) -> LayerwiseR
         optimizer: An optimizer or its Keras name.
         stages: How many, at least 2: the head, which begins at the layer of the model
             that is named `head` or else is the last one with weights, and so many less
-            one of about as many layers each, of those that can learn. Or a list of what begins each stage but
-            the first, in the order of the model: names, paths and others that `where`
-            of `regularizers.attach` takes.
+            one of about as many layers each, of those that can learn. Or a list of what
+            begins each stage but the first, in the order of the model: names, paths and
+            others that `where` of `regularizers.attach` takes.
         ratio: By how much the rate falls from stage to stage, at least 1.
 
     Returns:
