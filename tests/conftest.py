@@ -104,7 +104,8 @@ ON_THE_HOST = {
     "test_results",
     "test_show",
 }
-# The suites are of one operation after the other; by default JAX runs them on these.
+# The suites are of one operation after the other; by default JAX runs them on these, and
+# TensorFlow that of arrays.
 SUITES = {"test_conformance", "test_array_conformance"}
 TYPICAL = {"RandomGamma", "CutMix", "Pipeline", "AudioNoise"}
 
@@ -117,6 +118,9 @@ def pytest_make_parametrize_id(config, val, argname):
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
     if keras.backend.backend() != "jax":
+        for item in items:
+            if item.path.stem == "test_array_conformance" and _is_one_of_many(item):
+                item.add_marker(pytest.mark.slow)
         return
     kept, left_out = [], []
     for item in items:

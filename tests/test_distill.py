@@ -217,7 +217,7 @@ PROBABLE = keras.losses.SparseCategoricalCrossentropy()
 
 
 @pytest.mark.parametrize("ends", [(None, "softmax"), ("softmax", None)])
-@pytest.mark.parametrize("several", [False, True])
+@pytest.mark.parametrize("several", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_teacher_is_judged_in_the_form_of_its_student(ends, several):
     teachers = [network(6, k, end=ends[0]) for k in range(1 + several)]
     student = network(4, 2, end=ends[1])

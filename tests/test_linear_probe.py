@@ -67,7 +67,13 @@ TEXTS = {
 }
 
 
-@pytest.mark.parametrize("head", [transfer.linear_head, transfer.mlp_head])
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(transfer.linear_head, marks=pytest.mark.slow),
+        transfer.mlp_head,
+    ],
+)
 def test_padding_is_left_out_as_in_fit(head):
     probed, fitted = text_classifier(head), text_classifier(head)
     usual = {"batch_size": 32, "epochs": 3}
