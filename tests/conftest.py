@@ -104,8 +104,8 @@ ON_THE_HOST = {
     "test_results",
     "test_show",
 }
-# The suites are of one operation after the other; by default JAX runs them on these, and
-# TensorFlow that of arrays.
+# The suites are of one operation after the other; by default JAX runs them on these,
+# and so does TensorFlow that of arrays.
 SUITES = {"test_conformance", "test_array_conformance"}
 TYPICAL = {"RandomGamma", "CutMix", "Pipeline", "AudioNoise"}
 
