@@ -56,7 +56,11 @@ def text_classifier(head):
     tokens = keras.Input((6,), dtype="int32", name="token_ids")
     mask = keras.Input((6,), dtype="int32", name="padding_mask")
     inputs = {"token_ids": tokens, "padding_mask": mask}
-    body = keras.Model(inputs, keras.layers.Embedding(20, 4)(tokens), name="text")
+    unread = (
+        0.0 * keras.ops.cast(mask, "float32")[..., None]
+    )  # or Keras 3.12 refuses it
+    x = keras.layers.Embedding(20, 4)(tokens) + unread
+    body = keras.Model(inputs, x, name="text")
     head = functools.partial(head, dropout=0.0)
     return transfer.classifier(body, 2, head=head)
 
