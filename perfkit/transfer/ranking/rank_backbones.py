@@ -18,6 +18,7 @@ from perfkit.ops import transferability
 from perfkit.transfer.preprocessing import preprocessing_of
 from perfkit.transfer.ranking import _candidates, _labelled
 from perfkit.transfer.ranking._features import Extractor, Features
+from perfkit.transfer.ranking._inputs import inputs_of, resizing
 from perfkit.transfer.ranking.ranking import MEAN_RANK, Ranking, Row
 
 _OWNER = "rank_backbones"
@@ -184,7 +185,7 @@ class _Study:
         many = min(self.batch_size, len(self.y) - start)
         places = np.resize(np.arange(start, start + many), self.batch_size)
         x = keras.tree.map_structure(lambda each: each[places], self.x)
-        return _inputs_of(model, x, prepare)
+        return inputs_of(model, x, prepare)
 
     def row(self, name, model, prepare, bar) -> Row:
         _check.instance(_OWNER, "candidates", model, keras.Model)
@@ -199,7 +200,7 @@ class _Study:
             found.append(extract(self.batch(start, model, prepare)))
             bar.add(1)
         found = _joined(found, len(self.y))
-        scores, notes, errors = {}, _resizing(self.x, model), []
+        scores, notes, errors = {}, resizing(model, self.x), []
         for score in self.scores:
             with _noted(errors, score):
                 scores[score] = math.nan
@@ -242,33 +243,6 @@ _SCORES = {
         found.values, study.y, folds=study.folds, seed=study.seed
     ),
 }
-
-
-def _inputs_of(model, x, prepare):
-    """A batch as the model takes it."""
-    size = _own_size(model, x)
-    if size is not None:
-        x = keras.ops.cast(x, "float32")
-        x = keras.ops.image.resize(x, size, interpolation="bilinear")
-    return x if prepare is None else prepare(x)
-
-
-def _own_size(model, x):
-    """Height and width that a model takes, if they are others than those of images."""
-    inputs = getattr(model, "inputs", None) or []
-    if len(inputs) != 1 or keras.tree.is_nested(x) or x.ndim != 4:
-        return None
-    first = keras.config.image_data_format() == "channels_first"
-    place = slice(2, 4) if first else slice(1, 3)
-    own = tuple(inputs[0].shape[place])
-    if len(inputs[0].shape) != 4 or None in own or own == x.shape[place]:
-        return None
-    return own
-
-
-def _resizing(x, model):
-    size = _own_size(model, x)
-    return [] if size is None else ["images resized to {} x {}".format(*size)]
 
 
 def _joined(found, samples) -> Features:
