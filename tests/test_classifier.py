@@ -190,6 +190,22 @@ def test_every_pooling_leaves_padding_out(pooling):
     np.testing.assert_array_equal(first, other)
 
 
+@pytest.mark.parametrize(
+    ("pooling", "kind"),
+    [
+        (None, "GlobalAveragePooling2D"),
+        ("average", "GlobalAveragePooling2D"),
+        ("max", "GlobalMaxPool"),
+        ("concat", "ConcatPool"),
+        ("gem", "GeM"),
+        ("attention", "AttentionPool"),
+    ],
+)
+def test_a_pooling_is_the_layer_of_its_name(pooling, kind):
+    head = transfer.linear_head(3, pooling=pooling)
+    assert type(head.layers[0]).__name__ == kind
+
+
 def test_a_head_that_takes_no_mask_is_an_error_for_padded_features():
     class Last(keras.layers.Layer):
         def call(self, inputs):
