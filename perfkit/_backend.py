@@ -283,6 +283,21 @@ def predicting(function):
     return tensorflow().function(functools.partial(function), autograph=False)
 
 
+def differentiated(function):
+    """Compile the gradients of a pure function by its first argument, a list."""
+    if engine() == "jax":
+        return _jax().jit(_jax().grad(function))
+    tf = tensorflow()
+
+    def gradients(values, *arguments):
+        with tf.GradientTape() as tape:
+            tape.watch(values)
+            loss = function(values, *arguments)
+        return tape.gradient(loss, values, unconnected_gradients="zero")
+
+    return tf.function(gradients, autograph=False)
+
+
 def check(flag, message) -> None:
     """Raise `ValueError(message)` if the boolean tensor `flag` is false.
 

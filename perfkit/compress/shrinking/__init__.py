@@ -1,0 +1,1 @@
+"""Channels taken out of a model."""

@@ -1,0 +1,122 @@
+"""One round of taking channels out of a model."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from perfkit import _check
+from perfkit.compress.shrinking import _choosing, _scores
+from perfkit.graph import selection
+from perfkit.graph.channels import Group, Reading, read_channels
+from perfkit.graph.cutting import without
+
+_TRIALS = 7  # a share is met to within a hundredth
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What `shrink` was asked for, but how much to keep: see there."""
+
+    importance: str | Callable
+    scope: str
+    round_to: int
+    where: Any
+    strict: bool
+    data: Any
+    loss: Any
+    seed: int
+
+
+class Round:
+    """A model whose channels have scores.
+
+    Attributes:
+        sizes: How many channels each group had in the first round, by its paths.
+    """
+
+    def __init__(self, model, options: Options, sizes: Mapping | None):
+        self._options = options
+        self._reading = read_channels("shrink", model)
+        self._groups = _chosen(self._reading, options)
+        data, loss, seed = options.data, options.loss, options.seed
+        self._scores = _scores.scores(
+            self._reading,
+            self._groups,
+            options.importance,
+            data=data,
+            loss=loss,
+            seed=seed,
+        )
+        found = {group.paths: len(group.channels) for group in self._groups}
+        self.sizes = found if sizes is None else sizes
+
+    def keeping(self, share) -> Any:
+        """Return a model with a share of the channels of the first round's model."""
+        return without(self._reading, self._cut(share))
+
+    def reaching(self, share, measure: Callable[[Any], float]) -> Any:
+        """Return the largest model of which a measure is at most a share."""
+        model = self.keeping(0.0)
+        least = measure(model)
+        if least > share:
+            expected = f"at least {least:.3g}, which is left with the fewest channels"
+            _check.fail("shrink", "keep", expected, share)
+        low, high, tried = 0.0, 1.0, {self._cut(0.0).tobytes()}
+        for _ in range(_TRIALS):
+            middle = (low + high) / 2
+            cut = self._cut(middle)
+            if cut.tobytes() in tried:
+                low = middle
+                continue
+            small = without(self._reading, cut)
+            if measure(small) <= share:
+                model, low = small, middle
+                tried.add(cut.tobytes())
+            else:
+                high = middle
+        return model
+
+    def _cut(self, share) -> np.ndarray:
+        options = self._options
+        return _choosing.cut(
+            self._groups,
+            self._scores,
+            share,
+            scope=options.scope,
+            round_to=options.round_to,
+            sizes=self.sizes,
+        )
+
+
+def _chosen(reading: Reading, options: Options) -> list[Group]:
+    """The groups that lose channels; an error if one was meant that cannot."""
+    groups, where = reading.groups(), options.where
+    selection.check("shrink", where)
+    for choice in selection.needed(where):
+        if choice is not None and not any(_of(g, choice, any) for g in groups):
+            paths = ", ".join(path for group in groups for path in group.paths)
+            expected = f"a choice from the layers that make channels: {paths}"
+            _check.fail("shrink", "where", expected, choice)
+    meant = [group for group in groups if where is None or _of(group, where, all)]
+    refused = [
+        group
+        for group in meant
+        if not group.free.all() and (where is not None or not group.is_bound)
+    ]
+    if refused and options.strict:
+        whys = "; ".join(f"{', '.join(g.paths)} ({g.reasons[0]})" for g in refused)
+        expected = f"without layers that cannot lose channels: {whys}. With strict="
+        expected += "False these keep theirs"
+        name = "model" if where is None else "where"
+        _check.fail("shrink", name, expected, reading.graph.model.name)
+    free = [group for group in meant if group.free.any()]
+    if not free:
+        expected = "a model with channels that can be cut; see `channel_groups(model)`"
+        _check.fail("shrink", "model", expected, reading.graph.model.name)
+    return free
+
+
+def _of(group, where, many) -> bool:
+    return many(selection.selects(where, use.trail, None) for use in group.makers)

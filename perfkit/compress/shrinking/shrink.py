@@ -1,0 +1,164 @@
+"""A smaller model with fewer channels."""
+
+from collections.abc import Callable
+
+import keras
+
+from perfkit import _check
+from perfkit.compress.shrinking import _choosing, _measures, _scores
+from perfkit.compress.shrinking._round import Options, Round
+from perfkit.compress.shrinking.channel_groups import channel_groups
+from perfkit.graph.macs import macs
+
+_OF = ("channels", *_measures.SHARES)
+
+
+def shrink(
+    model,
+    *,
+    keep=0.5,
+    of="channels",
+    importance: str | Callable = "l2",
+    scope="local",
+    round_to=8,
+    data=None,
+    loss=None,
+    where=None,
+    steps=1,
+    fine_tune: Callable | None = None,
+    seed=0,
+    strict=True,
+    verbose=True,
+) -> keras.Model:
+    """Take channels out of a model: return a smaller plain one.
+
+    Unlike zeros among its weights, this makes a model faster wherever it runs: kernels
+    lose filters, and what takes their outputs loses the inputs. Channels that are added
+    to each other go together; those that the model takes or returns stay. What is left
+    of each layer are its own weights: compile the result and train it some epochs
+    more. `channel_groups(model)` says what can be cut.
+
+    Where channels go through LayerNormalization or GroupNormalization, its mean and
+    variance are over those that are left.
+
+    Args:
+        model: A built Functional or Sequential model; models may be nested in it. It
+            stays as it is.
+        keep: What share to keep, within (0, 1].
+        of: Of what: "channels", of each layer; or "parameters", "macs"
+            (multiply-accumulates) or "latency" of the whole model, at most as much.
+            Latency is measured on this machine, of float TFLite files on one thread.
+        importance: Which channels matter: "l1" or "l2", norms of the weights that make
+            them; "geometric_median", how unlike the others they are; "lamp", scores
+            that can be compared between layers; "batch_norm", scales of batch
+            normalization; "taylor", what the loss on `data` would change; "random"; or
+            a function from weights `(channels, weights)` to `(channels,)` scores.
+        scope: "local": each group of layers keeps the same share; "global": the best
+            of all groups stay; "isomorphic": the best of groups of the same kinds of
+            layers.
+        round_to: The number of channels that are left is a multiple of this, and at
+            least this; kernels of most runtimes are made for multiples of 8.
+        data: For "taylor": batches `(x, y)`, a list, `tf.data` or `PyDataset`. Some
+            hundred samples are enough.
+        loss: For "taylor": a function of targets and outputs; by default what the
+            model was compiled with.
+        where: Which layers lose channels: a layer, a class, a pattern for names or
+            paths, a function of the layer, or a list of these. A group does if all of
+            its layers are chosen. `None` for all.
+        steps: In how many rounds, at least 1. With more, `fine_tune` is wanted.
+        fine_tune: Function of the smaller model, called after each round to compile
+            and train it; what it returns is ignored.
+        seed: For "random".
+        strict: Whether it is an error if layers keep channels for another reason than
+            that the model takes or returns them. Else they stay as they are, and
+            `channel_groups` names them.
+        verbose: Whether to print what was cut.
+
+    Returns:
+        A new model of the same kind with weights of its own, not compiled.
+
+    Raises:
+        ValueError: If an argument is out of bounds, a layer that was meant cannot be
+            cut, or a share cannot be reached.
+
+    Example:
+        >>> layers = keras.layers
+        >>> model = keras.Sequential(
+        ...     [
+        ...         keras.Input((8, 8, 3)),
+        ...         layers.Conv2D(32, 3, activation="relu", name="filters"),
+        ...         layers.GlobalAveragePooling2D(),
+        ...         layers.Dense(10),
+        ...     ]
+        ... )
+        >>> small = shrink(model, keep=0.5)
+        16 of 42 channels cut
+           filters: 32 -> 16
+        parameters 1,226 -> 618, multiply-accumulates 31,424 -> 15,712
+        >>> [tuple(weight.shape) for weight in small.weights]
+        [(3, 3, 3, 16), (16,), (16, 10), (10,)]
+
+    Reference: Li et al., Pruning Filters for Efficient ConvNets, 2017, arXiv
+        1608.08710 ("l1"); Liu et al., Network Slimming, 2017, arXiv 1708.06519
+        ("batch_norm"); He et al., 2019, arXiv 1811.00250 ("geometric_median");
+        Molchanov et al., Importance Estimation, 2019, arXiv 1906.10771 ("taylor"); Lee
+        et al., 2021, arXiv 2010.07611 ("lamp"); Fang et al., Isomorphic Pruning, 2024,
+        arXiv 2407.04616. Scores of tied layers are divided by their means and
+        averaged.
+    """
+    _check.instance("shrink", "model", model, keras.Model)
+    keep = _check.positive("shrink", "keep", keep, 1.0)
+    _check.one_of("shrink", "of", of, _OF)
+    if not callable(importance):
+        _check.one_of("shrink", "importance", importance, _scores.KINDS)
+    _check.one_of("shrink", "scope", scope, _choosing.SCOPES)
+    _check.integer("shrink", "round_to", round_to)
+    _check.integer("shrink", "steps", steps)
+    _check.boolean("shrink", "strict", strict)
+    _check.boolean("shrink", "verbose", verbose)
+    if fine_tune is not None and not callable(fine_tune):
+        expected = "a function of the smaller model"
+        _check.fail("shrink", "fine_tune", expected, fine_tune, TypeError)
+    if importance == "taylor":
+        _check_taylor(model, data, loss)
+    options = Options(importance, scope, round_to, where, strict, data, loss, seed)
+    small, sizes = model, None
+    for step in range(1, steps + 1):
+        this, share = Round(small, options, sizes), keep ** (step / steps)
+        sizes = this.sizes
+        if of == "channels":
+            small = this.keeping(share)
+        else:
+            measure = _measures.SHARES[of]
+            small = this.reaching(share, lambda found: measure(found, model))
+        if fine_tune is not None:
+            fine_tune(small)
+    if verbose:
+        print(_said(model, small))
+    return small
+
+
+def _check_taylor(model, data, loss):
+    if data is None:
+        _check.fail("shrink", "data", "batches (x, y) for taylor", data)
+    if loss is None and not model.compiled:
+        expected = "given, or the model compiled with one, for taylor"
+        _check.fail("shrink", "loss", expected, loss)
+    if loss is not None and not callable(loss):
+        expected = "a function of targets and outputs"
+        _check.fail("shrink", "loss", expected, loss, TypeError)
+
+
+def _said(model, small) -> str:
+    before, after = (channel_groups(each).groups for each in (model, small))
+    total = sum(group.channels for group in before)
+    lines = [f"{total - sum(g.channels for g in after)} of {total} channels cut"]
+    for old, new in zip(before, after, strict=True):
+        if new.channels < old.channels:
+            names = ", ".join(old.layers)
+            lines.append(f"   {names}: {old.channels} -> {new.channels}")
+    costs = [f"parameters {model.count_params():,} -> {small.count_params():,}"]
+    if all(None not in tensor.shape[1:] for tensor in model.inputs):
+        before, after = macs(model).total, macs(small).total
+        costs.append(f"multiply-accumulates {before:,} -> {after:,}")
+    return "\n".join([*lines, ", ".join(costs)])

@@ -1,0 +1,90 @@
+"""A model made once more, of new layers that share nothing with the old ones."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from perfkit.graph.calls import Graph
+
+
+def rebuilt(
+    graph: Graph,
+    make_layer: Callable[[Any], Any],
+    *,
+    make_call: Callable | None = None,
+    shape_of: Callable[[Any], tuple] = lambda tensor: tuple(tensor.shape),
+) -> keras.Model:
+    """Return a new model of layers that `make_layer` makes from those that are there.
+
+    Models in it are made anew too, each once. A Sequential model stays one, if its
+    calls are not changed.
+
+    Args:
+        graph: What `calls.read` returned.
+        make_layer: Function of a layer that returns a new one, which is not built.
+        make_call: Function `(graph, call, operation, *arguments, **named) -> outputs`;
+            plainly it returns `operation(*arguments, **named)`.
+        shape_of: Function of an input of a model: the shape of the new one.
+    """
+    return _rebuilt(graph, make_layer, make_call, shape_of, {})
+
+
+def _rebuilt(graph, make_layer, make_call, shape_of, known):
+    def new(layer):
+        if not isinstance(layer, keras.Layer):
+            return layer
+        if id(layer) not in known:
+            inner = graph.nested.get(id(layer))
+            if inner is None:
+                known[id(layer)] = make_layer(layer)
+            else:
+                rest = make_layer, make_call, shape_of, known
+                known[id(layer)] = _rebuilt(inner, *rest)
+        return known[id(layer)]
+
+    model = graph.model
+    inputs = [
+        keras.Input(batch_shape=shape_of(x), dtype=x.dtype, name=x.name.split("/")[0])
+        for x in graph.inputs
+    ]
+    if isinstance(model, keras.Sequential) and make_call is None:
+        (first,) = inputs
+        copy = keras.Sequential([first, *map(new, model.layers)], name=model.name)
+    else:
+        numbers = iter(graph.calls)
+
+        def call(operation, *arguments, **named):
+            made = next(numbers)
+            if make_call is None:
+                return operation(*arguments, **named)
+            return make_call(graph, made, operation, *arguments, **named)
+
+        structure = keras.tree.pack_sequence_as(graph.view.input, inputs)
+        copy = keras.models.clone_model(
+            graph.view,
+            input_tensors=structure,
+            clone_function=new,
+            call_function=call,
+        )
+    if not model.trainable:
+        copy.trainable = False
+    return copy
+
+
+def copy_values(new, old, cut: Callable[[int, Any], Any] = lambda _, x: x) -> None:
+    """Give the weights of a layer those of another, and what is trainable of it.
+
+    Args:
+        new: A built layer.
+        old: A layer of the same kind.
+        cut: Function of the number of a weight and its value, for the new one.
+    """
+    pairs = zip(new.variables, old.variables, strict=True)
+    for number, (variable, value) in enumerate(pairs):
+        # On JAX an array would be shared, and is gone once one of both was fitted.
+        value = np.array(keras.ops.convert_to_numpy(value))
+        variable.assign(cut(number, value))
+        if variable.trainable != old.variables[number].trainable:
+            variable.trainable = old.variables[number].trainable
