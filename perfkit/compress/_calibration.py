@@ -7,27 +7,25 @@ import numpy as np
 
 from perfkit import _check
 
-_OWNER = "export_tflite"
 
-
-def collect(data, shape, dtype, samples):
+def collect(owner, data, shape, dtype, samples):
     """Return at most `samples` inputs, as one array of shape `(count, *shape)`."""
     count, batches = 0, []
-    for batch in _batches(data, samples):
-        batch = _checked(batch, shape, dtype)[: samples - count]
+    for batch in _batches(owner, data, samples):
+        batch = _checked(owner, batch, shape, dtype)[: samples - count]
         batches.append(batch)
         count += len(batch)
         if count >= samples:
             break
     if count == 0:
-        _check.fail(_OWNER, "data", "at least one training input", data)
+        _check.fail(owner, "data", "at least one training input", data)
     return np.concatenate(batches)
 
 
-def _batches(data: Any, samples):
+def _batches(owner, data: Any, samples):
     if isinstance(data, Mapping) or not hasattr(data, "__iter__"):
         expected = "an array, or an iterable of batches x or (x, y)"
-        _check.fail(_OWNER, "data", expected, data, TypeError)
+        _check.fail(owner, "data", expected, data, TypeError)
     if isinstance(data, tuple):  # one batch, (x, y)
         data = data[0]
     if hasattr(data, "shape"):
@@ -39,16 +37,16 @@ def _batches(data: Any, samples):
         yield np.asarray(batch[0] if isinstance(batch, tuple) else batch)
 
 
-def _checked(batch, shape, dtype):
+def _checked(owner, batch, shape, dtype):
     if batch.shape == shape:  # one sample
         batch = batch[None]
     if batch.shape[1:] != shape:
         expected = f"inputs of shape {('batch', *shape)}, as the model takes them"
-        _check.fail(_OWNER, "data", expected.replace("'", ""), batch)
+        _check.fail(owner, "data", expected.replace("'", ""), batch)
     try:
         batch = batch.astype(dtype)
     except (TypeError, ValueError):
-        _check.fail(_OWNER, "data", "numbers", batch, TypeError)
+        _check.fail(owner, "data", "numbers", batch, TypeError)
     if not np.isfinite(batch).all():
-        _check.fail(_OWNER, "data", "free of NaN and infinity", batch)
+        _check.fail(owner, "data", "free of NaN and infinity", batch)
     return batch

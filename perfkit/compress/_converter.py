@@ -26,8 +26,16 @@ from perfkit.compress import _quiet
 _CHILD = "from perfkit.compress import _converter; _converter._child()"
 
 
-def convert(model, samples, float_interface, verbose):
-    """Return the bytes of a float file, or of an int8 one if there are `samples`."""
+def convert(model, samples, ranged, float_interface, verbose):
+    """Return the bytes of a file.
+
+    Args:
+        model: A model that was checked.
+        samples: Inputs whose ranges make an int8 file, or None.
+        ranged: Whether the model has ranges itself, by fake quantization.
+        float_interface: Whether an int8 file takes and returns floats.
+        verbose: Whether a progress bar may be shown.
+    """
     if keras.backend.backend() == "tensorflow":
         route = _convert
     else:
@@ -35,10 +43,11 @@ def convert(model, samples, float_interface, verbose):
         if importlib.util.find_spec("tensorflow") is None:
             _backend.tensorflow()  # raises: says what to install
     with _quiet.quiet() as live:
-        return route(model, samples, float_interface, live if verbose else None)
+        stream = live if verbose else None
+        return route(model, samples, ranged, float_interface, stream)
 
 
-def _convert(model, samples, float_interface, stream):
+def _convert(model, samples, ranged, float_interface, stream):
     tf = _backend.tensorflow()
     (given,) = model.inputs
 
@@ -47,7 +56,7 @@ def _convert(model, samples, float_interface, stream):
         return model(inputs, training=False)
 
     concrete = serve.get_concrete_function()
-    if samples is not None:
+    if samples is not None or ranged:
         _refuse_loops(concrete, model)
     # Tracked is the function: a SavedModel of the model, which the converter would
     # make of it, fails on attributes that TensorFlow cannot save, and may lose
@@ -56,19 +65,20 @@ def _convert(model, samples, float_interface, stream):
     with warnings.catch_warnings():
         # Speaks of the quantization of 2017, which had no representative data.
         warnings.filterwarnings("ignore", "Statistics for quantized inputs")
-        if samples is not None:
+        if samples is not None or ranged:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            if not float_interface:
+                converter.inference_input_type = tf.int8
+                converter.inference_output_type = tf.int8
+        if samples is not None:
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
             converter.representative_dataset = lambda: (
                 [sample[None]] for sample in _progress(samples, stream)
             )
-            if not float_interface:
-                converter.inference_input_type = tf.int8
-                converter.inference_output_type = tf.int8
         try:
             return converter.convert()
         except Exception as error:  # of many types, with pages of MLIR
-            form = "TFLite" if samples is None else "int8"
+            form = "int8" if ranged or samples is not None else "TFLite"
             missing = re.findall(r"(?:Select|Custom) ops: (.+)", str(error))
             reason = ", ".join(missing) or str(error).partition("\n")[0]
             expected = f"made of operations that exist in {form}; not so: {reason}"
@@ -95,7 +105,7 @@ def _progress(samples, stream):
     return samples
 
 
-def _convert_elsewhere(model, samples, float_interface, stream):
+def _convert_elsewhere(model, samples, ranged, float_interface, stream):
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         model.save(folder / "model.keras")
@@ -104,7 +114,7 @@ def _convert_elsewhere(model, samples, float_interface, stream):
         if samples is not None:
             np.save(folder / "samples.npy", samples)
         done = subprocess.run(
-            [sys.executable, "-c", _CHILD, str(folder), str(int(float_interface))],
+            [sys.executable, "-c", _CHILD, str(folder), f"{ranged:d}{float_interface:d}"],
             stdout=stream if _is_file(stream) else subprocess.DEVNULL,  # the bar
             env={
                 **os.environ,
@@ -153,7 +163,7 @@ def _is_file(stream):
 def _child():
     """Convert what `_convert_elsewhere` left in the folder."""
     folder = Path(sys.argv[1])
-    float_interface = sys.argv[2] == "1"
+    ranged, float_interface = (flag == "1" for flag in sys.argv[2])
     samples = folder / "samples.npy"
     try:
         for name in json.loads((folder / "modules.json").read_text("utf-8")):
@@ -163,7 +173,7 @@ def _child():
             folder / "model.keras", compile=False, safe_mode=False
         )
         array = np.load(samples) if samples.exists() else None
-        content = _convert(model, array, float_interface, sys.stdout)
+        content = _convert(model, array, ranged, float_interface, sys.stdout)
         (folder / "model.tflite").write_bytes(content)
     except Exception as error:
         unknown = re.search(r"Could not locate [^.]+", str(error))  # after pages

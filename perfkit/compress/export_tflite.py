@@ -11,6 +11,9 @@ import keras
 from perfkit import _check
 from perfkit.compress import _calibration, _converter
 from perfkit.compress.lite_model import LiteModel, LiteTensor
+from perfkit.compress.quantization.fake_quantization import FakeQuantization
+from perfkit.compress.stripping import baked
+from perfkit.graph.trails import trails
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +57,7 @@ def export_tflite(
     data=None,
     samples=300,
     float_interface=False,
+    strict=True,
     verbose=True,
 ) -> TFLiteReport:
     """Write a Keras model as a TFLite file, float or fully int8.
@@ -62,8 +66,10 @@ def export_tflite(
     sizes every runtime can plan its memory and use its fast kernels. BatchNorm and
     ReLU are fused into the convolution before them.
 
-    `quantization="int8"` is post-training quantization by TensorFlow's converter:
-    weights per output channel, activations with the ranges seen on `data`. Every
+    What `quantize` and `quantize_aware` return has ranges and becomes an int8 file,
+    without data. For other models `quantization="int8"` is post-training quantization
+    by TensorFlow's converter: weights per output channel, activations with the ranges
+    seen on `data`. Every
     tensor of the file is an integer, so that it runs on integer-only hardware; a
     model that cannot be written so raises. To feed such a file outside of perfkit,
     send `report.input.quantize(x)` and read `report.output.dequantize(y)`;
@@ -78,14 +84,15 @@ def export_tflite(
             whose sizes are all known but for the batch.
         path: Where to write, ending in `.tflite`, in an existing folder. A file
             that is there is replaced, once all went well.
-        quantization: None (float) or "int8".
-        data: For int8: training inputs as the model takes them. An array of shape
+        quantization: None (float, or int8 if the model has ranges) or "int8".
+        data: For int8, if the model has no ranges: training inputs as the model takes them. An array of shape
             `(count, ...)`, or an iterable (`tf.data`, `PyDataset`, a list) of
             batches `x` or `(x, y)`.
         samples: How many of `data` are used at most: evenly spaced ones of an
             array, the first ones of an iterable. A few hundred are enough.
         float_interface: Whether an int8 file takes and returns float32, at the
             price of one conversion at each end.
+        strict: Whether it is an error if an int8 file would compute in float somewhere.
         verbose: Whether a calibration of more than two seconds shows a progress
             bar, if tqdm is installed.
 
@@ -118,38 +125,36 @@ def export_tflite(
     is the converter of TensorFlow.
     """
     path = _checked_path(path)
-    shape, dtype = _checked_model(model)
+    _check.instance("export_tflite", "model", model, keras.Model)
     if quantization is not None:
         _check.one_of("export_tflite", "quantization", quantization, ["int8"])
+    ranged = has_ranges(model)
+    if ranged:
+        quantization, model = "int8", baked(_checked_ranges(model))
+    shape, dtype = _checked_model(model)
     _check.integer("export_tflite", "samples", samples)
     _check.boolean("export_tflite", "float_interface", float_interface)
+    _check.boolean("export_tflite", "strict", strict)
     _check.boolean("export_tflite", "verbose", verbose)
     calibration = None
-    if quantization == "int8":
-        if data is None:
-            expected = "some hundred training inputs when quantization='int8'"
-            _check.fail("export_tflite", "data", expected, data)
-        if dtype == "uint8":
-            expected = (
-                "a model that begins with a float32 `keras.Input` for int8, which has "
-                "no operation for its uint8; export the network behind it"
-            )
-            _check.fail("export_tflite", "model", expected, model)
-        calibration = _calibration.collect(data, shape, dtype, samples)
-    elif data is not None:
-        expected = "left out without quantization='int8'"
-        _check.fail("export_tflite", "data", expected, data)
-    elif float_interface:
-        expected = "left out without quantization='int8'"
-        _check.fail("export_tflite", "float_interface", expected, float_interface)
-    content = _converter.convert(model, calibration, float_interface, verbose)
+    if quantization is None or ranged:
+        why = "the model has ranges" if ranged else "without quantization='int8'"
+        if data is not None:
+            _check.fail("export_tflite", "data", f"left out {why}", data)
+        if float_interface and not ranged:
+            expected = f"left out {why}"
+            _check.fail("export_tflite", "float_interface", expected, float_interface)
+    else:
+        calibration = _calibration_data(model, data, shape, dtype, samples)
+    arguments = calibration, ranged, float_interface, verbose
+    content = _converter.convert(model, *arguments)
     with tempfile.TemporaryDirectory() as folder:
         trial = Path(folder, path.name)
         trial.write_bytes(content)
         lite = LiteModel(trial)
-    if quantization == "int8":
+    if quantization == "int8" and strict:
         _check_all_integer(model, lite, ends=2 * float_interface)
-    path.write_bytes(content)
+    _written(path, content)
     return TFLiteReport(
         path=path,
         size=len(content),
@@ -159,6 +164,52 @@ def export_tflite(
         output=lite.output,
         tensor_dtypes=dict(Counter(dtype for _, dtype in lite.tensors())),
     )
+
+
+def has_ranges(model) -> bool:
+    """Whether there is fake quantization in a model."""
+    return any(isinstance(trail[-1], FakeQuantization) for trail in trails(model))
+
+
+def _checked_ranges(model):
+    unseen = [
+        trail[-1].name
+        for trail in trails(model)
+        if isinstance(trail[-1], FakeQuantization)
+        and not float(keras.ops.convert_to_numpy(trail[-1].seen))
+    ]
+    if unseen:
+        expected = "a model whose ranges were seen: train it first, or give data to "
+        expected += f"`quantize`; not so: {', '.join(unseen[:5])}"
+        expected += f" and {len(unseen) - 5} others" * (len(unseen) > 5)
+        _check.fail("export_tflite", "model", expected, model.name)
+    return model
+
+
+def _calibration_data(model, data, shape, dtype, samples):
+    if data is None:
+        expected = "some hundred training inputs when quantization='int8'"
+        _check.fail("export_tflite", "data", expected, data)
+    if dtype == "uint8":
+        expected = (
+            "a model that begins with a float32 `keras.Input` for int8, which has "
+            "no operation for its uint8; export the network behind it"
+        )
+        _check.fail("export_tflite", "model", expected, model)
+    return _calibration.collect("export_tflite", data, shape, dtype, samples)
+
+
+def _written(path, content) -> None:
+    """Write a file so that it is there whole, or as it was."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        trial = Path(file.name)
+        try:
+            file.write(content)
+        except BaseException:
+            trial.unlink()
+            raise
+    trial.chmod(0o644)
+    trial.replace(path)
 
 
 def _checked_path(path):
@@ -172,7 +223,6 @@ def _checked_path(path):
 
 def _checked_model(model):
     """Return the shape of one input sample and its dtype."""
-    _check.instance("export_tflite", "model", model, keras.Model)
     try:
         (given,), (_,) = model.inputs, model.outputs
         shape, dtype = tuple(given.shape[1:]), given.dtype

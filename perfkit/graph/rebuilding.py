@@ -23,7 +23,8 @@ def rebuilt(
 
     Args:
         graph: What `calls.read` returned.
-        make_layer: Function of a layer that returns a new one, which is not built.
+        make_layer: Function of a layer that returns a new one, which is not built, or
+            None to leave the layer out, which has to have one input and one output.
         make_call: Function `(graph, call, operation, *arguments, **named) -> outputs`;
             plainly it returns `operation(*arguments, **named)`.
         shape_of: Function of an input of a model: the shape of the new one.
@@ -38,7 +39,8 @@ def _rebuilt(graph, make_layer, make_call, shape_of, known):
         if id(layer) not in known:
             inner = graph.nested.get(id(layer))
             if inner is None:
-                known[id(layer)] = make_layer(layer)
+                made = make_layer(layer)
+                known[id(layer)] = _LeftOut() if made is None else made
             else:
                 rest = make_layer, make_call, shape_of, known
                 known[id(layer)] = _rebuilt(inner, *rest)
@@ -51,12 +53,15 @@ def _rebuilt(graph, make_layer, make_call, shape_of, known):
     ]
     if isinstance(model, keras.Sequential) and make_call is None:
         (first,) = inputs
-        copy = keras.Sequential([first, *map(new, model.layers)], name=model.name)
+        layers = [x for x in map(new, model.layers) if not isinstance(x, _LeftOut)]
+        copy = keras.Sequential([first, *layers], name=model.name)
     else:
         numbers = iter(graph.calls)
 
         def call(operation, *arguments, **named):
             made = next(numbers)
+            if isinstance(operation, _LeftOut):
+                return arguments[0]
             if make_call is None:
                 return operation(*arguments, **named)
             return make_call(graph, made, operation, *arguments, **named)
@@ -71,6 +76,10 @@ def _rebuilt(graph, make_layer, make_call, shape_of, known):
     if not model.trainable:
         copy.trainable = False
     return copy
+
+
+class _LeftOut(keras.layers.Layer):
+    """In the place of a layer that a new model does without."""
 
 
 def copy_values(new, old, cut: Callable[[int, Any], Any] = lambda _, x: x) -> None:

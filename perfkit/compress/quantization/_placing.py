@@ -1,0 +1,208 @@
+"""Where a quantized file rounds, as layers in a model of single steps.
+
+What the converter makes one operation of (a convolution, the batch normalization and
+the ReLU behind it) is rounded once, at its end. What only moves or chooses values
+(pooling of maxima, a reshape) keeps their steps, and so has what is joined, if nothing
+else takes it.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from perfkit import _check
+from perfkit.compress.quantization.fake_quantization import FakeQuantization
+from perfkit.compress.quantization.quantized_kernel import QuantizedKernel
+from perfkit.compress.reparameterized import Reparameterized
+from perfkit.graph.calls import Graph, read
+from perfkit.graph.folding import WEIGHTED
+from perfkit.graph.inlining import inlined
+from perfkit.graph.rebuilding import copy_values
+from perfkit.graph.splitting import split
+
+_layers = keras.layers
+_PROBABILITY = (0.0, 255.0 / 256.0)
+# What the runtime returns at steps that are given.
+_FIXED = {
+    **dict.fromkeys(["sigmoid", "Sigmoid", "softmax"], _PROBABILITY),
+    **dict.fromkeys(["tanh", "Tanh"], (-1.0, 127.0 / 128.0)),
+}
+# Kinds of calls that have an integer form: the names of classes of layers and of
+# operations, and of activations.
+_PASSING = {
+    *("linear", "Identity", "Flatten", "Reshape", "Permute", "RepeatVector"),
+    *("MaxPooling1D", "MaxPooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D"),
+    *("ZeroPadding1D", "ZeroPadding2D", "Cropping1D", "Cropping2D", "UpSampling1D"),
+    *("Dropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianNoise"),
+    *("GaussianDropout", "Transpose", "ExpandDims", "Squeeze", "GetItem"),
+}
+_OF_SAME_RANGE = {"AveragePooling1D", "AveragePooling2D", "UpSampling2D", "Resizing"}
+_BEFORE_RELU = {"BatchNormalization", "Add", "Subtract", "Multiply"}
+_ROUNDED = {
+    *_BEFORE_RELU,
+    *("relu", "relu6", "leaky_relu", "gelu", "silu", "hard_silu"),
+    *("Relu", "Relu6", "LeakyRelu", "Gelu", "Silu", "HardSilu"),
+    *("ReLU", "LeakyReLU", "PReLU", "Maximum", "Minimum", "Concatenate"),
+    *("GlobalAveragePooling1D", "GlobalAveragePooling2D", "Mean"),
+}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Quantized:
+    """A model with fake quantization.
+
+    Attributes:
+        model: The model, not compiled.
+        floats: Paths of layers that stay in float, and why.
+    """
+
+    model: keras.Model
+    floats: dict[str, str]
+
+
+def quantized(
+    owner: str,
+    split_model,
+    paths,
+    *,
+    bits_of: Callable[[str, Any], int],
+    per_channel,
+    momentum,
+    strict,
+) -> Quantized:
+    """Return a new model with fake quantization in it, and the same weights.
+
+    Args:
+        owner: Name of the caller, for errors.
+        split_model: A model of single steps: see `graph.splitting`.
+        paths: Paths of its layers in the model that was split, by name.
+        bits_of: Function of a path and a layer with weights: the bits of its weights.
+        per_channel: Whether output units have ranges of their own.
+        momentum: That of the ranges of tensors.
+        strict: Whether it is an error if a layer has no integer form.
+    """
+    graph = read(owner, split_model)
+    floats = {
+        paths.get(call.operation.name, call.operation.name): _kind(call)
+        for call in graph.calls
+        if not _is_known(call)
+    }
+    if floats and strict:
+        names = ", ".join(f"{path} ({kind})" for path, kind in floats.items())
+        expected = f"made of layers that have an integer form; not so: {names}. With "
+        expected += "strict=False these stay in float, with conversions around them"
+        _check.fail(owner, "model", expected, split_model.name)
+    work = _Placing(graph, paths, bits_of, per_channel, momentum)
+    new = inlined(graph, work.make, work.begin)
+    for old, layer in work.made:
+        copy_values(layer, old)
+    return Quantized(new, floats)
+
+
+class _Placing:
+    def __init__(self, graph: Graph, paths, bits_of, per_channel, momentum):
+        self.made: list[tuple[Any, Any]] = []
+        self._graph = graph
+        self._paths, self._bits_of = paths, bits_of
+        self._per_channel, self._momentum = per_channel, momentum
+        self._layers: dict[int, Any] = {}
+        self._ranges: dict[int, Any] = {}  # layers, by the tensors that were read
+        self._ends = set(map(id, graph.outputs))
+
+    def begin(self, old, new):
+        """Round what the model is given, but for numbers of tokens."""
+        takers = [c for c in self._graph.calls if any(x is old for x in c.inputs)]
+        tokens = all(isinstance(c.operation, _layers.Embedding) for c in takers)
+        if tokens or not keras.backend.is_float_dtype(old.dtype):
+            return new
+        return self._rounded(new.name.split("/")[0], None, old, new)
+
+    def make(self, path, call, *arguments, **named):  # noqa: ARG002
+        outputs = self._layer(call.operation)(*arguments, **named)
+        kind, (tensor, *others) = _kind(call), call.outputs
+        if others or not keras.backend.is_float_dtype(tensor.dtype):
+            return outputs
+        before = self._ranges.get(id(call.inputs[0])) if call.inputs else None
+        if before is not None and kind in _PASSING:
+            self._ranges[id(tensor)] = before
+            return outputs
+        if before is not None and kind in _OF_SAME_RANGE:
+            self._ranges[id(tensor)] = before
+            return before(outputs, training=False)
+        if self._is_joined(call):
+            return outputs
+        name = call.operation.name
+        return self._rounded(name, _FIXED.get(kind), tensor, outputs)
+
+    def _rounded(self, name, fixed, old, new):
+        fake = FakeQuantization(
+            momentum=self._momentum, fixed=fixed, name=f"{name}_range"
+        )
+        self._ranges[id(old)] = fake
+        return fake(new)
+
+    def _layer(self, operation):
+        if not isinstance(operation, keras.Layer):
+            return operation
+        if id(operation) not in self._layers:
+            new: Any = type(operation).from_config(operation.get_config())
+            self.made.append((operation, new))
+            if has_kernel(operation):
+                bits = self._bits_of(self._paths[operation.name], operation)
+                per_channel = self._per_channel and _takes_channels(operation, bits)
+                kernel = QuantizedKernel(bits, per_channel=per_channel)
+                new = Reparameterized(new, [kernel], name=operation.name)
+            self._layers[id(operation)] = new
+        return self._layers[id(operation)]
+
+    def _is_joined(self, call) -> bool:
+        """Whether the only operation that takes a tensor is one with what makes it."""
+        consumers = self._graph.consumers(call)
+        if len(consumers) != 1 or id(call.outputs[0]) in self._ends:
+            return False
+        after, layer = consumers[0], call.operation
+        if _kind(after) == "Concatenate":
+            return True
+        if has_kernel(layer) and type(after.operation) is _layers.BatchNormalization:
+            return True
+        before_relu = has_kernel(layer) or _kind(call) in _BEFORE_RELU
+        return before_relu and _is_relu(after.operation)
+
+
+def has_kernel(layer) -> bool:
+    """Whether a layer multiplies what it takes by a kernel that can be rounded."""
+    return type(layer) in (*WEIGHTED, _layers.EinsumDense)
+
+
+def _takes_channels(layer, bits) -> bool:
+    """Whether the converter writes weights of so few bits with a range per channel."""
+    if bits == 8 or type(layer) is _layers.Conv2D:
+        return True
+    return type(layer) is _layers.DepthwiseConv2D and layer.depth_multiplier == 1
+
+
+def _kind(call) -> str:
+    """Name of the class of what is called, or of its activation."""
+    layer = call.operation
+    if type(layer) is _layers.Activation:
+        return getattr(layer.activation, "__name__", "activation")
+    if type(layer) is _layers.Softmax:
+        return "softmax"
+    return type(layer).__name__
+
+
+def _is_known(call) -> bool:
+    if has_kernel(call.operation):
+        return True
+    ours = type(call.operation).__module__.startswith(("keras.", "perfkit."))
+    kinds = _PASSING | _OF_SAME_RANGE | _ROUNDED | set(_FIXED)
+    return ours and _kind(call) in kinds
+
+
+def _is_relu(operation) -> bool:
+    if type(operation) is _layers.ReLU:
+        bounded = operation.max_value in (None, 6.0)
+        return bounded and not operation.negative_slope and not operation.threshold
+    return type(operation).__name__ in ("Relu", "Relu6")

@@ -1,0 +1,84 @@
+"""A layer that computes with a function of its kernel."""
+
+from typing import Any
+
+import keras
+
+from perfkit import _check
+from perfkit.graph import kernels
+from perfkit.graph.substituting import call_with
+
+
+class KernelTransform(keras.layers.Layer):
+    """A function of the kernel of a layer, which may have weights of its own.
+
+    A transform implements `call(kernel, axes)`, with the axes that number the output
+    units, and may implement `begin(kernel, axes)`.
+    """
+
+    def begin(self, kernel, axes) -> None:
+        """Set weights of the transform from the first values of the kernel, NumPy."""
+
+
+@keras.saving.register_keras_serializable(package="perfkit")
+class Reparameterized(keras.layers.Wrapper):
+    """A layer that computes with a function of its kernel.
+
+    The layer inside keeps its kernel, which is what learns: gradients come back through
+    the transforms. `strip(model)` gives plain layers back, with kernels as the
+    transforms made them.
+
+    Args:
+        layer: A layer with one kernel.
+        transforms: `KernelTransform` objects, which act one after the other.
+        **kwargs: See `keras.layers.Layer`.
+    """
+
+    def __init__(self, layer, transforms, **kwargs):
+        super().__init__(layer, **kwargs)
+        self.transforms = [_transform(one) for one in transforms]
+        self.supports_masking = layer.supports_masking
+
+    def build(self, input_shape=None):
+        super().build(input_shape)
+        for transform in self.transforms:
+            if not transform.built:
+                transform.build(tuple(self.variable.shape))
+
+    @property
+    def variable(self) -> Any:
+        """The kernel of the layer inside, as it learns."""
+        (kernel,) = kernels.own_kernels(self.layer)
+        return kernel
+
+    @property
+    def axes(self) -> tuple[int, ...]:
+        """The axes of the kernel that number the output units."""
+        return kernels.units(self.layer, self.variable.name)
+
+    @property
+    def kernel(self) -> Any:
+        """What the layer computes with."""
+        value = keras.ops.convert_to_tensor(self.variable) * 1.0
+        for transform in self.transforms:
+            value = transform(value, axes=self.axes)
+        return value
+
+    def call(self, inputs, **kwargs):
+        values = [(self.variable, self.kernel)]
+        return call_with(
+            self, self.layer, values, lambda: self.layer(inputs, **kwargs)
+        )
+
+    def compute_output_shape(self, input_shape):
+        return self.layer.compute_output_shape(input_shape)
+
+    def get_config(self):
+        transforms = map(keras.saving.serialize_keras_object, self.transforms)
+        return {**super().get_config(), "transforms": list(transforms)}
+
+
+def _transform(value):
+    if isinstance(value, dict):
+        value = keras.saving.deserialize_keras_object(value)
+    return _check.instance("Reparameterized", "transforms", value, KernelTransform)

@@ -1,0 +1,99 @@
+"""Plain layers in place of those that compute with a function of their kernel."""
+
+from typing import Any
+
+import keras
+
+from perfkit import _check
+from perfkit.compress.quantization.fake_quantization import FakeQuantization
+from perfkit.compress.quantization.quantized_kernel import QuantizedKernel
+from perfkit.compress.reparameterized import Reparameterized
+from perfkit.graph.calls import read
+from perfkit.graph.rebuilding import copy_values, rebuilt
+
+
+def strip(model) -> keras.Model:
+    """Return a plain model of what fake quantization or clustering made of one.
+
+    Kernels are what the layers computed with, rounded or clustered; tensors are no
+    longer rounded. It is a new model, not compiled, that needs no perfkit to be loaded.
+
+    Args:
+        model: What `quantize`, `quantize_aware` or `cluster` returned.
+
+    Raises:
+        ValueError: If the model is neither Functional nor Sequential, or not built.
+
+    Example:
+        >>> import numpy as np
+        >>> from perfkit import compress
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        >>> model.set_weights([np.array([[0.5], [1.0]]), np.zeros(1)])
+        >>> plain = strip(compress.quantize_aware(model, bits=4))
+        >>> plain.get_weights()[0].round(3).tolist()
+        [[0.571], [1.0]]
+    """
+    _check.instance("strip", "model", model, keras.Model)
+    return _plain(model, lambda layer: None, lambda layer: ())
+
+
+def baked(model) -> keras.Model:
+    """Return a model for the converter, which rounds weights of 8 bits by itself.
+
+    It can say of fewer kinds of kernels than layers have what their steps are, but it
+    finds those of kernels that are rounded already.
+    """
+
+    def needed(layer):
+        last = layer.transforms[-1]
+        by_itself = not isinstance(last, QuantizedKernel)
+        return () if by_itself or (last.bits == 8 and last.per_channel) else (last,)
+
+    return _plain(model, _float32, needed)
+
+
+def _plain(model, ranges, transforms):
+    made: list[tuple[Any, Any]] = []
+
+    def make(layer):
+        if isinstance(layer, FakeQuantization):
+            new = ranges(layer)
+            if new is not None:
+                made.append((layer, new))
+            return new
+        if not isinstance(layer, Reparameterized):
+            new = _float32(layer)
+            made.append((layer, new))
+            return new
+        inner, left = _float32(layer.layer), transforms(layer)
+        inner.name = layer.name
+        made.append((layer, inner))
+        if left:
+            return Reparameterized(inner, list(map(_float32, left)), name=layer.name)
+        return inner
+
+    copy = rebuilt(read("strip", model), make)
+    for old, new in made:
+        if isinstance(old, Reparameterized):
+            copy_values(new, old.layer)
+            (kernel,) = [v for v in new.weights if v.name == old.variable.name]
+            kernel.assign(keras.ops.convert_to_numpy(_before(old, transforms(old))))
+        else:
+            copy_values(new, old)
+    return copy
+
+
+def _before(layer, left) -> Any:
+    """The kernel as it is in front of the transforms that are left."""
+    value = keras.ops.convert_to_tensor(layer.variable)
+    for transform in layer.transforms:
+        if all(transform is not one for one in left):
+            value = transform(value, axes=layer.axes)
+    return value
+
+
+def _float32(layer):
+    config = layer.get_config()
+    if getattr(layer, "compute_dtype", "float32").endswith("float16"):
+        config["dtype"] = "float32"
+    return type(layer).from_config(config)

@@ -1,0 +1,136 @@
+"""Batch normalization that becomes part of the layer before it."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from perfkit.graph import kernels
+from perfkit.graph.calls import Graph, read
+from perfkit.graph.rebuilding import copy_values, rebuilt
+
+# With a kernel, a bias and an activation. A separable convolution ends in a pointwise one.
+WEIGHTED = (
+    keras.layers.Dense,
+    keras.layers.Conv1D,
+    keras.layers.Conv2D,
+    keras.layers.Conv3D,
+    keras.layers.Conv1DTranspose,
+    keras.layers.Conv2DTranspose,
+    keras.layers.Conv3DTranspose,
+    keras.layers.DepthwiseConv1D,
+    keras.layers.DepthwiseConv2D,
+    keras.layers.SeparableConv1D,
+    keras.layers.SeparableConv2D,
+)
+
+
+def is_linear(layer) -> bool:
+    """Whether a layer with weights ends in no activation."""
+    return getattr(layer, "activation", None) in (None, keras.activations.linear)
+
+
+def pairs(graph: Graph) -> list[tuple[Any, keras.layers.BatchNormalization]]:
+    """Return layers, and the batch normalization that alone takes what they return.
+
+    In nested models too. Layers that are called more than once are left out.
+    """
+    graphs = [graph, *_nested(graph)]
+    times: dict[int, int] = {}
+    for one in graphs:
+        for call in one.calls:
+            times[id(call.operation)] = times.get(id(call.operation), 0) + 1
+    found = []
+    for one in graphs:
+        ends = set(map(id, one.outputs))
+        for call in one.calls:
+            layer = call.operation
+            if type(layer) not in WEIGHTED or not is_linear(layer):
+                continue
+            consumers = one.consumers(call)
+            if len(consumers) != 1 or id(call.outputs[0]) in ends:
+                continue
+            norm = consumers[0].operation
+            if type(norm) is not keras.layers.BatchNormalization:
+                continue
+            once = times[id(layer)] == times[id(norm)] == 1
+            if once and _is_on_channels(layer, norm, call):
+                found.append((layer, norm))
+    return found
+
+
+def folded(owner: str, model) -> keras.Model:
+    """Return a new model in which layers do what batch normalization did after them.
+
+    At inference it returns the same, to rounding; it has no batch statistics to train.
+
+    Args:
+        owner: Name of the caller, for errors.
+        model: A built Functional or Sequential model; models may be nested in it.
+    """
+    graph = read(owner, model)
+    norms = {id(layer): norm for layer, norm in pairs(graph)}
+    gone = {id(norm) for norm in norms.values()}
+    made: list[tuple[Any, Any]] = []
+
+    def make(layer):
+        if id(layer) in gone:
+            return None
+        config = layer.get_config()
+        if id(layer) in norms:
+            config["use_bias"] = True
+        new = type(layer).from_config(config)
+        made.append((layer, new))
+        return new
+
+    copy = rebuilt(graph, make)
+    for old, new in made:
+        norm = norms.get(id(old))
+        if norm is None:
+            copy_values(new, old)
+        else:
+            for variable, value in zip(new.weights, _folded(old, norm), strict=True):
+                variable.assign(value)
+    return copy
+
+
+def affine(norm) -> tuple[np.ndarray, np.ndarray]:
+    """Return what batch normalization multiplies by and adds at inference, float64."""
+    mean, variance = (_value(v) for v in (norm.moving_mean, norm.moving_variance))
+    scale = 1.0 / np.sqrt(variance + norm.epsilon)
+    scale = scale * _value(norm.gamma) if norm.scale else scale
+    return scale, (_value(norm.beta) if norm.center else 0.0) - mean * scale
+
+
+def _folded(layer, norm) -> list[np.ndarray]:
+    """Weights of the layer that does what both did."""
+    scale, shift = affine(norm)
+    *matrices, kernel = [w for w in layer.weights if w.name != "bias"]
+    axes = kernels.units(layer, kernel.name)
+    shape = [1] * len(kernel.shape)
+    for axis in axes:
+        shape[axis] = kernel.shape[axis]
+    bias = _value(layer.bias) if layer.use_bias else np.zeros_like(shift)
+    weights = _value(kernel) * scale.reshape(shape)
+    return [*map(_value, matrices), weights, bias * scale + shift]
+
+
+def _is_on_channels(layer, norm, call) -> bool:
+    rank = len(call.outputs[0].shape)
+    first = getattr(layer, "data_format", None) == "channels_first"
+    return norm.axis % rank == (1 if first else rank - 1)
+
+
+def _nested(graph) -> list[Graph]:
+    found: dict[int, Graph] = {}
+    pending = list(graph.nested.values())
+    while pending:
+        one = pending.pop()
+        if id(one) not in found:
+            found[id(one)] = one
+            pending.extend(one.nested.values())
+    return list(found.values())
+
+
+def _value(variable) -> np.ndarray:
+    return np.array(keras.ops.convert_to_numpy(variable), "float64")

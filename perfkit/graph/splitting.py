@@ -1,0 +1,230 @@
+"""A model as the layers that a quantized file knows, one step each.
+
+Models in it are inlined. Activations inside layers with weights become layers of their
+own, separable convolutions two convolutions, and what multiplies and adds a constant
+for each channel (batch normalization that follows nothing to be folded into, rescaling)
+a depthwise convolution with kernels of one weight.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from perfkit.graph.calls import Graph, read
+from perfkit.graph.folding import WEIGHTED, affine, is_linear, pairs
+from perfkit.graph.inlining import inlined
+from perfkit.graph.rebuilding import copy_values
+
+_layers = keras.layers
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Split:
+    """A model of single steps.
+
+    Attributes:
+        model: A new Functional model, not compiled.
+        paths: For layers with weights their paths in the model that was split, by the
+            names of the new layers.
+    """
+
+    model: keras.Model
+    paths: Mapping[str, str]
+
+
+def split(owner: str, model, *, biases=False) -> Split:
+    """Split the layers of a model into single steps, and copy their weights.
+
+    Args:
+        owner: Name of the caller, for errors.
+        model: A built Functional or Sequential model; models may be nested in it.
+        biases: Whether layers with weights get a bias if they have none.
+    """
+    work = _Splitting(read(owner, model), biases)
+    flat = inlined(work.graph, work.make)
+    for fill in work.fillers:
+        fill()
+    return Split(flat, work.paths)
+
+
+class _Splitting:
+    def __init__(self, graph: Graph, biases):
+        self.graph = graph
+        self.paths: dict[str, str] = {}
+        self.fillers: list[Callable[[], None]] = []
+        self._biases = biases
+        self._folded = {id(norm) for _, norm in pairs(graph)}
+        self._steps: dict[int, Callable] = {}
+        self._names: set[str] = set()
+
+    def make(self, path, call, *arguments, **named):
+        """Make the steps of a call; those of a layer are made once."""
+        operation = call.operation
+        if not isinstance(operation, keras.Layer):
+            return operation(*arguments, **named)
+        if id(operation) not in self._steps:
+            self._steps[id(operation)] = self._of(path, operation, call)
+        steps = self._steps[id(operation)]
+        if isinstance(steps, keras.Layer) and type(steps) is type(operation):
+            return steps(*arguments, **named)
+        return steps(*arguments)  # which know no masks and no training
+
+    def _of(self, path, layer, call) -> Callable:
+        rank = len(call.inputs[0].shape)
+        if type(layer) in (_layers.SeparableConv1D, _layers.SeparableConv2D):
+            return self._separable(path, layer)
+        if type(layer) in WEIGHTED or type(layer) is _layers.EinsumDense:
+            return self._weighted(path, layer)
+        if type(layer) is _layers.BatchNormalization and id(layer) not in self._folded:
+            if layer.axis % rank == rank - 1:
+                return self._affine(path, call, *affine(layer))
+        if type(layer) is _layers.Rescaling:
+            return self._affine(path, call, layer.scale, layer.offset)
+        if type(layer) is _layers.Normalization and not layer.invert:
+            deviation = np.maximum(_value(layer.variance) ** 0.5, keras.config.epsilon())
+            mean = _value(layer.mean)
+            return self._affine(path, call, 1.0 / deviation, -mean / deviation)
+        if type(layer).__name__ == "LayerScale" and _is_of_keras(layer):
+            return self._affine(path, call, _value(layer.gamma), 0.0)
+        if type(layer) is _layers.Average:
+            return _average
+        if type(layer) is _layers.Activation and layer.activation in _ACTIVATIONS:
+            return _ACTIVATIONS[layer.activation]
+        return self._copied(path, layer)
+
+    def _copied(self, path, layer, **changes):
+        """A new layer like one that is there."""
+        config = {**layer.get_config(), **changes, "name": self._named(path)}
+        new = type(layer).from_config(config)
+        self.fillers.append(lambda: copy_values(new, layer))
+        return new
+
+    def _weighted(self, path, layer):
+        linear = is_linear(layer)
+        config = {**layer.get_config(), "name": self._named(path), "activation": None}
+        if self._biases and "use_bias" in config:
+            config["use_bias"] = True
+        new = type(layer).from_config(config)
+        self.paths[new.name] = path
+
+        def fill():
+            for variable in new.variables:
+                same = [old for old in layer.variables if old.name == variable.name]
+                if same:
+                    variable.assign(_value(same[0]))
+                    if variable.trainable != same[0].trainable:
+                        variable.trainable = same[0].trainable
+
+        self.fillers.append(fill)
+        if linear:
+            return new
+        return self._then(path, new, layer.activation)
+
+    def _separable(self, path, layer):
+        one = type(layer) is _layers.SeparableConv1D
+        config = layer.get_config()
+        shared = {k: config[k] for k in ("data_format", "dtype", "trainable")}
+        depthwise = (_layers.DepthwiseConv1D if one else _layers.DepthwiseConv2D)(
+            layer.kernel_size,
+            layer.strides,
+            layer.padding,
+            layer.depth_multiplier,
+            dilation_rate=layer.dilation_rate,
+            use_bias=self._biases,
+            name=self._named(f"{path}_depthwise"),
+            **shared,
+        )
+        pointwise = (_layers.Conv1D if one else _layers.Conv2D)(
+            layer.filters,
+            1,
+            use_bias=layer.use_bias or self._biases,
+            name=self._named(f"{path}_pointwise"),
+            **shared,
+        )
+        self.paths[depthwise.name] = self.paths[pointwise.name] = path
+
+        def fill():
+            depthwise.kernel.assign(_value(layer.depthwise_kernel))
+            pointwise.kernel.assign(_value(layer.pointwise_kernel))
+            if layer.use_bias:
+                pointwise.bias.assign(_value(layer.bias))
+
+        self.fillers.append(fill)
+        both = lambda x: pointwise(depthwise(x))  # noqa: E731
+        if is_linear(layer):
+            return both
+        return self._then(path, both, layer.activation)
+
+    def _then(self, path, call, activation):
+        """A call, and an activation as a layer of its own behind it."""
+        name = f"{path}_activation"
+        after: Any = _ACTIVATIONS.get(activation)
+        if after is None:
+            after = _layers.Activation(activation, name=self._named(name))
+        return lambda x: after(call(x))
+
+    def _affine(self, path, call, scale, shift):
+        """A product and a sum for each channel, as a depthwise convolution."""
+        shape = call.inputs[0].shape
+        channels, spatial = shape[-1], len(shape) == 4
+        layer = _layers.DepthwiseConv2D(1, name=self._named(path))
+        self.paths[layer.name] = path
+
+        def fill():
+            full = np.broadcast_to(np.ravel(scale), (channels,))
+            layer.kernel.assign(full.reshape(1, 1, channels, 1))
+            layer.bias.assign(np.broadcast_to(np.ravel(shift), (channels,)))
+
+        self.fillers.append(fill)
+        if spatial:
+            return layer
+        rest = tuple(size or -1 for size in shape[1:-1])
+
+        def call_flat(x):
+            x = _layers.Reshape((-1, 1, channels))(x)
+            return _layers.Reshape((*rest, channels))(layer(x))
+
+        return call_flat
+
+    def _named(self, path):
+        name, number = path.replace("/", "_"), 1
+        while name in self._names:
+            name = f"{path.replace('/', '_')}_{number}"
+            number += 1
+        self._names.add(name)
+        return name
+
+
+def _is_of_keras(layer) -> bool:
+    return type(layer).__module__.startswith("keras.")
+
+
+def _average(tensors):
+    return _layers.Add()(tensors) * (1.0 / len(tensors))
+
+
+def _hard_sigmoid(x):
+    return _layers.ReLU(6.0)(x + 3.0) * (1.0 / 6.0)
+
+
+def _relu(x):
+    return _layers.ReLU()(x)
+
+
+def _relu6(x):
+    return _layers.ReLU(6.0)(x)
+
+
+# Activations whose steps a quantized file has, where it has none for the whole.
+_ACTIVATIONS: dict[Any, Callable] = {
+    keras.activations.hard_sigmoid: _hard_sigmoid,
+    keras.activations.relu: _relu,
+    keras.activations.relu6: _relu6,
+}
+
+
+def _value(variable) -> np.ndarray:
+    return np.array(keras.ops.convert_to_numpy(variable), "float64")
