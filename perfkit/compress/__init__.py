@@ -4,7 +4,18 @@ from perfkit.compress.export_tflite import TFLiteReport as TFLiteReport
 from perfkit.compress.export_tflite import export_tflite as export_tflite
 from perfkit.compress.lite_model import LiteModel as LiteModel
 from perfkit.compress.lite_model import LiteTensor as LiteTensor
+from perfkit.compress.quantization.fake_quantization import (
+    FakeQuantization as FakeQuantization,
+)
+from perfkit.compress.quantization.quantize import quantize as quantize
+from perfkit.compress.quantization.quantize_aware import quantize_aware as quantize_aware
+from perfkit.compress.quantization.quantized_kernel import (
+    QuantizedKernel as QuantizedKernel,
+)
+from perfkit.compress.reparameterized import KernelTransform as KernelTransform
+from perfkit.compress.reparameterized import Reparameterized as Reparameterized
 from perfkit.compress.shrinking.channel_groups import ChannelGroup as ChannelGroup
 from perfkit.compress.shrinking.channel_groups import ChannelGroups as ChannelGroups
 from perfkit.compress.shrinking.channel_groups import channel_groups as channel_groups
 from perfkit.compress.shrinking.shrink import shrink as shrink
+from perfkit.compress.stripping import strip as strip

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import keras
 import numpy as np
 
 from perfkit import _check
@@ -50,3 +51,43 @@ def _checked(owner, batch, shape, dtype):
     if not np.isfinite(batch).all():
         _check.fail(owner, "data", "free of NaN and infinity", batch)
     return batch
+
+
+def structures(owner, data, inputs, samples):
+    """Return batches of several inputs, as many as hold at most `samples` of them.
+
+    Args:
+        owner: Name of the caller, for errors.
+        data: A structure of arrays like that of the inputs, or an iterable of batches
+            of such, or of tuples that begin with one.
+        inputs: What the model takes, a structure of symbolic tensors.
+        samples: How many samples to use at most.
+    """
+    expected = "arrays in the structure of the model's inputs, or batches of these"
+    try:
+        keras.tree.assert_same_structure(inputs, data)
+        batches: Any = [data]
+    except ValueError:
+        if isinstance(data, Mapping) or not hasattr(data, "__iter__"):
+            _check.fail(owner, "data", expected, type(data).__name__, TypeError)
+        batches = data
+    found, count = [], 0
+    for batch in batches:
+        batch = batch[0] if isinstance(batch, tuple) and batches is data else batch
+        try:
+            keras.tree.assert_same_structure(inputs, batch)
+        except ValueError:
+            _check.fail(owner, "data", expected, type(batch).__name__)
+        pairs = zip(keras.tree.flatten(inputs), keras.tree.flatten(batch), strict=True)
+        arrays = [
+            _checked(owner, np.asarray(array), tuple(x.shape[1:]), x.dtype)
+            for x, array in pairs
+        ]
+        left = [array[: samples - count] for array in arrays]
+        found.append(keras.tree.pack_sequence_as(inputs, left))
+        count += len(left[0])
+        if count >= samples:
+            break
+    if not count:
+        _check.fail(owner, "data", "at least one training input", data)
+    return found

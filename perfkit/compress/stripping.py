@@ -30,8 +30,8 @@ def strip(model) -> keras.Model:
         >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
         >>> model.set_weights([np.array([[0.5], [1.0]]), np.zeros(1)])
         >>> plain = strip(compress.quantize_aware(model, bits=4))
-        >>> plain.get_weights()[0].round(3).tolist()
-        [[0.571], [1.0]]
+        >>> [round(float(weight), 3) for weight in plain.get_weights()[0][:, 0]]
+        [0.571, 1.0]
     """
     _check.instance("strip", "model", model, keras.Model)
     return _plain(model, lambda layer: None, lambda layer: ())

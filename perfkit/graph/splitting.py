@@ -210,6 +210,10 @@ def _hard_sigmoid(x):
     return _layers.ReLU(6.0)(x + 3.0) * (1.0 / 6.0)
 
 
+def _hard_silu(x):
+    return x * _hard_sigmoid(x)
+
+
 def _relu(x):
     return _layers.ReLU()(x)
 
@@ -221,6 +225,7 @@ def _relu6(x):
 # Activations whose steps a quantized file has, where it has none for the whole.
 _ACTIVATIONS: dict[Any, Callable] = {
     keras.activations.hard_sigmoid: _hard_sigmoid,
+    keras.activations.hard_silu: _hard_silu,
     keras.activations.relu: _relu,
     keras.activations.relu6: _relu6,
 }

@@ -6,7 +6,6 @@ the ReLU behind it) is rounded once, at its end. What only moves or chooses valu
 else takes it.
 """
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -49,36 +48,23 @@ _ROUNDED = {
 }
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Quantized:
-    """A model with fake quantization.
-
-    Attributes:
-        model: The model, not compiled.
-        floats: Paths of layers that stay in float, and why.
-    """
-
-    model: keras.Model
-    floats: dict[str, str]
-
-
 def quantized(
     owner: str,
     split_model,
     paths,
     *,
-    bits_of: Callable[[str, Any], int],
+    bits_of: Callable[[str], int],
     per_channel,
     momentum,
     strict,
-) -> Quantized:
+) -> keras.Model:
     """Return a new model with fake quantization in it, and the same weights.
 
     Args:
         owner: Name of the caller, for errors.
         split_model: A model of single steps: see `graph.splitting`.
         paths: Paths of its layers in the model that was split, by name.
-        bits_of: Function of a path and a layer with weights: the bits of its weights.
+        bits_of: Function of the path of a layer with weights: the bits of these.
         per_channel: Whether output units have ranges of their own.
         momentum: That of the ranges of tensors.
         strict: Whether it is an error if a layer has no integer form.
@@ -98,7 +84,7 @@ def quantized(
     new = inlined(graph, work.make, work.begin)
     for old, layer in work.made:
         copy_values(layer, old)
-    return Quantized(new, floats)
+    return new
 
 
 class _Placing:
@@ -150,7 +136,7 @@ class _Placing:
             new: Any = type(operation).from_config(operation.get_config())
             self.made.append((operation, new))
             if has_kernel(operation):
-                bits = self._bits_of(self._paths[operation.name], operation)
+                bits = self._bits_of(self._paths[operation.name])
                 per_channel = self._per_channel and _takes_channels(operation, bits)
                 kernel = QuantizedKernel(bits, per_channel=per_channel)
                 new = Reparameterized(new, [kernel], name=operation.name)

@@ -1,0 +1,81 @@
+"""Biases that make up for what rounding the weights moves on average."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from perfkit.compress.quantization._observing import layers_of, unrounded
+from perfkit.compress.reparameterized import Reparameterized
+from perfkit.graph.moments import Moments, weighted_mean
+from perfkit.graph.substituting import call_with
+from perfkit.graph.watching import around_calls
+
+
+def correct(model, data, *, bar) -> None:
+    """Subtract from biases the mean change of what layers return, seen on data.
+
+    Args:
+        model: A model with fake quantization, whose layers with weights have biases.
+        data: Batches of inputs, a list.
+        bar: Function without arguments, called after each batch.
+
+    Reference: Nagel et al., Data-Free Quantization, 2019, arXiv 1906.04721, section
+        4.2.1: on the inputs of the model that is not rounded.
+    """
+    layers = [layer for layer in layers_of(model, Reparameterized) if _bias(layer)]
+    changes = [_change(layer) for layer in layers]
+    moved: list[list[Any]] = [[] for _ in layers]
+
+    def see(place, call, inputs, *args, **named):
+        layer = layers[place]
+        values = [(layer.variable, changes[place])]
+        values += [(v, keras.ops.zeros_like(v)) for v in _bias(layer)]
+        other = call_with(layer, layer.layer, values, lambda: layer.layer(inputs))
+        other = keras.ops.convert_to_numpy(other)
+        axis = _axis(layer.layer, other.ndim)
+        others = tuple(k for k in range(other.ndim) if k != axis)
+        moved[place].append((len(other), other.mean(axis=others)))
+        return call(inputs, *args, **named)
+
+    for batch in data:
+        with around_calls(layers, see):
+            unrounded(model, batch, lambda place, values: None)
+        bar()
+    for layer, parts in zip(layers, moved, strict=True):
+        counts, means = zip(*parts, strict=True)
+        _subtract(layer, np.average(means, axis=0, weights=counts))
+
+
+def correct_from(model, moments: dict[str, Moments]) -> None:
+    """The same, from the mean of each channel that layers take.
+
+    Args:
+        model: A model with fake quantization, whose layers with weights have biases.
+        moments: Of what each layer with weights takes, by its name.
+    """
+    for layer in layers_of(model, Reparameterized):
+        if _bias(layer) and layer.name in moments:
+            change = np.array(keras.ops.convert_to_numpy(_change(layer)), "float64")
+            mean = moments[layer.name].mean
+            _subtract(layer, weighted_mean(layer.layer, change, mean))
+
+
+def _change(layer) -> Any:
+    """What rounding adds to a kernel."""
+    return layer.kernel - keras.ops.convert_to_tensor(layer.variable)
+
+
+def _bias(layer) -> list[Any]:
+    return [weight for weight in layer.layer.weights if weight.name == "bias"]
+
+
+def _subtract(layer, change):
+    (bias,) = _bias(layer)
+    if tuple(bias.shape) == np.shape(change):
+        bias.assign(np.array(keras.ops.convert_to_numpy(bias)) - change)
+
+
+def _axis(layer, rank):
+    first = getattr(layer, "data_format", None) == "channels_first"
+    return 1 if first else rank - 1

@@ -1,0 +1,65 @@
+"""Ranges from what batch normalization knows, without data."""
+
+import keras
+import numpy as np
+
+from perfkit import _check
+from perfkit.compress.quantization import _correcting
+from perfkit.compress.quantization._observing import layers_of
+from perfkit.compress.quantization.fake_quantization import FakeQuantization
+from perfkit.graph.calls import read
+from perfkit.graph.folding import pairs
+from perfkit.graph.moments import Moments, moments
+
+
+def checked(owner, data, calibration, input_range):
+    """Check what has to be given with data, and what without."""
+    if data is not None:
+        if input_range is not None:
+            _check.fail(owner, "input_range", "left out where data are given", input_range)
+        return None
+    if calibration != "minmax":
+        expected = "given for this calibration; without data there is none to choose"
+        _check.fail(owner, "data", expected, data)
+    if input_range is None:
+        expected = "the least and greatest value of the inputs, such as (0, 255), where "
+        _check.fail(owner, "input_range", expected + "no data are given", input_range)
+    low, high = _check.span(owner, "input_range", input_range, -1e30, 1e30)
+    if low == high:
+        _check.fail(owner, "input_range", "two different numbers", input_range)
+    return low, high
+
+
+def calibrate(owner, steps, plain, small, input_range, corrected) -> None:
+    """Set the ranges of a model with fake quantization, and correct its biases.
+
+    Args:
+        owner: Name of the caller, for errors.
+        steps: The model of single steps, with batch normalization.
+        plain: The same with batch normalization folded.
+        small: That with fake quantization.
+        input_range: Least and greatest value of the inputs.
+        corrected: Whether biases are corrected.
+    """
+    graph = read(owner, steps)
+    kind = keras.layers.BatchNormalization
+    if not any(isinstance(call.operation, kind) for call in graph.calls):
+        expected = "given, as the model has no BatchNormalization that knows its ranges"
+        _check.fail(owner, "data", expected, None)
+    low, high = input_range
+    mean, variance = (low + high) / 2.0, (high - low) ** 2 / 12.0  # uniform
+    inputs = Moments(np.array([mean]), np.array([variance]), low, high)
+    found = moments(owner, steps, inputs)
+    for layer, norm in pairs(graph):
+        found[layer.name] = found[norm.name]
+    for layer in layers_of(small, FakeQuantization):
+        if layer.fixed is None:
+            known = found.get(layer.name.removesuffix("_range"), inputs)
+            layer.set_range(*known.range)
+    if corrected:
+        made = {id(x): call for call in read(owner, plain).calls for x in call.outputs}
+        given = {}
+        for call in made.values():
+            before = made.get(id(call.inputs[0]))
+            given[call.operation.name] = found[before.operation.name] if before else inputs
+        _correcting.correct_from(small, given)

@@ -1,0 +1,150 @@
+"""A trained model as small integers, without training."""
+
+import math
+from typing import Any
+
+import keras
+import numpy as np
+
+from perfkit import _check
+from perfkit.compress import _calibration
+from perfkit.compress.quantization import _bits, _correcting, _data_free, _observing
+from perfkit.compress.quantization._placing import quantized
+from perfkit.compress.quantization.fake_quantization import FakeQuantization
+from perfkit.graph.calls import read
+from perfkit.graph.equalization import equalize
+from perfkit.graph.folding import folded
+from perfkit.graph.splitting import split
+
+_KINDS = ("minmax", "ema", "percentile", "mse", "kl")
+_BATCH = 32
+
+
+def quantize(
+    model,
+    data=None,
+    *,
+    calibration="minmax",
+    percentile=99.99,
+    samples=300,
+    bits: Any = 8,
+    per_channel=True,
+    corrected=True,
+    equalized=False,
+    input_range=None,
+    strict=True,
+    verbose=True,
+) -> keras.Model:
+    """Quantize a trained model: find the ranges of its tensors on some data.
+
+    The result computes in float what an int8 file will compute in integers: evaluate it
+    to see what quantization costs, give it to `export_tflite`, which needs no data any
+    more, or train it some epochs at a low rate. Batch normalization is folded into the
+    layers before it.
+
+    Without data the ranges come from batch normalization, which knows mean and deviation
+    of what it returns, passed on through the network: a way out where data may not leave
+    the house, and worse than a few hundred samples.
+
+    Args:
+        model: A built and trained Functional or Sequential model; models may be nested
+            in it. It stays as it is.
+        data: Inputs as the model takes them, without labels or with: an array, or an
+            iterable of batches `x` or `(x, y)` (`tf.data`, `PyDataset`, a list). None
+            for ranges from batch normalization.
+        calibration: How ranges are found: "minmax" holds all values; "ema" is the
+            moving mean of the least and greatest of batches; "percentile" leaves out
+            outliers; "mse" has the least squared error; "kl" tells least less about the
+            values. The first is safe; compare the others on validation data.
+        percentile: Percent of values that are not above the range, and not below it,
+            for "percentile", within (50, 100].
+        samples: How many inputs are used at most: evenly spaced ones of an array, the
+            first ones of an iterable.
+        bits: Bits of weights: see `quantize_aware`.
+        per_channel: Whether each output unit has a range of its own.
+        corrected: Whether biases make up for what rounding the weights moves on average.
+        equalized: Whether weights of neighbouring layers are scaled so that channels
+            have like ranges, which helps where `per_channel` is False.
+        input_range: Without data: least and greatest value of the inputs, such as
+            `(0, 255)`, which are taken for uniform.
+        strict: Whether a layer without an integer form is an error. Else it stays in
+            float, with conversions around it.
+        verbose: Whether to show a progress bar.
+
+    Returns:
+        A new Functional model with fake quantization, not compiled.
+
+    Raises:
+        ValueError: If an argument is out of bounds, data do not fit the model, or a
+            layer has no integer form.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+        >>> model.set_weights([np.array([[2.0]]), np.array([1.0])])
+        >>> data = np.linspace(-1.0, 1.55, 256)[:, None]
+        >>> small = quantize(model, data, verbose=False)
+        >>> float(small(np.array([[0.5]]))[0, 0])
+        2.0
+
+    Reference: Krishnamoorthi, Quantizing deep convolutional networks, 2018, arXiv
+        1806.08342 ("minmax", "ema"); Migacz, 8-bit Inference with TensorRT, 2017
+        ("kl"); Nagel et al., Data-Free Quantization, 2019, arXiv 1906.04721 (equalized,
+        corrected, without data).
+    """
+    owner = "quantize"
+    _check.instance(owner, "model", model, keras.Model)
+    _check.one_of(owner, "calibration", calibration, _KINDS)
+    if not 50.0 < _check.number(owner, "percentile", percentile, 50.0, 100.0):
+        _check.fail(owner, "percentile", "a number within (50, 100]", percentile)
+    _check.integer(owner, "samples", samples)
+    for name, value in (("per_channel", per_channel), ("corrected", corrected)):
+        _check.boolean(owner, name, value)
+    for name, value in (("equalized", equalized), ("strict", strict)):
+        _check.boolean(owner, name, value)
+    _check.boolean(owner, "verbose", verbose)
+    input_range = _data_free.checked(owner, data, calibration, input_range)
+    steps = split(owner, model, biases=True)
+    batches = _batches(owner, steps.model, data, samples) if data is not None else None
+    plain = folded(owner, steps.model)
+    if equalized:
+        equalize(read(owner, plain))
+    small = quantized(
+        owner,
+        plain,
+        steps.paths,
+        bits_of=_bits.chooser(owner, bits, steps.paths),
+        per_channel=per_channel,
+        momentum=0.99,
+        strict=strict,
+    )
+    if batches is None:
+        _data_free.calibrate(owner, steps.model, plain, small, input_range, corrected)
+        return small
+    passes = len(batches) * (1 + (calibration not in ("minmax", "ema")) + corrected)
+    bar = keras.utils.Progbar(passes, verbose=int(verbose), unit_name="batch")
+    found = _observing.ranges(
+        small, batches, calibration, percentile=percentile, bar=lambda: bar.add(1)
+    )
+    set_ranges(small, found)
+    if corrected:
+        _correcting.correct(small, batches, bar=lambda: bar.add(1))
+    return small
+
+
+def set_ranges(model, ranges) -> None:
+    """Set the ranges of the fake quantization in a model, but for those that are fixed."""
+    layers = _observing.layers_of(model, FakeQuantization)
+    for layer, (low, high) in zip(layers, ranges, strict=True):
+        if layer.fixed is None:
+            layer.set_range(low, high)
+
+
+def _batches(owner, model, data, samples) -> list[Any]:
+    """Some of the data in batches, checked against what the model takes."""
+    if len(model.inputs) == 1:
+        (given,) = model.inputs
+        shape = tuple(given.shape[1:])
+        dtype = keras.backend.standardize_dtype(given.dtype)
+        array = _calibration.collect(owner, data, shape, dtype, samples)
+        return np.array_split(array, math.ceil(len(array) / _BATCH))
+    return _calibration.structures(owner, data, model.input, samples)

@@ -1,0 +1,75 @@
+"""A model that trains as it will be quantized."""
+
+import keras
+
+from perfkit import _check
+from perfkit.compress.quantization import _bits
+from perfkit.compress.quantization._placing import quantized
+from perfkit.graph.splitting import split
+
+
+def quantize_aware(
+    model, *, bits=8, per_channel=True, momentum=0.99, strict=True
+) -> keras.Model:
+    """Put fake quantization into a model, to train what an int8 file computes.
+
+    Kernels are rounded to the steps of small integers whenever they are used, and so
+    are tensors wherever the file will round them: not between a convolution, its batch
+    normalization and its ReLU, which are one operation there. Gradients pass the
+    rounding. Compile the result, train it some epochs at a low rate, and give it to
+    `export_tflite`, which needs no data; `strip` gives a plain model back. The ranges
+    of tensors are moving means, so that some steps of training are needed; to begin
+    with ranges of data instead, see `quantize`.
+
+    Models in the model are inlined, and layers that a file has no single operation for
+    are made of several: separable convolutions, activations inside layers, `Rescaling`
+    and `Normalization`, and batch normalization behind nothing that it could be folded
+    into, which no longer follows the statistics of batches then.
+
+    Args:
+        model: A built Functional or Sequential model; models may be nested in it. It
+            stays as it is; adapters and clusters in it go along.
+        bits: Bits of weights: 8 or 4, or a mapping from patterns for the names or paths
+            of layers to these, such as `{"block_*": 4}`; others get 8, and of several
+            that fit the last counts. Four make a file smaller, not faster. Tensors have
+            8.
+        per_channel: Whether each output unit has a range of its own. Dense layers of 4
+            bits have one range in any case.
+        momentum: How much of the range of a tensor stays at each batch, within [0, 1].
+        strict: Whether a layer without an integer form is an error. Else it stays in
+            float, with conversions around it.
+
+    Returns:
+        A new Functional model with weights of its own, not compiled.
+
+    Raises:
+        ValueError: If an argument is out of bounds, a pattern fits no layer, or a layer
+            has no integer form.
+
+    Example:
+        >>> import numpy as np
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        >>> model.set_weights([np.array([[0.504], [1.0]]), np.zeros(1)])
+        >>> aware = quantize_aware(model)
+        >>> round(float(aware.layers[-2].kernel[0, 0]) * 127, 3)
+        64.0
+
+    Reference: Jacob et al., Quantization and Training of Neural Networks, 2018, arXiv
+        1712.05877. Batch normalization is not folded while training: weights are rounded
+        per channel, by which its factors commute with the rounding.
+    """
+    owner = "quantize_aware"
+    _check.instance(owner, "model", model, keras.Model)
+    _check.boolean(owner, "per_channel", per_channel)
+    _check.unit(owner, "momentum", momentum)
+    _check.boolean(owner, "strict", strict)
+    steps = split(owner, model)
+    return quantized(
+        owner,
+        steps.model,
+        steps.paths,
+        bits_of=_bits.chooser(owner, bits, steps.paths),
+        per_channel=per_channel,
+        momentum=momentum,
+        strict=strict,
+    )

@@ -1,0 +1,171 @@
+"""Mean and variance of each channel inside a model, without data.
+
+Batch normalization says them of what it returns. From there they are passed on as if
+channels were normal and independent.
+"""
+
+import dataclasses
+from typing import Any
+
+import keras
+import numpy as np
+
+from perfkit.graph.calls import read
+from perfkit.graph.folding import WEIGHTED
+
+_GRID = np.linspace(-6.0, 6.0, 241)
+_DENSITY = np.exp(-(_GRID**2) / 2) / np.exp(-(_GRID**2) / 2).sum()
+_SIGMAS = 6.0
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Moments:
+    """What is known of a tensor.
+
+    Attributes:
+        mean: Of each channel.
+        variance: Of each channel.
+        low: Least value there can be.
+        high: Greatest value there can be.
+    """
+
+    mean: np.ndarray
+    variance: np.ndarray
+    low: float = -np.inf
+    high: float = np.inf
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Range that leaves next to nothing out: 6 deviations of each channel."""
+        reach = _SIGMAS * np.sqrt(self.variance)
+        low, high = (self.mean - reach).min(), (self.mean + reach).max()
+        return float(max(low, self.low)), float(min(high, self.high))
+
+
+def moments(owner: str, model, inputs) -> dict[str, Moments]:
+    """Return the moments of what layers and operations return, by their names.
+
+    Args:
+        owner: Name of the caller, for errors.
+        model: A model of single steps: see `graph.splitting`.
+        inputs: `Moments` of what it takes, all of it.
+    """
+    graph = read(owner, model)
+    known: dict[int, Moments] = {}
+    for tensor in graph.inputs:
+        channels = (tensor.shape[-1],) if len(tensor.shape) > 1 else (1,)
+        mean, variance = (np.full(channels, x) for x in (inputs.mean, inputs.variance))
+        known[id(tensor)] = Moments(mean, variance, inputs.low, inputs.high)
+    found = {}
+    for call in graph.calls:
+        given = [known[id(tensor)] for tensor in call.inputs if id(tensor) in known]
+        made = _of(call, given)
+        for tensor in call.outputs:
+            known[id(tensor)] = _fitted(made, tensor.shape[-1])
+        found[call.operation.name] = known[id(call.outputs[0])]
+    return found
+
+
+def weighted_mean(layer, kernel, mean) -> np.ndarray:
+    """Return the mean of what a layer makes of channels of these means, without bias.
+
+    Args:
+        layer: A layer with a kernel.
+        kernel: What it multiplies by.
+        mean: Of each channel that it takes.
+    """
+    if isinstance(layer, (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)):
+        total = kernel.reshape(-1, *kernel.shape[-2:]).sum(axis=0)
+        return (total * np.reshape(mean, (-1, 1))).ravel()
+    if "Transpose" in type(layer).__name__:
+        kernel = np.swapaxes(kernel, -1, -2)
+        strides = layer.strides
+        kernel = kernel / np.prod(strides)  # of each output only some weights see inputs
+    total = kernel.reshape(-1, *kernel.shape[-2:]).sum(axis=0)
+    ins = total.shape[0]
+    groups = max(1, len(mean) // ins)
+    if groups == 1:
+        return np.asarray(mean) @ total
+    outs = total.shape[1] // groups
+    return np.concatenate(
+        [
+            mean[k * ins : (k + 1) * ins] @ total[:, k * outs : (k + 1) * outs]
+            for k in range(groups)
+        ]
+    )
+
+
+def _of(call, given: list[Moments]) -> Moments:
+    layer, kind = call.operation, type(call.operation).__name__
+    first = given[0]
+    if type(layer) in WEIGHTED:
+        kernel = _value(layer.kernel)
+        bias = _value(layer.bias) if layer.use_bias else 0.0
+        mean = weighted_mean(layer, kernel, first.mean) + bias
+        return Moments(mean, weighted_mean(layer, kernel**2, first.variance))
+    if kind == "BatchNormalization":
+        mean = _value(layer.beta) if layer.center else np.zeros(len(first.mean))
+        scale = _value(layer.gamma) if layer.scale else np.ones(len(first.mean))
+        return Moments(mean, scale**2)
+    if kind in ("Add", "Subtract") and len(given) > 1:
+        signs = [1.0, *([-1.0 if kind == "Subtract" else 1.0] * (len(given) - 1))]
+        pairs = list(zip(signs, given, strict=True))
+        mean = sum(sign * one.mean for sign, one in pairs)
+        return Moments(np.asarray(mean), np.asarray(sum(one.variance for one in given)))
+    if kind == "Multiply" and len(given) == 2:
+        other = given[1]
+        mean = first.mean * other.mean
+        square = (first.variance + first.mean**2) * (other.variance + other.mean**2)
+        return Moments(mean, square - mean**2)
+    if kind == "Concatenate":
+        parts = [(one.mean, one.variance) for one in given]
+        mean, variance = (np.concatenate(x) for x in zip(*parts, strict=True))
+        low = min(one.low for one in given)
+        return Moments(mean, variance, low, max(one.high for one in given))
+    if kind in ("Maximum", "Minimum"):
+        spread = np.maximum.reduce([one.variance for one in given])
+        return Moments(np.maximum.reduce([one.mean for one in given]), spread)
+    if len(given) == 1 and _is_of_one_value(call):
+        return _through(call, first)
+    return first
+
+
+def _is_of_one_value(call) -> bool:
+    kinds = {"Activation", "ReLU", "LeakyReLU", "Add", "Multiply", "Subtract"}
+    kind = type(call.operation).__name__
+    elementwise = kind in kinds or not isinstance(call.operation, keras.Layer)
+    return elementwise and call.inputs[0].shape == call.outputs[0].shape
+
+
+def _through(call, moments: Moments) -> Moments:
+    """Moments behind a function of one value, by a sum over a grid."""
+    deviation = np.sqrt(moments.variance)[:, None]
+    x = np.clip(moments.mean[:, None] + deviation * _GRID, moments.low, moments.high)
+    leaves = [
+        x.astype("float32") if isinstance(leaf, keras.KerasTensor) else leaf
+        for leaf in keras.tree.flatten((call.arguments, dict(call.named)))
+    ]
+    given = (call.arguments, dict(call.named))
+    arguments, named = keras.tree.pack_sequence_as(given, leaves)
+    y = _value(call.operation(*arguments, **named))
+    mean = y @ _DENSITY
+    variance = np.maximum((y**2) @ _DENSITY - mean**2, 0.0)
+    return Moments(mean, variance, float(y.min()), float(y.max()))
+
+
+def _fitted(moments: Moments, channels) -> Moments:
+    """The same for as many channels as a tensor has, if that is another number."""
+    count = len(moments.mean)
+    if channels is None or channels == count:
+        return moments
+    if channels % count == 0:
+        repeats = channels // count
+        mean, variance = (np.tile(x, repeats) for x in (moments.mean, moments.variance))
+    else:
+        mean = np.full(channels, moments.mean.mean())
+        variance = np.full(channels, moments.variance.mean() + moments.mean.var())
+    return dataclasses.replace(moments, mean=mean, variance=variance)
+
+
+def _value(x: Any) -> np.ndarray:
+    return np.array(keras.ops.convert_to_numpy(x), "float64")
