@@ -2,13 +2,22 @@
 
 from perfkit.compress.export_tflite import TFLiteReport as TFLiteReport
 from perfkit.compress.export_tflite import export_tflite as export_tflite
+from perfkit.compress.fold_batch_norm import fold_batch_norm as fold_batch_norm
 from perfkit.compress.lite_model import LiteModel as LiteModel
 from perfkit.compress.lite_model import LiteTensor as LiteTensor
 from perfkit.compress.quantization.fake_quantization import (
     FakeQuantization as FakeQuantization,
 )
+from perfkit.compress.quantization.mixed_precision_plan import (
+    MixedPrecisionPlan as MixedPrecisionPlan,
+)
+from perfkit.compress.quantization.mixed_precision_plan import (
+    mixed_precision_plan as mixed_precision_plan,
+)
 from perfkit.compress.quantization.quantize import quantize as quantize
-from perfkit.compress.quantization.quantize_aware import quantize_aware as quantize_aware
+from perfkit.compress.quantization.quantize_aware import (
+    quantize_aware as quantize_aware,
+)
 from perfkit.compress.quantization.quantized_kernel import (
     QuantizedKernel as QuantizedKernel,
 )

@@ -114,7 +114,13 @@ def _convert_elsewhere(model, samples, ranged, float_interface, stream):
         if samples is not None:
             np.save(folder / "samples.npy", samples)
         done = subprocess.run(
-            [sys.executable, "-c", _CHILD, str(folder), f"{ranged:d}{float_interface:d}"],
+            [
+                sys.executable,
+                "-c",
+                _CHILD,
+                str(folder),
+                f"{ranged:d}{float_interface:d}",
+            ],
             stdout=stream if _is_file(stream) else subprocess.DEVNULL,  # the bar
             env={
                 **os.environ,

@@ -13,6 +13,7 @@ from perfkit.compress import _calibration, _converter
 from perfkit.compress.lite_model import LiteModel, LiteTensor
 from perfkit.compress.quantization.fake_quantization import FakeQuantization
 from perfkit.compress.stripping import baked
+from perfkit.graph.arrays import array
 from perfkit.graph.trails import trails
 
 
@@ -69,11 +70,10 @@ def export_tflite(
     What `quantize` and `quantize_aware` return has ranges and becomes an int8 file,
     without data. For other models `quantization="int8"` is post-training quantization
     by TensorFlow's converter: weights per output channel, activations with the ranges
-    seen on `data`. Every
-    tensor of the file is an integer, so that it runs on integer-only hardware; a
-    model that cannot be written so raises. To feed such a file outside of perfkit,
-    send `report.input.quantize(x)` and read `report.output.dequantize(y)`;
-    `LiteModel` does both.
+    seen on `data`. Every tensor of the file is an integer, so that it runs on
+    integer-only hardware; a model that cannot be written so raises. To feed such a file
+    outside of perfkit, send `report.input.quantize(x)` and read
+    `report.output.dequantize(y)`; `LiteModel` does both.
 
     Works under each Keras backend if TensorFlow is installed. Under another backend
     than TensorFlow the conversion happens in a second Python process, so custom
@@ -85,9 +85,9 @@ def export_tflite(
         path: Where to write, ending in `.tflite`, in an existing folder. A file
             that is there is replaced, once all went well.
         quantization: None (float, or int8 if the model has ranges) or "int8".
-        data: For int8, if the model has no ranges: training inputs as the model takes them. An array of shape
-            `(count, ...)`, or an iterable (`tf.data`, `PyDataset`, a list) of
-            batches `x` or `(x, y)`.
+        data: For int8, if the model has no ranges: training inputs as the model takes
+            them. An array of shape `(count, ...)`, or an iterable (`tf.data`,
+            `PyDataset`, a list) of batches `x` or `(x, y)`.
         samples: How many of `data` are used at most: evenly spaced ones of an
             array, the first ones of an iterable. A few hundred are enough.
         float_interface: Whether an int8 file takes and returns float32, at the
@@ -175,8 +175,7 @@ def _checked_ranges(model):
     unseen = [
         trail[-1].name
         for trail in trails(model)
-        if isinstance(trail[-1], FakeQuantization)
-        and not float(keras.ops.convert_to_numpy(trail[-1].seen))
+        if isinstance(trail[-1], FakeQuantization) and not array(trail[-1].seen)
     ]
     if unseen:
         expected = "a model whose ranges were seen: train it first, or give data to "

@@ -59,16 +59,14 @@ class Reparameterized(keras.layers.Wrapper):
     @property
     def kernel(self) -> Any:
         """What the layer computes with."""
-        value = keras.ops.convert_to_tensor(self.variable) * 1.0
+        value: Any = keras.ops.convert_to_tensor(self.variable)
         for transform in self.transforms:
             value = transform(value, axes=self.axes)
         return value
 
     def call(self, inputs, **kwargs):
         values = [(self.variable, self.kernel)]
-        return call_with(
-            self, self.layer, values, lambda: self.layer(inputs, **kwargs)
-        )
+        return call_with(self, self.layer, values, lambda: self.layer(inputs, **kwargs))
 
     def compute_output_shape(self, input_shape):
         return self.layer.compute_output_shape(input_shape)

@@ -8,6 +8,7 @@ from perfkit import _check
 from perfkit.compress.quantization.fake_quantization import FakeQuantization
 from perfkit.compress.quantization.quantized_kernel import QuantizedKernel
 from perfkit.compress.reparameterized import Reparameterized
+from perfkit.graph.arrays import array
 from perfkit.graph.calls import read
 from perfkit.graph.rebuilding import copy_values, rebuilt
 
@@ -34,7 +35,7 @@ def strip(model) -> keras.Model:
         [0.571, 1.0]
     """
     _check.instance("strip", "model", model, keras.Model)
-    return _plain(model, lambda layer: None, lambda layer: ())
+    return _plain(model, _nothing, _none_left)
 
 
 def baked(model) -> keras.Model:
@@ -50,6 +51,14 @@ def baked(model) -> keras.Model:
         return () if by_itself or (last.bits == 8 and last.per_channel) else (last,)
 
     return _plain(model, _float32, needed)
+
+
+def _nothing(layer) -> None:
+    """No rounding of tensors."""
+
+
+def _none_left(layer) -> tuple[()]:  # noqa: ARG001
+    return ()
 
 
 def _plain(model, ranges, transforms):
@@ -77,7 +86,7 @@ def _plain(model, ranges, transforms):
         if isinstance(old, Reparameterized):
             copy_values(new, old.layer)
             (kernel,) = [v for v in new.weights if v.name == old.variable.name]
-            kernel.assign(keras.ops.convert_to_numpy(_before(old, transforms(old))))
+            kernel.assign(array(_before(old, transforms(old))))
         else:
             copy_values(new, old)
     return copy

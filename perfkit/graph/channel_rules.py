@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from perfkit.graph.arrays import array
 from perfkit.graph.labels import Labelled
 
 _layers = keras.layers
@@ -92,7 +93,7 @@ def _separable(reading, call, given):
     return [Labelled(axis, outs)]
 
 
-def _embedding(reading, call, given):
+def _embedding(reading, call, given):  # noqa: ARG001
     layer = call.operation
     outs = reading.made(call, layer.output_dim)
     cuts = {"embeddings": {1: outs}}
@@ -142,7 +143,9 @@ def _scale(reading, call, given):
     if getattr(call.operation, "axis", -1) != -1:
         return _unknown(reading, call, given)
     ins = reading.on(call, 0, given, len(call.inputs[0].shape) - 1)
-    config = {"projection_dim": ins} if hasattr(call.operation, "projection_dim") else {}
+    config = (
+        {"projection_dim": ins} if hasattr(call.operation, "projection_dim") else {}
+    )
     (weight,) = call.operation.weights  # without a name of its own in Keras
     reading.use(call, {weight.name: {0: ins}}, config)
     return [Labelled(len(call.inputs[0].shape) - 1, ins)]
@@ -157,7 +160,7 @@ def _prelu(reading, call, given):
     return [place]
 
 
-def _same(reading, call, given):
+def _same(reading, call, given):  # noqa: ARG001
     """Pass on what comes; the shape stays, or its other axes change."""
     return [given[0]] * len(call.outputs)
 
@@ -213,7 +216,7 @@ def _elementwise(reading, call, given):
     if len(axes) != 1 or not same_rank or not _arguments_are_plain(call):
         return _unknown(reading, call, given)
     (axis,) = axes
-    joint = None
+    joint: Any = None
     for k, tensor in enumerate(call.inputs):
         if tensor.shape[axis] != shape[axis]:  # one, for all channels
             reading.lock_given(call, given[k], why="it is broadcast")
@@ -240,12 +243,12 @@ def _concatenated(reading, call, given):
     axis = call.operation.axis % rank
     channels = {place.axis for place in given if place is not None}
     if channels != {axis}:
-        return _elementwise_but(axis, reading, call, given)
+        return _tied(reading, call, given)
     parts = [reading.on(call, k, given, axis) for k in range(len(given))]
     return [Labelled(axis, np.concatenate(parts))]
 
 
-def _elementwise_but(axis, reading, call, given):
+def _tied(reading, call, given):
     """Joined along another axis, so that channels are tied as in a sum."""
     places = {place.axis for place in given if place is not None}
     if len(places) != 1 or None in given:
@@ -265,8 +268,7 @@ def _moved(reading, call, given):
     view = [1] * len(sizes)
     view[place.axis] = len(place.labels)
     numbers = np.arange(len(place.labels), dtype="int32").reshape(view)
-    moved = call.operation(np.broadcast_to(numbers, sizes).copy())
-    moved = keras.ops.convert_to_numpy(moved)
+    moved = array(call.operation(np.broadcast_to(numbers, sizes).copy()))
     for axis in reversed(range(1, moved.ndim)):
         line = moved[tuple(slice(None) if k == axis else 0 for k in range(moved.ndim))]
         along = [1] * moved.ndim

@@ -80,7 +80,7 @@ class Reading:
         return "/".join(step.name for step in (*self._above[1:], call.operation))
 
     def on(self, call, number, given, axis) -> np.ndarray:
-        """Return labels along an axis of an input; new ones that stay if it has none."""
+        """Return labels along an axis of an input, or new ones that stay."""
         place = given[number]
         if place is not None and place.axis == axis:
             return place.labels
@@ -90,7 +90,7 @@ class Reading:
     def made(self, call, count) -> np.ndarray:
         """Return labels for channels that a layer makes, the same at every call."""
         use = self.uses.get(id(call.operation))
-        labels = self.labels.new(count) if use is None else use.made
+        labels: Any = self.labels.new(count) if use is None else use.made
         if activation_mixes(call.operation):
             self.lock(call, labels, why="its activation looks at all of them")
         return labels

@@ -1,10 +1,11 @@
-"""Weights of neighbouring layers, scaled so that no channel needs a range of its own."""
+"""Weights of neighbouring layers, scaled so that channels have like ranges."""
 
 from typing import Any
 
 import keras
 import numpy as np
 
+from perfkit.graph.arrays import exact
 from perfkit.graph.calls import Graph
 from perfkit.graph.channels import Reading
 from perfkit.graph.folding import WEIGHTED
@@ -78,35 +79,35 @@ def _is_homogeneous(layer) -> bool:
 def _equalize(reading, first, second) -> float:
     """Equalize one pair; return the largest logarithm of a factor."""
     outs = reading.uses[id(first)].cuts["bias"][0]
-    cuts = reading.uses[id(second)].cuts["kernel"]
-    axis, ins = next(
-        ((axis, x) for axis, x in cuts.items() if np.isin(x, outs).all()), (None, None)
-    )
-    if axis is None or len(np.unique(outs)) != len(outs):
+    made = _along(reading, first, lambda labels: np.array_equal(labels, outs))
+    taken = _along(reading, second, lambda labels: np.isin(labels, outs).all())
+    if made is None or taken is None or len(np.unique(outs)) < len(outs):
         return 0.0
-    kernel, other = _value(first.kernel), _value(second.kernel)
-    places = np.searchsorted(np.sort(outs), ins)
-    places = np.argsort(outs)[places]
-    over = np.abs(other).max(axis=tuple(k for k in range(other.ndim) if k != axis % other.ndim))
-    needs = np.zeros(len(outs))
-    np.maximum.at(needs, places, over)
-    unit_axes = [k % kernel.ndim for k, x in reading.uses[id(first)].cuts["kernel"].items() if len(x) == len(outs) and np.array_equal(x, outs)]
-    if not unit_axes:
-        return 0.0
-    (unit_axis,) = unit_axes
-    has = np.abs(kernel).max(axis=tuple(k for k in range(kernel.ndim) if k != unit_axis))
+    order = np.argsort(outs)
+    places = order[np.searchsorted(outs, taken[1], sorter=order)]
+    kernel, other = exact(first.kernel), exact(second.kernel)
+    has, needs = _largest(kernel, made[0]), np.zeros(len(outs))
+    np.maximum.at(needs, places, _largest(other, taken[0]))
     usable = (has > 0.0) & (needs > 0.0)
-    factors = np.where(usable, np.sqrt(has / np.where(usable, needs, 1.0)), 1.0)
-    factors = np.where(factors > 0.0, factors, 1.0)
-    shape = [1] * kernel.ndim
-    shape[unit_axis] = len(factors)
-    first.kernel.assign(kernel / factors.reshape(shape))
-    first.bias.assign(_value(first.bias) / factors)
-    shape = [1] * other.ndim
-    shape[axis] = len(ins)
-    second.kernel.assign(other * factors[places].reshape(shape))
+    factors = np.sqrt(np.where(usable, has, 1.0) / np.where(usable, needs, 1.0))
+    first.kernel.assign(kernel / _spread(factors, made[0], kernel.ndim))
+    first.bias.assign(exact(first.bias) / factors)
+    second.kernel.assign(other * _spread(factors[places], taken[0], other.ndim))
     return float(np.abs(np.log(factors)).max())
 
 
-def _value(x) -> np.ndarray:
-    return np.array(keras.ops.convert_to_numpy(x), "float64")
+def _along(reading, layer, fits) -> tuple[int, np.ndarray] | None:
+    """The axis of a kernel whose labels fit, and these."""
+    axes = reading.uses[id(layer)].cuts.get("kernel", {})
+    return next(((axis, labels) for axis, labels in axes.items() if fits(labels)), None)
+
+
+def _largest(kernel, axis) -> np.ndarray:
+    rows = np.moveaxis(np.abs(kernel), axis, 0)
+    return rows.reshape(len(rows), -1).max(axis=1)
+
+
+def _spread(factors, axis, rank) -> np.ndarray:
+    shape = [1] * rank
+    shape[axis] = len(factors)
+    return factors.reshape(shape)

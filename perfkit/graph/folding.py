@@ -6,10 +6,11 @@ import keras
 import numpy as np
 
 from perfkit.graph import kernels
+from perfkit.graph.arrays import exact
 from perfkit.graph.calls import Graph, read
 from perfkit.graph.rebuilding import copy_values, rebuilt
 
-# With a kernel, a bias and an activation. A separable convolution ends in a pointwise one.
+# With a kernel, a bias and an activation.
 WEIGHTED = (
     keras.layers.Dense,
     keras.layers.Conv1D,
@@ -96,10 +97,10 @@ def folded(owner: str, model) -> keras.Model:
 
 def affine(norm) -> tuple[np.ndarray, np.ndarray]:
     """Return what batch normalization multiplies by and adds at inference, float64."""
-    mean, variance = (_value(v) for v in (norm.moving_mean, norm.moving_variance))
+    mean, variance = (exact(v) for v in (norm.moving_mean, norm.moving_variance))
     scale = 1.0 / np.sqrt(variance + norm.epsilon)
-    scale = scale * _value(norm.gamma) if norm.scale else scale
-    return scale, (_value(norm.beta) if norm.center else 0.0) - mean * scale
+    scale = scale * exact(norm.gamma) if norm.scale else scale
+    return scale, (exact(norm.beta) if norm.center else 0.0) - mean * scale
 
 
 def _folded(layer, norm) -> list[np.ndarray]:
@@ -110,9 +111,9 @@ def _folded(layer, norm) -> list[np.ndarray]:
     shape = [1] * len(kernel.shape)
     for axis in axes:
         shape[axis] = kernel.shape[axis]
-    bias = _value(layer.bias) if layer.use_bias else np.zeros_like(shift)
-    weights = _value(kernel) * scale.reshape(shape)
-    return [*map(_value, matrices), weights, bias * scale + shift]
+    bias = exact(layer.bias) if layer.use_bias else np.zeros_like(shift)
+    weights = exact(kernel) * scale.reshape(shape)
+    return [*map(exact, matrices), weights, bias * scale + shift]
 
 
 def _is_on_channels(layer, norm, call) -> bool:
@@ -130,7 +131,3 @@ def _nested(graph) -> list[Graph]:
             found[id(one)] = one
             pending.extend(one.nested.values())
     return list(found.values())
-
-
-def _value(variable) -> np.ndarray:
-    return np.array(keras.ops.convert_to_numpy(variable), "float64")

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from perfkit import _backend
+from perfkit.graph.arrays import array
 
 
 def loss_gradients(model, variables, loss=None) -> Callable[[Any, Any], list[Any]]:
@@ -19,10 +20,15 @@ def loss_gradients(model, variables, loss=None) -> Callable[[Any, Any], list[Any
         loss: A function of targets and outputs, or None for the loss it was compiled
             with.
     """
-    others = [v for v in model.variables if all(v is not chosen for chosen in variables)]
+    others = [
+        v for v in model.variables if all(v is not chosen for chosen in variables)
+    ]
 
     def of(values, rest, x, y):
-        mapping = [*zip(variables, values, strict=True), *zip(others, rest, strict=True)]
+        mapping = [
+            *zip(variables, values, strict=True),
+            *zip(others, rest, strict=True),
+        ]
         with keras.StatelessScope(state_mapping=mapping):
             outputs = model(x, training=False)
             if loss is None:
@@ -32,10 +38,19 @@ def loss_gradients(model, variables, loss=None) -> Callable[[Any, Any], list[Any
     program = _backend.differentiated(of)
 
     def call(x, y):
-        x, y = keras.tree.map_structure(keras.ops.convert_to_tensor, (x, y))
+        x = keras.tree.map_structure(keras.ops.convert_to_tensor, x)
+        y = keras.tree.map_structure(_target, y)
         values = [keras.ops.convert_to_tensor(v) for v in variables]
         rest = [keras.ops.convert_to_tensor(v) for v in others]
         gradients = program(values, rest, x, y)
-        return [keras.ops.convert_to_numpy(gradient) for gradient in gradients]
+        return [array(gradient) for gradient in gradients]
 
     return call
+
+
+def _target(value):
+    """Targets as `fit` gives them to a loss."""
+    value = keras.ops.convert_to_tensor(value)
+    if keras.backend.is_float_dtype(value.dtype):
+        return keras.ops.cast(value, keras.config.floatx())
+    return value

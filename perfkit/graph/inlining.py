@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from perfkit.graph.calls import Graph
+from perfkit.graph.rebuilding import new_inputs
 
 
 def inlined(
@@ -20,15 +21,15 @@ def inlined(
         begin: Function of an input of the model that was read and of that of the new
             one: what the calls take in its place.
     """
-    inputs = [
-        keras.Input(batch_shape=x.shape, dtype=x.dtype, name=x.name.split("/")[0])
-        for x in graph.inputs
-    ]
+    inputs = new_inputs(graph)
     given = [begin(old, new) for old, new in zip(graph.inputs, inputs, strict=True)]
     outputs = _replayed(graph, given, make, ())
     ends = [
         keras.tree.pack_sequence_as(structure, tensors)
-        for structure, tensors in ((graph.view.input, inputs), (graph.view.output, outputs))
+        for structure, tensors in (
+            (graph.view.input, inputs),
+            (graph.view.output, outputs),
+        )
     ]
     return keras.Model(*ends, name=graph.model.name)
 
@@ -41,7 +42,8 @@ def _replayed(graph, inputs, make, above) -> list[Any]:
 
     for call in graph.calls:
         given = (call.arguments, dict(call.named))
-        arguments, named = keras.tree.map_structure(now, given)
+        new: Any = keras.tree.map_structure(now, given)
+        arguments, named = new
         inner = graph.nested.get(id(call.operation))
         path = (*above, call.operation.name)
         if inner is None:
@@ -50,5 +52,7 @@ def _replayed(graph, inputs, make, above) -> list[Any]:
             tensors = [values[id(tensor)] for tensor in call.inputs]
             outputs = _replayed(inner, tensors, make, path)
         outputs = keras.tree.flatten(outputs)
-        values.update((id(o), new) for o, new in zip(call.outputs, outputs, strict=True))
+        values.update(
+            (id(o), new) for o, new in zip(call.outputs, outputs, strict=True)
+        )
     return [values[id(tensor)] for tensor in graph.outputs]

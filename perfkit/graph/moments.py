@@ -5,11 +5,11 @@ channels were normal and independent.
 """
 
 import dataclasses
-from typing import Any
 
 import keras
 import numpy as np
 
+from perfkit.graph.arrays import exact
 from perfkit.graph.calls import read
 from perfkit.graph.folding import WEIGHTED
 
@@ -80,7 +80,9 @@ def weighted_mean(layer, kernel, mean) -> np.ndarray:
     if "Transpose" in type(layer).__name__:
         kernel = np.swapaxes(kernel, -1, -2)
         strides = layer.strides
-        kernel = kernel / np.prod(strides)  # of each output only some weights see inputs
+        kernel = kernel / np.prod(
+            strides
+        )  # of each output only some weights see inputs
     total = kernel.reshape(-1, *kernel.shape[-2:]).sum(axis=0)
     ins = total.shape[0]
     groups = max(1, len(mean) // ins)
@@ -99,13 +101,13 @@ def _of(call, given: list[Moments]) -> Moments:
     layer, kind = call.operation, type(call.operation).__name__
     first = given[0]
     if type(layer) in WEIGHTED:
-        kernel = _value(layer.kernel)
-        bias = _value(layer.bias) if layer.use_bias else 0.0
+        kernel = exact(layer.kernel)
+        bias = exact(layer.bias) if layer.use_bias else 0.0
         mean = weighted_mean(layer, kernel, first.mean) + bias
         return Moments(mean, weighted_mean(layer, kernel**2, first.variance))
     if kind == "BatchNormalization":
-        mean = _value(layer.beta) if layer.center else np.zeros(len(first.mean))
-        scale = _value(layer.gamma) if layer.scale else np.ones(len(first.mean))
+        mean = exact(layer.beta) if layer.center else np.zeros(len(first.mean))
+        scale = exact(layer.gamma) if layer.scale else np.ones(len(first.mean))
         return Moments(mean, scale**2)
     if kind in ("Add", "Subtract") and len(given) > 1:
         signs = [1.0, *([-1.0 if kind == "Subtract" else 1.0] * (len(given) - 1))]
@@ -125,12 +127,12 @@ def _of(call, given: list[Moments]) -> Moments:
     if kind in ("Maximum", "Minimum"):
         spread = np.maximum.reduce([one.variance for one in given])
         return Moments(np.maximum.reduce([one.mean for one in given]), spread)
-    if len(given) == 1 and _is_of_one_value(call):
+    if len(given) == 1 and _is_of_oneexact(call):
         return _through(call, first)
     return first
 
 
-def _is_of_one_value(call) -> bool:
+def _is_of_oneexact(call) -> bool:
     kinds = {"Activation", "ReLU", "LeakyReLU", "Add", "Multiply", "Subtract"}
     kind = type(call.operation).__name__
     elementwise = kind in kinds or not isinstance(call.operation, keras.Layer)
@@ -147,7 +149,7 @@ def _through(call, moments: Moments) -> Moments:
     ]
     given = (call.arguments, dict(call.named))
     arguments, named = keras.tree.pack_sequence_as(given, leaves)
-    y = _value(call.operation(*arguments, **named))
+    y = exact(call.operation(*arguments, **named))
     mean = y @ _DENSITY
     variance = np.maximum((y**2) @ _DENSITY - mean**2, 0.0)
     return Moments(mean, variance, float(y.min()), float(y.max()))
@@ -165,7 +167,3 @@ def _fitted(moments: Moments, channels) -> Moments:
         mean = np.full(channels, moments.mean.mean())
         variance = np.full(channels, moments.variance.mean() + moments.mean.var())
     return dataclasses.replace(moments, mean=mean, variance=variance)
-
-
-def _value(x: Any) -> np.ndarray:
-    return np.array(keras.ops.convert_to_numpy(x), "float64")

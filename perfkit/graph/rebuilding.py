@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
-import numpy as np
 
+from perfkit.graph.arrays import array
 from perfkit.graph.calls import Graph
 
 
@@ -47,10 +47,7 @@ def _rebuilt(graph, make_layer, make_call, shape_of, known):
         return known[id(layer)]
 
     model = graph.model
-    inputs = [
-        keras.Input(batch_shape=shape_of(x), dtype=x.dtype, name=x.name.split("/")[0])
-        for x in graph.inputs
-    ]
+    inputs = new_inputs(graph, shape_of)
     if isinstance(model, keras.Sequential) and make_call is None:
         (first,) = inputs
         layers = [x for x in map(new, model.layers) if not isinstance(x, _LeftOut)]
@@ -78,6 +75,22 @@ def _rebuilt(graph, make_layer, make_call, shape_of, known):
     return copy
 
 
+def new_inputs(graph: Graph, shape_of=lambda tensor: tuple(tensor.shape)) -> list[Any]:
+    """Return new inputs like those of a model, of the same names.
+
+    Args:
+        graph: The model.
+        shape_of: Function of one of `graph.inputs`: the shape of the new one.
+    """
+    kind = keras.layers.InputLayer
+    named = [layer for layer in graph.view.layers if isinstance(layer, kind)]
+    names = {id(layer.output): layer.name for layer in named}
+    return [
+        keras.Input(batch_shape=shape_of(x), dtype=x.dtype, name=names.get(id(old)))
+        for old, x in zip(graph.view.inputs, graph.inputs, strict=True)
+    ]
+
+
 class _LeftOut(keras.layers.Layer):
     """In the place of a layer that a new model does without."""
 
@@ -92,8 +105,6 @@ def copy_values(new, old, cut: Callable[[int, Any], Any] = lambda _, x: x) -> No
     """
     pairs = zip(new.variables, old.variables, strict=True)
     for number, (variable, value) in enumerate(pairs):
-        # On JAX an array would be shared, and is gone once one of both was fitted.
-        value = np.array(keras.ops.convert_to_numpy(value))
-        variable.assign(cut(number, value))
+        variable.assign(cut(number, array(value)))
         if variable.trainable != old.variables[number].trainable:
             variable.trainable = old.variables[number].trainable

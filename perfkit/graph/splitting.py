@@ -13,6 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from perfkit.graph.arrays import exact
 from perfkit.graph.calls import Graph, read
 from perfkit.graph.folding import WEIGHTED, affine, is_linear, pairs
 from perfkit.graph.inlining import inlined
@@ -27,7 +28,7 @@ class Split:
 
     Attributes:
         model: A new Functional model, not compiled.
-        paths: For layers with weights their paths in the model that was split, by the
+        paths: For layers with kernels their paths in the model that was split, by the
             names of the new layers.
     """
 
@@ -78,17 +79,19 @@ class _Splitting:
             return self._separable(path, layer)
         if type(layer) in WEIGHTED or type(layer) is _layers.EinsumDense:
             return self._weighted(path, layer)
-        if type(layer) is _layers.BatchNormalization and id(layer) not in self._folded:
-            if layer.axis % rank == rank - 1:
-                return self._affine(path, call, *affine(layer))
+        alone = type(layer) is _layers.BatchNormalization and (
+            id(layer) not in self._folded
+        )
+        if alone and layer.axis % rank == rank - 1:
+            return self._affine(path, call, *affine(layer))
         if type(layer) is _layers.Rescaling:
             return self._affine(path, call, layer.scale, layer.offset)
         if type(layer) is _layers.Normalization and not layer.invert:
-            deviation = np.maximum(_value(layer.variance) ** 0.5, keras.config.epsilon())
-            mean = _value(layer.mean)
+            deviation = np.maximum(exact(layer.variance) ** 0.5, keras.config.epsilon())
+            mean = exact(layer.mean)
             return self._affine(path, call, 1.0 / deviation, -mean / deviation)
         if type(layer).__name__ == "LayerScale" and _is_of_keras(layer):
-            return self._affine(path, call, _value(layer.gamma), 0.0)
+            return self._affine(path, call, exact(layer.gamma), 0.0)
         if type(layer) is _layers.Average:
             return _average
         if type(layer) is _layers.Activation and layer.activation in _ACTIVATIONS:
@@ -114,7 +117,7 @@ class _Splitting:
             for variable in new.variables:
                 same = [old for old in layer.variables if old.name == variable.name]
                 if same:
-                    variable.assign(_value(same[0]))
+                    variable.assign(exact(same[0]))
                     if variable.trainable != same[0].trainable:
                         variable.trainable = same[0].trainable
 
@@ -127,7 +130,7 @@ class _Splitting:
         one = type(layer) is _layers.SeparableConv1D
         config = layer.get_config()
         shared = {k: config[k] for k in ("data_format", "dtype", "trainable")}
-        depthwise = (_layers.DepthwiseConv1D if one else _layers.DepthwiseConv2D)(
+        depthwise: Any = (_layers.DepthwiseConv1D if one else _layers.DepthwiseConv2D)(
             layer.kernel_size,
             layer.strides,
             layer.padding,
@@ -137,7 +140,7 @@ class _Splitting:
             name=self._named(f"{path}_depthwise"),
             **shared,
         )
-        pointwise = (_layers.Conv1D if one else _layers.Conv2D)(
+        pointwise: Any = (_layers.Conv1D if one else _layers.Conv2D)(
             layer.filters,
             1,
             use_bias=layer.use_bias or self._biases,
@@ -147,10 +150,10 @@ class _Splitting:
         self.paths[depthwise.name] = self.paths[pointwise.name] = path
 
         def fill():
-            depthwise.kernel.assign(_value(layer.depthwise_kernel))
-            pointwise.kernel.assign(_value(layer.pointwise_kernel))
+            depthwise.kernel.assign(exact(layer.depthwise_kernel))
+            pointwise.kernel.assign(exact(layer.pointwise_kernel))
             if layer.use_bias:
-                pointwise.bias.assign(_value(layer.bias))
+                pointwise.bias.assign(exact(layer.bias))
 
         self.fillers.append(fill)
         both = lambda x: pointwise(depthwise(x))  # noqa: E731
@@ -170,8 +173,7 @@ class _Splitting:
         """A product and a sum for each channel, as a depthwise convolution."""
         shape = call.inputs[0].shape
         channels, spatial = shape[-1], len(shape) == 4
-        layer = _layers.DepthwiseConv2D(1, name=self._named(path))
-        self.paths[layer.name] = path
+        layer: Any = _layers.DepthwiseConv2D(1, name=self._named(path))
 
         def fill():
             full = np.broadcast_to(np.ravel(scale), (channels,))
@@ -229,7 +231,3 @@ _ACTIVATIONS: dict[Any, Callable] = {
     keras.activations.relu: _relu,
     keras.activations.relu6: _relu6,
 }
-
-
-def _value(variable) -> np.ndarray:
-    return np.array(keras.ops.convert_to_numpy(variable), "float64")

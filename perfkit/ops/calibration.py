@@ -56,7 +56,7 @@ def least_error(histogram: Histogram, bits=8) -> tuple[float, float]:
     x, counts = histogram.centers, histogram.counts
 
     def error(ends):
-        return float(np.sum(counts * (x - _rounded(x, *ends, bits)) ** 2))
+        return float(np.sum(counts * (x - _rounded(x, ends, bits)) ** 2))
 
     best = min(((low * clip, high * clip) for clip in _CLIPS), key=error)
     best = min((best, *((low * clip, best[1]) for clip in _CLIPS)), key=error)
@@ -96,7 +96,8 @@ def _divergence(counts, end, levels) -> float:
     return float(np.sum(before[there] * np.log(ratio)))
 
 
-def _rounded(x, low, high, bits):
+def _rounded(x, ends, bits):
+    low, high = ends
     scale = max((high - low) / (2**bits - 1), 1e-30)
     zero = np.round(-low / scale)
     steps = np.clip(np.round(x / scale) + zero, 0, 2**bits - 1)

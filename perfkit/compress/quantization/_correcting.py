@@ -7,6 +7,7 @@ import numpy as np
 
 from perfkit.compress.quantization._observing import layers_of, unrounded
 from perfkit.compress.reparameterized import Reparameterized
+from perfkit.graph.arrays import array, exact
 from perfkit.graph.moments import Moments, weighted_mean
 from perfkit.graph.substituting import call_with
 from perfkit.graph.watching import around_calls
@@ -32,7 +33,7 @@ def correct(model, data, *, bar) -> None:
         values = [(layer.variable, changes[place])]
         values += [(v, keras.ops.zeros_like(v)) for v in _bias(layer)]
         other = call_with(layer, layer.layer, values, lambda: layer.layer(inputs))
-        other = keras.ops.convert_to_numpy(other)
+        other = array(other)
         axis = _axis(layer.layer, other.ndim)
         others = tuple(k for k in range(other.ndim) if k != axis)
         moved[place].append((len(other), other.mean(axis=others)))
@@ -40,7 +41,7 @@ def correct(model, data, *, bar) -> None:
 
     for batch in data:
         with around_calls(layers, see):
-            unrounded(model, batch, lambda place, values: None)
+            unrounded(model, batch)
         bar()
     for layer, parts in zip(layers, moved, strict=True):
         counts, means = zip(*parts, strict=True)
@@ -56,7 +57,7 @@ def correct_from(model, moments: dict[str, Moments]) -> None:
     """
     for layer in layers_of(model, Reparameterized):
         if _bias(layer) and layer.name in moments:
-            change = np.array(keras.ops.convert_to_numpy(_change(layer)), "float64")
+            change = exact(_change(layer))
             mean = moments[layer.name].mean
             _subtract(layer, weighted_mean(layer.layer, change, mean))
 
@@ -73,7 +74,7 @@ def _bias(layer) -> list[Any]:
 def _subtract(layer, change):
     (bias,) = _bias(layer)
     if tuple(bias.shape) == np.shape(change):
-        bias.assign(np.array(keras.ops.convert_to_numpy(bias)) - change)
+        bias.assign(array(bias) - change)
 
 
 def _axis(layer, rank):

@@ -16,13 +16,17 @@ def checked(owner, data, calibration, input_range):
     """Check what has to be given with data, and what without."""
     if data is not None:
         if input_range is not None:
-            _check.fail(owner, "input_range", "left out where data are given", input_range)
+            _check.fail(
+                owner, "input_range", "left out where data are given", input_range
+            )
         return None
     if calibration != "minmax":
         expected = "given for this calibration; without data there is none to choose"
         _check.fail(owner, "data", expected, data)
     if input_range is None:
-        expected = "the least and greatest value of the inputs, such as (0, 255), where "
+        expected = (
+            "the least and greatest value of the inputs, such as (0, 255), where "
+        )
         _check.fail(owner, "input_range", expected + "no data are given", input_range)
     low, high = _check.span(owner, "input_range", input_range, -1e30, 1e30)
     if low == high:
@@ -61,5 +65,7 @@ def calibrate(owner, steps, plain, small, input_range, corrected) -> None:
         given = {}
         for call in made.values():
             before = made.get(id(call.inputs[0]))
-            given[call.operation.name] = found[before.operation.name] if before else inputs
+            given[call.operation.name] = (
+                found[before.operation.name] if before else inputs
+            )
         _correcting.correct_from(small, given)

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-import keras
 import numpy as np
 
 from perfkit.compress.quantization.fake_quantization import FakeQuantization
 from perfkit.compress.quantization.quantized_kernel import QuantizedKernel
+from perfkit.graph.arrays import array
 from perfkit.graph.trails import trails
 from perfkit.graph.watching import around_calls
 from perfkit.ops import calibration
@@ -24,21 +24,23 @@ def layers_of(model, kind) -> list[Any]:
     return list({id(x): x for x in found if isinstance(x, kind)}.values())
 
 
-def unrounded(model, inputs, see: Callable[[int, np.ndarray], None]) -> Any:
+def unrounded(
+    model, inputs, see: Callable[[int, np.ndarray], None] | None = None
+) -> Any:
     """Return what a model with fake quantization returns without it.
 
     Args:
         model: The model.
         inputs: What it is called on.
         see: Function of the place of a `FakeQuantization` among those of the model,
-            and of the values that come to it.
+            and of the values that come to it, or None.
     """
     ranges = layers_of(model, FakeQuantization)
     layers = [*ranges, *layers_of(model, QuantizedKernel)]
 
     def past(place, call, values, *args, **named):  # noqa: ARG001
-        if place < len(ranges):
-            see(place, keras.ops.convert_to_numpy(values).astype("float32"))
+        if see is not None and place < len(ranges):
+            see(place, array(values, "float32"))
         return values
 
     with around_calls(layers, past):

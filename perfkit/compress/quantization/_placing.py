@@ -19,7 +19,6 @@ from perfkit.graph.calls import Graph, read
 from perfkit.graph.folding import WEIGHTED
 from perfkit.graph.inlining import inlined
 from perfkit.graph.rebuilding import copy_values
-from perfkit.graph.splitting import split
 
 _layers = keras.layers
 _PROBABILITY = (0.0, 255.0 / 256.0)
@@ -95,6 +94,7 @@ class _Placing:
         self._per_channel, self._momentum = per_channel, momentum
         self._layers: dict[int, Any] = {}
         self._ranges: dict[int, Any] = {}  # layers, by the tensors that were read
+        self._inputs = 0
         self._ends = set(map(id, graph.outputs))
 
     def begin(self, old, new):
@@ -103,7 +103,8 @@ class _Placing:
         tokens = all(isinstance(c.operation, _layers.Embedding) for c in takers)
         if tokens or not keras.backend.is_float_dtype(old.dtype):
             return new
-        return self._rounded(new.name.split("/")[0], None, old, new)
+        self._inputs += 1
+        return self._rounded(f"input_{self._inputs}", None, old, new)
 
     def make(self, path, call, *arguments, **named):  # noqa: ARG002
         outputs = self._layer(call.operation)(*arguments, **named)
@@ -136,7 +137,8 @@ class _Placing:
             new: Any = type(operation).from_config(operation.get_config())
             self.made.append((operation, new))
             if has_kernel(operation):
-                bits = self._bits_of(self._paths[operation.name])
+                path = self._paths.get(operation.name)
+                bits = 8 if path is None else self._bits_of(path)
                 per_channel = self._per_channel and _takes_channels(operation, bits)
                 kernel = QuantizedKernel(bits, per_channel=per_channel)
                 new = Reparameterized(new, [kernel], name=operation.name)

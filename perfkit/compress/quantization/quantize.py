@@ -42,9 +42,9 @@ def quantize(
     more, or train it some epochs at a low rate. Batch normalization is folded into the
     layers before it.
 
-    Without data the ranges come from batch normalization, which knows mean and deviation
-    of what it returns, passed on through the network: a way out where data may not leave
-    the house, and worse than a few hundred samples.
+    Without data the ranges come from batch normalization, which knows mean and
+    deviation of what it returns, passed on through the network: a way out where data
+    may not leave the house, and worse than a few hundred samples.
 
     Args:
         model: A built and trained Functional or Sequential model; models may be nested
@@ -57,12 +57,13 @@ def quantize(
             outliers; "mse" has the least squared error; "kl" tells least less about the
             values. The first is safe; compare the others on validation data.
         percentile: Percent of values that are not above the range, and not below it,
-            for "percentile", within (50, 100].
+            for "percentile", within [50, 100].
         samples: How many inputs are used at most: evenly spaced ones of an array, the
             first ones of an iterable.
         bits: Bits of weights: see `quantize_aware`.
         per_channel: Whether each output unit has a range of its own.
-        corrected: Whether biases make up for what rounding the weights moves on average.
+        corrected: Whether biases make up for what rounding the weights moves on
+            average.
         equalized: Whether weights of neighbouring layers are scaled so that channels
             have like ranges, which helps where `per_channel` is False.
         input_range: Without data: least and greatest value of the inputs, such as
@@ -94,8 +95,7 @@ def quantize(
     owner = "quantize"
     _check.instance(owner, "model", model, keras.Model)
     _check.one_of(owner, "calibration", calibration, _KINDS)
-    if not 50.0 < _check.number(owner, "percentile", percentile, 50.0, 100.0):
-        _check.fail(owner, "percentile", "a number within (50, 100]", percentile)
+    _check.number(owner, "percentile", percentile, 50.0, 100.0)
     _check.integer(owner, "samples", samples)
     for name, value in (("per_channel", per_channel), ("corrected", corrected)):
         _check.boolean(owner, name, value)
@@ -104,7 +104,9 @@ def quantize(
     _check.boolean(owner, "verbose", verbose)
     input_range = _data_free.checked(owner, data, calibration, input_range)
     steps = split(owner, model, biases=True)
-    batches = _batches(owner, steps.model, data, samples) if data is not None else None
+    batches = None
+    if data is not None:
+        batches = collected(owner, steps.model, data, samples)
     plain = folded(owner, steps.model)
     if equalized:
         equalize(read(owner, plain))
@@ -132,15 +134,15 @@ def quantize(
 
 
 def set_ranges(model, ranges) -> None:
-    """Set the ranges of the fake quantization in a model, but for those that are fixed."""
+    """Set the ranges of fake quantization in a model, but for those that are fixed."""
     layers = _observing.layers_of(model, FakeQuantization)
     for layer, (low, high) in zip(layers, ranges, strict=True):
         if layer.fixed is None:
             layer.set_range(low, high)
 
 
-def _batches(owner, model, data, samples) -> list[Any]:
-    """Some of the data in batches, checked against what the model takes."""
+def collected(owner, model, data, samples) -> list[Any]:
+    """Return some of the data in batches, checked against what the model takes."""
     if len(model.inputs) == 1:
         (given,) = model.inputs
         shape = tuple(given.shape[1:])

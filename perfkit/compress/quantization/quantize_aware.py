@@ -55,8 +55,8 @@ def quantize_aware(
         64.0
 
     Reference: Jacob et al., Quantization and Training of Neural Networks, 2018, arXiv
-        1712.05877. Batch normalization is not folded while training: weights are rounded
-        per channel, by which its factors commute with the rounding.
+        1712.05877. Batch normalization is not folded while training: weights are
+        rounded per channel, so that its factors commute with the rounding.
     """
     owner = "quantize_aware"
     _check.instance(owner, "model", model, keras.Model)

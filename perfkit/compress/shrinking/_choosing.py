@@ -62,7 +62,7 @@ def _counts(bucket, keep, sizes, alone):
             yield group, keep * total
         return
     every = np.concatenate([values for _, values in bucket])
-    many = min(int(round(keep * sum(totals))), len(every))
+    many = min(round(keep * sum(totals)), len(every))
     line = np.sort(every)[len(every) - many] if many else np.inf
     for group, values in bucket:
         yield group, int((values >= line).sum())

@@ -1,7 +1,9 @@
 """What of a model is to become smaller, measured."""
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -42,6 +44,11 @@ def _call(model, path):
     lite = LiteModel(path)
     sample = np.zeros((1, *lite.input.shape[1:]), "float32")
     return lambda: lite.predict(sample)
+
+
+def against(of, model) -> Callable[[Any], float]:
+    """Return a function that measures a model as a share of this one."""
+    return lambda small: SHARES[of](small, model)
 
 
 SHARES = {"parameters": parameters, "macs": multiplications, "latency": latency}

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from perfkit import _check
+from perfkit.graph.arrays import exact
 from perfkit.graph.batch_norm import batches
 from perfkit.graph.channels import Group, Reading
 from perfkit.graph.gradients import loss_gradients
@@ -46,7 +47,7 @@ def scores(reading: Reading, groups, kind, *, data=None, loss=None, seed=0) -> S
     if kind == "taylor":
         of_layer = _taylor(reading, groups, data, loss)
     else:
-        rule = WEIGHTS.get(kind, kind)
+        rule: Any = WEIGHTS.get(kind, kind)
         of_layer = {
             id(use.layer): rule(_rows(use, use.layer.weights))
             for group in groups
@@ -59,13 +60,14 @@ def scores(reading: Reading, groups, kind, *, data=None, loss=None, seed=0) -> S
 def _summed(reading, group: Group, of_layer, plain):
     total = np.zeros(len(group.channels))
     for use in group.makers:
+        made: Any = use.made
         values = np.asarray(of_layer[id(use.layer)], "float64")
-        if values.shape != use.made.shape or not np.isfinite(values).all():
-            expected = f"a finite score for each of {len(use.made)} channels of "
+        if values.shape != made.shape or not np.isfinite(values).all():
+            expected = f"a finite score for each of {len(made)} channels of "
             _check.fail("shrink", "importance", expected + use.path, values)
         mean = values.mean()
         scale = 1.0 if plain else mean if mean > 0.0 else 1.0
-        places = np.searchsorted(group.channels, reading.labels.roots(use.made))
+        places = np.searchsorted(group.channels, reading.labels.roots(made))
         np.add.at(total, places, values / scale)
     return total / len(group.makers)
 
@@ -74,7 +76,7 @@ def _rows(use, values) -> np.ndarray:
     """The weights that make each channel of a layer, `(channels, weights)`."""
     names = [weight.name for weight in use.layer.weights]
     (rows,) = [
-        np.moveaxis(np.array(keras.ops.convert_to_numpy(value), "float64"), axis, 0)
+        np.moveaxis(exact(value), axis, 0)
         for name, value in zip(names, values, strict=True)
         for axis, labels in use.cuts.get(name, {}).items()
         if labels is use.made and len(value.shape) > 1
@@ -90,7 +92,7 @@ def _of_batch_norm(reading, group):
             roots = reading.labels.roots(use.cuts["gamma"][0])
             mine = np.isin(roots, group.channels)
             places = np.searchsorted(group.channels, roots[mine])
-            gamma = np.abs(np.array(keras.ops.convert_to_numpy(use.layer.gamma)))[mine]
+            gamma = np.abs(exact(use.layer.gamma))[mine]
             np.fmax.at(found, places, gamma)
     if np.isnan(found).any():
         expected = "another one where channels go through no BatchNormalization with a "
@@ -104,8 +106,15 @@ def _taylor(reading, groups, data, loss) -> dict[int, np.ndarray]:
     uses = [use for group in groups for use in group.makers]
     kernels: list[Any] = []
     for use in uses:
-        names = {n for n, axes in use.cuts.items() for ids in axes.values() if ids is use.made}
-        kernels += [w for w in use.layer.weights if w.name in names and len(w.shape) > 1]
+        names = {
+            n
+            for n, axes in use.cuts.items()
+            for ids in axes.values()
+            if ids is use.made
+        }
+        kernels += [
+            w for w in use.layer.weights if w.name in names and len(w.shape) > 1
+        ]
     gradients = loss_gradients(reading.graph.model, kernels, loss)
     total = [np.zeros(len(use.made)) for use in uses]
     seen = 0
@@ -116,7 +125,7 @@ def _taylor(reading, groups, data, loss) -> dict[int, np.ndarray]:
         for place, (use, kernel, gradient) in enumerate(
             zip(uses, kernels, found, strict=True)
         ):
-            product = keras.ops.convert_to_numpy(kernel) * gradient
+            product = exact(kernel) * gradient
             values = [product if w is kernel else w for w in use.layer.weights]
             total[place] += _rows(use, values).sum(axis=1) ** 2
         seen += 1

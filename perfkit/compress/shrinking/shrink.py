@@ -129,8 +129,7 @@ def shrink(
         if of == "channels":
             small = this.keeping(share)
         else:
-            measure = _measures.SHARES[of]
-            small = this.reaching(share, lambda found: measure(found, model))
+            small = this.reaching(share, _measures.against(of, model))
         if fine_tune is not None:
             fine_tune(small)
     if verbose:
