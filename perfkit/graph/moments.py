@@ -25,7 +25,7 @@ class Moments:
     Attributes:
         mean: Of each channel.
         variance: Of each channel.
-        low: Least value there can be.
+        low: Least value there can be, as far as 6 deviations reach.
         high: Greatest value there can be.
     """
 
@@ -38,8 +38,9 @@ class Moments:
     def range(self) -> tuple[float, float]:
         """Range that leaves next to nothing out: 6 deviations of each channel."""
         reach = _SIGMAS * np.sqrt(self.variance)
-        low, high = (self.mean - reach).min(), (self.mean + reach).max()
-        return float(max(low, self.low)), float(min(high, self.high))
+        low = self.low if np.isfinite(self.low) else (self.mean - reach).min()
+        high = self.high if np.isfinite(self.high) else (self.mean + reach).max()
+        return float(low), float(high)
 
 
 def moments(owner: str, model, inputs) -> dict[str, Moments]:
@@ -61,7 +62,7 @@ def moments(owner: str, model, inputs) -> dict[str, Moments]:
         given = [known[id(tensor)] for tensor in call.inputs if id(tensor) in known]
         made = _of(call, given)
         for tensor in call.outputs:
-            known[id(tensor)] = _fitted(made, tensor.shape[-1])
+            known[id(tensor)] = fitted(made, tensor.shape[-1])
         found[call.operation.name] = known[id(call.outputs[0])]
     return found
 
@@ -155,8 +156,8 @@ def _through(call, moments: Moments) -> Moments:
     return Moments(mean, variance, float(y.min()), float(y.max()))
 
 
-def _fitted(moments: Moments, channels) -> Moments:
-    """The same for as many channels as a tensor has, if that is another number."""
+def fitted(moments: Moments, channels) -> Moments:
+    """Return the same for as many channels as a tensor has."""
     count = len(moments.mean)
     if channels is None or channels == count:
         return moments

@@ -18,7 +18,7 @@ def call_with(owner, layer, values: Sequence[tuple[Any, Any]], call: Callable) -
         call: Function without arguments that calls the layer.
     """
     # Scopes do not nest, so this one has all that the layer reads.
-    known = [(variable, variable) for variable in layer.variables]
+    known = [(v, keras.ops.convert_to_tensor(v)) for v in layer.variables]
     with keras.StatelessScope([*known, *values], collect_losses=True) as scope:
         before = {id(v): scope.get_current_value(v) for v in layer.variables}
         outputs = call()

@@ -44,7 +44,10 @@ def weights(kernel, axes, bits=8) -> Any:
         axes = axes[:1]
     if len(axes) > 1:
         return _of_pairs(kernel, axes, bits)
-    others = [axis for axis in range(rank) if axis not in axes]
+    if axes and axes[0] != rank - 1:  # all that Keras takes on JAX
+        swapped = ops.swapaxes(kernel, axes[0], -1)
+        return ops.swapaxes(weights(swapped, (-1,), bits), axes[0], -1)
+    others = list(range(rank - 1)) if axes else None
     limit = ops.max(ops.abs(kernel), axis=others)
     limit = ops.stop_gradient(ops.maximum(limit, _LEAST))
     return keras.quantizers.fake_quant_with_min_max_vars(
@@ -53,7 +56,7 @@ def weights(kernel, axes, bits=8) -> Any:
         limit,
         num_bits=bits,
         narrow_range=True,
-        axis=axes[0] if axes else None,
+        axis=rank - 1 if axes else None,
     )
 
 

@@ -31,7 +31,7 @@ def correct(model, data, *, bar) -> None:
     def see(place, call, inputs, *args, **named):
         layer = layers[place]
         values = [(layer.variable, changes[place])]
-        values += [(v, keras.ops.zeros_like(v)) for v in _bias(layer)]
+        values += [(v, keras.ops.zeros(v.shape)) for v in _bias(layer)]
         other = call_with(layer, layer.layer, values, lambda: layer.layer(inputs))
         other = array(other)
         axis = _axis(layer.layer, other.ndim)

@@ -1,5 +1,7 @@
 """Ranges from what batch normalization knows, without data."""
 
+import re
+
 import keras
 import numpy as np
 
@@ -9,7 +11,7 @@ from perfkit.compress.quantization._observing import layers_of
 from perfkit.compress.quantization.fake_quantization import FakeQuantization
 from perfkit.graph.calls import read
 from perfkit.graph.folding import pairs
-from perfkit.graph.moments import Moments, moments
+from perfkit.graph.moments import Moments, fitted, moments
 
 
 def checked(owner, data, calibration, input_range):
@@ -58,14 +60,13 @@ def calibrate(owner, steps, plain, small, input_range, corrected) -> None:
         found[layer.name] = found[norm.name]
     for layer in layers_of(small, FakeQuantization):
         if layer.fixed is None:
-            known = found.get(layer.name.removesuffix("_range"), inputs)
+            known = found.get(re.sub(r"_range(_\d+)?$", "", layer.name), inputs)
             layer.set_range(*known.range)
     if corrected:
         made = {id(x): call for call in read(owner, plain).calls for x in call.outputs}
         given = {}
         for call in made.values():
             before = made.get(id(call.inputs[0]))
-            given[call.operation.name] = (
-                found[before.operation.name] if before else inputs
-            )
+            known = found[before.operation.name] if before else inputs
+            given[call.operation.name] = fitted(known, call.inputs[0].shape[-1])
         _correcting.correct_from(small, given)

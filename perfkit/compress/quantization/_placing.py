@@ -95,6 +95,7 @@ class _Placing:
         self._layers: dict[int, Any] = {}
         self._ranges: dict[int, Any] = {}  # layers, by the tensors that were read
         self._inputs = 0
+        self._times: dict[str, int] = {}  # how often a layer was called
         self._ends = set(map(id, graph.outputs))
 
     def begin(self, old, new):
@@ -124,8 +125,11 @@ class _Placing:
         return self._rounded(name, _FIXED.get(kind), tensor, outputs)
 
     def _rounded(self, name, fixed, old, new):
+        times = self._times.setdefault(name, 0)
+        self._times[name] += 1
+        suffix = f"_range_{times}" if times else "_range"
         fake = FakeQuantization(
-            momentum=self._momentum, fixed=fixed, name=f"{name}_range"
+            momentum=self._momentum, fixed=fixed, name=f"{name}{suffix}"
         )
         self._ranges[id(old)] = fake
         return fake(new)
@@ -139,7 +143,7 @@ class _Placing:
             if has_kernel(operation):
                 path = self._paths.get(operation.name)
                 bits = 8 if path is None else self._bits_of(path)
-                per_channel = self._per_channel and _takes_channels(operation, bits)
+                per_channel = self._per_channel and takes_channels(operation, bits)
                 kernel = QuantizedKernel(bits, per_channel=per_channel)
                 new = Reparameterized(new, [kernel], name=operation.name)
             self._layers[id(operation)] = new
@@ -164,7 +168,7 @@ def has_kernel(layer) -> bool:
     return type(layer) in (*WEIGHTED, _layers.EinsumDense)
 
 
-def _takes_channels(layer, bits) -> bool:
+def takes_channels(layer, bits) -> bool:
     """Whether the converter writes weights of so few bits with a range per channel."""
     if bits == 8 or type(layer) is _layers.Conv2D:
         return True

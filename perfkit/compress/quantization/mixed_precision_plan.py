@@ -8,6 +8,7 @@ import numpy as np
 
 from perfkit import _check
 from perfkit.compress.quantization import _observing
+from perfkit.compress.quantization._placing import takes_channels
 from perfkit.compress.quantization.fake_quantization import FakeQuantization
 from perfkit.compress.quantization.quantize import collected, quantize
 from perfkit.compress.reparameterized import Reparameterized
@@ -150,7 +151,8 @@ def _noises(small, paths, batches, verbose) -> tuple[dict[str, float], float]:
         def call_or_pass(place, call, values, axes=(), **named):  # noqa: ARG001
             if place not in few:
                 return values
-            axes = axes if layers[place].per_channel else ()
+            layer = wrappers[place - len(ranges)].layer
+            axes = axes if takes_channels(layer, _LOW) else ()
             return fake_quantization.weights(values, axes, _LOW)
 
         with around_calls(layers, call_or_pass):

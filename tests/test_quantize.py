@@ -1,0 +1,381 @@
+"""Models that are quantized without training, and their files."""
+
+import keras
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+
+from perfkit import compress
+from perfkit.compress.quantization import _observing
+from tests.support import networks
+
+layers = keras.layers
+ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
+about_the_file = pytest.mark.skipif(
+    not ON_TENSORFLOW, reason="the second process writes what is tested on TensorFlow"
+)
+SINGLE = tuple(make for make in networks.ALL if make is not networks.with_operations)
+
+
+def sqnr(expected, found):
+    noise = np.square(found - expected).sum()
+    return 10 * np.log10(np.square(expected).sum() / noise)
+
+
+def quantized(model, data=None, **options):
+    return compress.quantize(model, data, verbose=False, **options)
+
+
+def ranges(model):
+    found = _observing.layers_of(model, compress.FakeQuantization)
+    return {layer.name: (float(layer.low), float(layer.high)) for layer in found}
+
+
+@pytest.mark.parametrize("make", networks.ALL)
+def test_eight_bits_are_nearly_the_model_itself(make):
+    model, x = networks.stirred(make()), networks.images(64)
+    small = quantized(model, x)
+    for expected, found in zip(
+        networks.outputs(model, x), networks.outputs(small, x), strict=True
+    ):
+        assert 25.0 < sqnr(expected, found) < 80.0
+
+
+@about_the_file
+@pytest.mark.parametrize("make", SINGLE)
+def test_a_file_of_integers_returns_what_the_model_does(make, tmp_path):
+    model, x = networks.stirred(make()), networks.images(64)
+    small = quantized(model, x)
+    report = compress.export_tflite(small, tmp_path / "small.tflite")
+    assert set(report.tensor_dtypes) <= {"int8", "int32"}
+    assert report.quantization == "int8"
+    (expected,) = networks.outputs(small, x)
+    found = compress.LiteModel(report.path).predict(x)
+    (exact,) = networks.outputs(model, x)
+    assert sqnr(exact, found) > 25.0
+    step = report.output.scale
+    assert np.abs(found - expected).max() < 10 * step
+    assert np.abs(found - expected).mean() < 2 * step
+
+
+@about_the_file
+def test_ranges_of_the_file_are_those_of_the_model(tmp_path):
+    model, x = networks.stirred(networks.residual()), networks.images(32)
+    small = quantized(model, x)
+    report = compress.export_tflite(small, tmp_path / "small.tflite")
+    (first,) = [r for name, r in ranges(small).items() if name.startswith("input")]
+    assert report.input.scale == pytest.approx((first[1] - first[0]) / 255, rel=0.01)
+    assert first == pytest.approx((x.min(), x.max()))
+    last = ranges(small)["last_range"]
+    assert report.output.scale == pytest.approx((last[1] - last[0]) / 255, rel=0.01)
+
+
+@about_the_file
+def test_weights_of_the_file_are_those_of_the_model(tmp_path):
+    model, x = networks.stirred(networks.residual()), networks.images(32)
+    small = quantized(model, x)
+    report = compress.export_tflite(small, tmp_path / "small.tflite")
+    lite = Interpreter(model_content=report.path.read_bytes())
+    lite.allocate_tensors()
+    found = []
+    for details in lite.get_tensor_details():
+        scales = details["quantization_parameters"]["scales"]
+        if details["dtype"] == np.int8 and len(scales) > 1:
+            shape = [1] * len(details["shape"])
+            axis = details["quantization_parameters"]["quantized_dimension"]
+            shape[axis] = len(scales)
+            values = lite.get_tensor(details["index"]) * scales.reshape(shape)
+            found.append(np.sort(values.ravel()))
+    for wrapper in _observing.layers_of(small, compress.Reparameterized):
+        kernel = np.sort(np.ravel(keras.ops.convert_to_numpy(wrapper.kernel)))
+        same = [v for v in found if v.shape == kernel.shape]
+        assert any(np.abs(v - kernel).max() < 1e-6 for v in same), wrapper.name
+
+
+# Ranges
+
+
+def test_minmax_holds_all_values():
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(2, name="dense")])
+    model.set_weights([np.eye(2), np.array([0.5, 0.0])])
+    x = np.array([[-3.0, 1.0], [2.0, 7.0]])
+    found = ranges(quantized(model, x))
+    assert found["input_1_range"] == (-3.0, 7.0)
+    assert found["dense_range"] == (-2.5, 7.0)
+
+
+def test_a_moving_mean_follows_the_batches():
+    model = keras.Sequential([keras.Input((1,)), layers.Dense(1)])
+    data = [np.full((4, 1), value) for value in (1.0, 2.0, -1.0)]
+    x = np.concatenate(data)
+    found = ranges(quantized(model, np.repeat(x, 8, axis=0), calibration="ema"))
+    # Three batches of 32: 1, 2, -1, with a momentum of 0.9.
+    high = 0.9 * (0.9 * 1.0 + 0.1 * 2.0) - 0.1
+    assert found["input_1_range"] == pytest.approx((0.0, high))
+
+
+@pytest.mark.parametrize("kind", ["percentile", "kl"])
+def test_outliers_are_left_out(kind):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 64)).astype("float32")
+    x[7, 3] = 300.0
+    model = keras.Sequential([keras.Input((64,)), layers.Dense(4)])
+    options = {"percentile": 99.9} if kind == "percentile" else {}
+    low, high = ranges(quantized(model, x, calibration=kind, **options))[
+        "input_1_range"
+    ]
+    assert 2.0 < high < 100.0
+    assert -100.0 < low < -2.0
+    widest = ranges(quantized(model, x))["input_1_range"]
+    assert widest[1] == 300.0
+
+
+def test_without_data_ranges_come_from_batch_normalization():
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            layers.Conv2D(16, 3, use_bias=False, name="conv"),
+            layers.BatchNormalization(name="norm"),
+            layers.ReLU(name="relu"),
+            layers.Conv2D(4, 1, name="last"),
+        ]
+    )
+    model.get_layer("norm").set_weights(
+        [np.full(16, 2.0), np.full(16, 1.0), np.zeros(16), np.ones(16)]
+    )
+    found = ranges(quantized(model, input_range=(-2, 2)))
+    assert found["input_1_range"] == (-2.0, 2.0)
+    assert found["relu_range"] == pytest.approx((0.0, 1.0 + 6 * 2.0))
+    kernel, bias = model.get_layer("last").get_weights()
+    grid = np.random.default_rng(0).normal(1.0, 2.0, (200_000, 16)).clip(0.0)
+    made = grid @ kernel[0, 0] + bias
+    expected = made.mean(axis=0) + 6 * made.std(axis=0)
+    assert found["last_range"][1] == pytest.approx(expected.max(), rel=0.05)
+
+
+def test_without_data_something_has_to_know_the_ranges():
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(2)])
+    with pytest.raises(ValueError, match="has no BatchNormalization"):
+        quantized(model, input_range=(0, 1))
+    with pytest.raises(ValueError, match=r"input_range=...\)` must be the least"):
+        quantized(networks.plain())
+    with pytest.raises(ValueError, match=r"data=...\)` must be given for this"):
+        quantized(networks.plain(), calibration="mse", input_range=(0, 1))
+    with pytest.raises(ValueError, match="left out where data are given"):
+        quantized(networks.plain(), networks.images(), input_range=(0, 1))
+
+
+def test_corrected_biases_make_up_for_what_rounding_moves():
+    rng = np.random.default_rng(0)
+    model = keras.Sequential([keras.Input((64,)), layers.Dense(8)])
+    x = rng.uniform(0.0, 1.0, (300, 64)).astype("float32")  # of a mean that is not 0
+    (expected,) = networks.outputs(model, x)
+
+    def shift(**options):
+        (found,) = networks.outputs(quantized(model, x, bits=4, **options), x)
+        return np.abs((found - expected).mean(axis=0)).max()
+
+    assert shift(corrected=False) > 0.05
+    assert shift(corrected=True) < 0.01
+
+
+def test_without_data_biases_are_corrected_by_what_is_known():
+    model = networks.stirred(
+        keras.Sequential(
+            [
+                keras.Input((4, 4, 3)),
+                layers.Conv2D(32, 1, use_bias=False),
+                layers.BatchNormalization(),
+                layers.ReLU(),
+                layers.Conv2D(8, 1, name="last"),
+            ]
+        )
+    )
+    norm = model.layers[1]
+    kernel = np.array(keras.ops.convert_to_numpy(model.layers[0].kernel))[0, 0]
+    x = np.random.default_rng(0).uniform(-1, 1, (4000, 4, 4, 3)).astype("float32")
+    made = x.reshape(-1, 3) @ kernel
+    norm.moving_mean.assign(made.mean(axis=0))
+    norm.moving_variance.assign(made.var(axis=0))
+    (expected,) = networks.outputs(model, x)
+
+    def shift(corrected):
+        options = {"bits": 4, "input_range": (-1, 1), "corrected": corrected}
+        (found,) = networks.outputs(quantized(model, **options), x)
+        return np.abs((found - expected).mean(axis=(0, 1, 2))).max()
+
+    assert shift(True) < 0.5 * shift(False)
+
+
+# Bits
+
+
+@about_the_file
+def test_four_bits_are_in_the_file_where_they_were_wanted(tmp_path):
+    model, x = networks.residual(), networks.images(16)
+    small = quantized(model, x, bits={"expand": 4, "proj*": 4})
+    found = {
+        wrapper.name: wrapper.transforms[-1].bits
+        for wrapper in _observing.layers_of(small, compress.Reparameterized)
+    }
+    assert found == {"stem": 8, "expand": 4, "depthwise": 8, "project": 4, "last": 8}
+    few = compress.export_tflite(small, tmp_path / "few.tflite")
+    eight = compress.export_tflite(quantized(model, x), tmp_path / "eight.tflite")
+    assert eight.size - few.size > 200
+    (expected,) = networks.outputs(small, x)
+    lite = compress.LiteModel(few.path).predict(x)
+    assert np.abs(lite - expected).max() < 3.5 * few.output.scale
+
+
+def test_kernels_have_as_few_values_as_their_bits_allow():
+    small = quantized(networks.plain(), networks.images(8), bits=4)
+    for wrapper in _observing.layers_of(small, compress.Reparameterized):
+        kernel = np.array(keras.ops.convert_to_numpy(wrapper.kernel))
+        for unit in np.moveaxis(kernel, -1, 0):
+            assert len(np.unique(unit)) <= 15
+
+
+def test_a_plan_gives_four_bits_to_layers_that_bear_them():
+    model, x = networks.stirred(networks.residual()), networks.images(32)
+    plan = compress.mixed_precision_plan(model, x, size=0.75, verbose=False)
+    sizes = {"stem": 432, "expand": 512, "depthwise": 288, "project": 512, "last": 80}
+    assert plan.size_of_8_bits == sum(sizes.values())
+    assert plan.size <= 0.75 * plan.size_of_8_bits
+    assert plan.size == sum(n // (8 // plan.bits[p]) for p, n in sizes.items())
+    spared = {p: plan.sqnr[p] + 10 * np.log10(sizes[p]) for p in sizes}
+    few = [spared[p] for p, bits in plan.bits.items() if bits == 4]
+    many = [spared[p] for p, bits in plan.bits.items() if bits == 8]
+    assert few
+    assert many
+    assert min(few) >= max(many)
+    small = quantized(model, x, bits=plan.bits)
+    (expected,), (found,) = networks.outputs(model, x), networks.outputs(small, x)
+    (worse,) = networks.outputs(quantized(model, x, bits=4), x)
+    assert sqnr(expected, found) > sqnr(expected, worse)
+    assert "of 5 layers with 4 bits" in str(plan)
+
+
+def test_the_ratio_of_a_plan_is_that_of_the_layer_alone():
+    model = keras.Sequential(
+        [keras.Input((16,)), layers.Dense(8, name="one"), layers.Dense(4, name="two")]
+    )
+    x = np.random.default_rng(0).normal(size=(32, 16)).astype("float32")
+    plan = compress.mixed_precision_plan(model, x, size=1.0, verbose=False)
+    kernel, bias, other, end = model.get_weights()
+    step = np.abs(kernel).max() / 7  # dense layers of 4 bits have one range
+    rounded = np.round(kernel / step) * step
+    expected = (x @ kernel + bias) @ other + end
+    found = (x @ rounded + bias) @ other + end
+    assert plan.sqnr["one"] == pytest.approx(sqnr(expected, found), abs=0.5)
+    assert set(plan.bits.values()) == {8}
+    with pytest.raises(ValueError, match=r"at least 80 bytes, or 0\.500"):
+        compress.mixed_precision_plan(model, x, size=0.4, verbose=False)
+
+
+# What has no integer form
+
+
+def with_normalization():
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(8, 3, name="conv")(inputs)
+    x = layers.LayerNormalization(name="norm")(x)
+    x = layers.GlobalAveragePooling2D()(x)
+    return keras.Model(inputs, layers.Dense(2, name="last")(x))
+
+
+@about_the_file
+def test_a_layer_without_integers_is_named_or_stays_in_float(tmp_path):
+    model, x = with_normalization(), networks.images(16)
+    with pytest.raises(ValueError, match=r"not so: norm \(LayerNormalization\)"):
+        quantized(model, x)
+    small = quantized(model, x, strict=False)
+    path = tmp_path / "mixed.tflite"
+    with pytest.raises(ValueError, match="made of operations that exist in int8"):
+        compress.export_tflite(small, path)
+    assert not path.exists()
+    report = compress.export_tflite(small, path, strict=False)
+    assert "float32" in report.tensor_dtypes
+    (expected,) = networks.outputs(model, x)
+    assert sqnr(expected, compress.LiteModel(path).predict(x)) > 25
+
+
+@about_the_file
+def test_a_model_of_half_precision_becomes_a_file(tmp_path):
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            layers.Conv2D(8, 3, activation="relu", dtype="mixed_float16"),
+            layers.Flatten(dtype="mixed_float16"),
+            layers.Dense(4, dtype="float32"),
+        ]
+    )
+    x = networks.images(16)
+    report = compress.export_tflite(quantized(model, x), tmp_path / "half.tflite")
+    (expected,) = networks.outputs(model, x)
+    assert sqnr(expected, compress.LiteModel(report.path).predict(x)) > 25
+
+
+def test_several_inputs_are_calibrated():
+    left, right = keras.Input((4,), name="left"), keras.Input((4,), name="right")
+    x = layers.Add()([layers.Dense(4)(left), layers.Dense(4)(right)])
+    model = keras.Model({"left": left, "right": right}, x)
+    rng = np.random.default_rng(0)
+    data = {"left": rng.normal(size=(8, 4)), "right": 5 + rng.normal(size=(8, 4))}
+    for given in (data, [data, data], [(data, np.zeros(8))]):
+        small = quantized(model, given)
+        (expected,), (found,) = (
+            networks.outputs(model, data),
+            networks.outputs(small, data),
+        )
+        assert sqnr(expected, found) > 25
+    with pytest.raises(ValueError, match="in the structure of the model's inputs"):
+        quantized(model, [data["left"]])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"calibration": "max"},
+        {"percentile": 20},
+        {"samples": 0},
+        {"bits": 6},
+        {"bits": {"nobody": 4}},
+        {"per_channel": 1},
+        {"corrected": None},
+        {"equalized": "yes"},
+        {"strict": 0},
+    ],
+)
+def test_wrong_arguments_are_named(wrong):
+    with pytest.raises(
+        (TypeError, ValueError), match=rf"`quantize\({next(iter(wrong))}="
+    ):
+        quantized(networks.plain(), networks.images(), **wrong)
+
+
+def test_data_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match=r"`quantize\(data="):
+        quantized(networks.plain(), np.zeros((4, 9, 9, 3)))
+    with pytest.raises(ValueError, match="free of NaN"):
+        quantized(networks.plain(), np.full((4, 8, 8, 3), np.nan))
+
+
+def test_a_stripped_model_is_plain_and_rounded():
+    model, x = networks.stirred(networks.residual()), networks.images(16)
+    small = quantized(model, x)
+    plain = compress.strip(small)
+    kinds = {type(layer).__module__.split(".")[0] for layer in plain.layers}
+    assert kinds == {"keras"}
+    for wrapper in _observing.layers_of(small, compress.Reparameterized):
+        kernel = keras.ops.convert_to_numpy(plain.get_layer(wrapper.name).kernel)
+        rounded = keras.ops.convert_to_numpy(wrapper.kernel)
+        np.testing.assert_array_equal(kernel, rounded)
+
+
+def test_a_quantized_model_is_saved(tmp_path):
+    small = quantized(networks.gated(), networks.images(16))
+    small.save(tmp_path / "small.keras")
+    again = keras.models.load_model(tmp_path / "small.keras")
+    x = networks.images()
+    ours, theirs = networks.outputs(again, x), networks.outputs(small, x)
+    np.testing.assert_array_equal(ours[0], theirs[0])
