@@ -19,12 +19,16 @@ class Call:
         inputs: The symbolic tensors among its arguments.
         outputs: The symbolic tensors that it returns.
         mask: The one of the inputs that is given as `mask`, or None.
+        arguments: All that it is called with by position.
+        named: All that it is called with by name.
     """
 
     operation: Any
     inputs: tuple[Any, ...]
     outputs: tuple[Any, ...]
     mask: Any = None
+    arguments: tuple[Any, ...] = ()
+    named: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -109,7 +113,7 @@ def _read(owner, model, known) -> Graph:
         tensors = _tensors((arguments, named)), _tensors(outputs)
         mask = named.get("mask")
         mask = mask if isinstance(mask, keras.KerasTensor) else None
-        calls.append(Call(operation, *tensors, mask))
+        calls.append(Call(operation, *tensors, mask, arguments, named))
         return outputs
 
     copy = keras.models.clone_model(view, clone_function=_same, call_function=record)
