@@ -85,6 +85,7 @@ ALIKE = {
     "test_schedules",
     "test_split_model",
     "test_teeth",
+    "test_tfmot_layers",
     "test_transfer_preprocessing",
     "test_transferability",
 }

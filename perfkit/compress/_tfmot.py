@@ -6,6 +6,7 @@ processes. A `tf.keras` that is used for the first time after that is Keras 2. O
 them.
 """
 
+import functools
 import importlib
 import importlib.util
 import os
@@ -24,11 +25,13 @@ _MODULE = "tensorflow_model_optimization"
 _ALIASES = ("initializers", "losses", "metrics", "optimizers")
 
 
+@functools.cache
 def tfmot() -> Any:
     """Return the module; `tf.keras` is Keras 3, and the environment as it was."""
     return _imported(_MODULE)
 
 
+@functools.cache
 def tf_keras() -> Any:
     """Return Keras 2; `tf.keras` is Keras 3."""
     return _imported("tf_keras")
@@ -38,20 +41,20 @@ def settle() -> None:
     """Have `tf.keras` be Keras 3 from now on, if TensorFlow is loaded.
 
     Raises:
-        RuntimeError: If the user asked for Keras 2.
+        RuntimeError: If the environment asks for Keras 2, and not because
+            tensorflow-model-optimization does.
     """
     tf: Any = sys.modules.get("tensorflow")
-    if tf is None:
-        return
-    if _asked_for_keras_2():
+    is_set = os.environ.get(_FLAG) in ("true", "True", "1")
+    if (is_set and _MODULE not in sys.modules) or (tf and not _began_with_keras_3()):
         raise RuntimeError(
             f"perfkit.compress.tfmot keeps `tf.keras` Keras 3, but {_FLAG} is set, "
             "which asks for Keras 2. Start without it, and write `tf_keras` where "
             "Keras 2 is meant."
         )
-    if _MODULE in sys.modules:
-        os.environ.pop(_FLAG, None)
-    if _is_keras_3(tf):  # the first use settles it
+    if is_set:
+        del os.environ[_FLAG]
+    if tf is None or _is_keras_3(tf):  # the first use settles it
         return
     # To import the submodule is TensorFlow's own way to Keras 3, whatever `tf.keras`
     # was before.
@@ -73,15 +76,14 @@ def _is_keras_3(tf):
     return all(getattr(tf, x).get is getattr(keras, x).get for x in _ALIASES)
 
 
-def _asked_for_keras_2():
-    """Whether the variable was set, and not by tensorflow-model-optimization."""
+def _began_with_keras_3():
+    """Whether the environment asked for Keras 3 when TensorFlow was imported.
+
+    It decided then where its submodule lies.
+    """
     spec = importlib.util.find_spec("tensorflow.keras")
     home = Path(keras.__file__).parent
-    # Where that lies was decided when TensorFlow was imported, by the variable.
-    if spec and spec.origin and not Path(spec.origin).is_relative_to(home):
-        return True
-    is_set = os.environ.get(_FLAG) in ("true", "True", "1")
-    return is_set and _MODULE not in sys.modules
+    return not spec or not spec.origin or Path(spec.origin).is_relative_to(home)
 
 
 def _imported(name):

@@ -8,17 +8,9 @@ Importing this leaves `tf.keras` as Keras 3, whatever was imported before, which
 importing tensorflow_model_optimization may not.
 """
 
-from typing import TYPE_CHECKING, Any
-
 from perfkit.compress import _tfmot
 from perfkit.compress.tfmot.from_tf_keras import from_tf_keras as from_tf_keras
 from perfkit.compress.tfmot.to_tf_keras import to_tf_keras as to_tf_keras
-
-if TYPE_CHECKING:
-    clustering: Any
-    experimental: Any
-    quantization: Any
-    sparsity: Any
 
 _MODULES = ("clustering", "experimental", "quantization", "sparsity")
 

@@ -15,8 +15,7 @@ from perfkit.graph.trails import trails
 OWNER = "to_tf_keras"
 
 # Layers that compute the same in both, each of which the tests compare.
-SUPPORTED = frozenset(
-    """
+_NAMES = """
     Activation ActivityRegularization Add AlphaDropout Attention Average
     AveragePooling1D AveragePooling2D AveragePooling3D BatchNormalization Bidirectional
     Concatenate Conv1D Conv1DTranspose Conv2D Conv2DTranspose Conv3D Conv3DTranspose
@@ -30,8 +29,8 @@ SUPPORTED = frozenset(
     Softmax SpatialDropout1D SpatialDropout2D SpatialDropout3D Subtract TimeDistributed
     UnitNormalization UpSampling1D UpSampling2D UpSampling3D ZeroPadding1D ZeroPadding2D
     ZeroPadding3D
-    """.split()
-)
+"""
+SUPPORTED = frozenset(_NAMES.split())
 # Layers that hold others: the argument that takes one, and the attribute that has it.
 INNER = {
     "Bidirectional": {"layer": "forward_layer", "backward_layer": "backward_layer"},
@@ -91,7 +90,8 @@ def _argument(layer, path, key, value) -> dict[str, Any]:
     if made is None and kind == "initializers":  # values are copied anyway
         return {}
     if made is None:
-        refuse(path, layer, f"a layer with {key}={value!r}, which Keras 2 lacks")
+        given = value.get("class_name") if isinstance(value, dict) else value
+        refuse(path, layer, f"a layer with {key}={given!r}, which Keras 2 lacks")
     return {key: made}
 
 
@@ -107,7 +107,8 @@ def _object(value, kind) -> Any:
 
 def _parameters(kind) -> set[str]:
     """Return the arguments that a class takes, also those it hands on."""
-    found = {"name", "dtype", "activity_regularizer"}
+    # Which all layers, and recurrent ones, take without saying so.
+    found = {"name", "dtype", "activity_regularizer", "zero_output_for_mask"}
     for base in kind.__mro__:
         if "__init__" in vars(base):
             found |= set(inspect.signature(base.__init__).parameters)

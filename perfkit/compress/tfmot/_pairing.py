@@ -26,7 +26,7 @@ def pairs(layer, twin, path="") -> Iterator[tuple[str, Any, Any]]:
 
 
 def leaves(layer) -> Iterator[Any]:
-    """Yield the layers of a Keras 2 model that are neither models nor hold one other."""
+    """Yield the layers in a Keras 2 model, and not those that hold them."""
     inner = getattr(layer, "layers", None)
     if inner is None:
         names = _layers.INNER.get(type(layer).__name__, {}).values()

@@ -18,8 +18,8 @@ def from_tf_keras(tf_keras_model, *, like) -> keras.Model:
     for bit.
 
     Of a model that tfmot pruned or clustered, strip the wrappers first. Of one trained
-    with fake quantization the trained float weights are taken, and the fake quantization
-    stays behind: what comes back computes in float.
+    with fake quantization the float weights are taken, and the fake quantization stays
+    behind: what comes back computes in float.
 
     Args:
         tf_keras_model: A `tf_keras.Model`, such as what `to_tf_keras` made, trained.
@@ -34,7 +34,7 @@ def from_tf_keras(tf_keras_model, *, like) -> keras.Model:
         >>> dense = keras.layers.Dense(1, use_bias=False, name="dense")
         >>> model = keras.Sequential([keras.Input((2,)), dense])
         >>> twin = tfmot.to_tf_keras(model)
-        >>> twin.get_layer("dense").set_weights([[[0.0], [2.0]]])
+        >>> _ = twin.get_layer("dense").kernel.assign([[0.0], [2.0]])
         >>> back = tfmot.from_tf_keras(twin, like=model)
         >>> keras.ops.convert_to_numpy(back.layers[0].kernel).tolist()
         [[0.0], [2.0]]

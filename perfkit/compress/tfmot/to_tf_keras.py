@@ -87,7 +87,7 @@ def _model(graph: Graph, above: str, known: dict[int, Any]) -> Any:
         else:
             function = _operations.function(call.operation)
         if function is None:
-            reason = "an operation that Keras 2 lacks or that is not arithmetic"
+            reason = "an operation of which the bridge knows no twin"
             _layers.refuse(path, call.operation, reason)
         values.update(_outputs(path, call, function, values))
     made = [values[id(tensor)] for tensor in graph.outputs]
@@ -125,7 +125,8 @@ def _outputs(path, call, function, values) -> dict[int, Any]:
     try:
         outputs = keras.tree.flatten(function(*given[0], **given[1]))
     except Exception as error:  # of many types
-        reason = f"which Keras 2 cannot call so: {type(error).__name__}: {error}"
+        text = " ".join(str(error).split())[:300]
+        reason = f"which Keras 2 cannot call so: {type(error).__name__}: {text}"
         _layers.refuse(path, call.operation, reason)
     for expected, got in zip(call.outputs, outputs, strict=True):
         if not _fits(expected, got):
