@@ -64,30 +64,56 @@ def assert_equal_weights(ours, theirs):
 # Whole models
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "MobileNetV2",
-        *(
-            pytest.param(name, marks=pytest.mark.slow)
-            for name in (
-                "ResNet50",
-                "EfficientNetB0",
-                "DenseNet121",
-                "MobileNetV3Small",
-                "MobileNetV3Large",
-            )
-        ),
-    ],
-)
-def test_an_application_computes_the_same_and_comes_back_bit_for_bit(name):
+LARGE = ("ResNet50", "EfficientNetB0", "DenseNet121", "MobileNetV3Small")
+
+
+def application(name):
     keras.utils.set_random_seed(0)
     make = getattr(keras.applications, name)
     logits = {"weights": None, "classes": 10, "classifier_activation": None}
-    model = randomized(make(input_shape=(96, 96, 3), **logits))
+    return randomized(make(input_shape=(96, 96, 3), **logits))
+
+
+@pytest.mark.parametrize(
+    "name", ["MobileNetV2", *(pytest.param(x, marks=pytest.mark.slow) for x in LARGE)]
+)
+def test_an_application_computes_the_same_and_comes_back_bit_for_bit(name):
+    model = application(name)
     twin = tfmot.to_tf_keras(model)
     assert_same(model, twin, 127 + 60 * images(2, 96), tolerance=1e-5)
     assert_equal_weights(tfmot.from_tf_keras(twin, like=model), model)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["MobileNetV2", *LARGE])
+def test_tfmot_takes_an_application(name):
+    """Where it refuses the whole model, layer by layer, as its guide says."""
+    tf_keras = pytest.importorskip("tf_keras")
+    model = application(name)
+    sparsity, quantization = tfmot.sparsity.keras, tfmot.quantization.keras
+    clustering = tfmot.clustering.keras
+
+    def wrapped(wrap):
+        def clone(layer):
+            return wrap(layer) if type(layer) is tf_keras.layers.Conv2D else layer
+
+        twin = tfmot.to_tf_keras(model)  # a new one each time: tfmot wraps its layers
+        return tf_keras.models.clone_model(twin, clone_function=clone)
+
+    pruned = sparsity.strip_pruning(wrapped(sparsity.prune_low_magnitude))
+    quantized = quantization.quantize_apply(
+        wrapped(quantization.quantize_annotate_layer)
+    )
+    for ready in (pruned, quantized):
+        assert_equal_weights(tfmot.from_tf_keras(ready, like=model), model)
+    clustered = clustering.cluster_weights(
+        tfmot.to_tf_keras(model),
+        number_of_clusters=8,
+        cluster_centroids_init=clustering.CentroidInitialization.LINEAR,
+    )
+    back = tfmot.from_tf_keras(clustering.strip_clustering(clustered), like=model)
+    kernel = next(x for x in back.layers if type(x) is layers.Conv2D).kernel
+    assert len(np.unique(kernel)) <= 8
 
 
 def test_layers_have_the_same_names_and_what_is_trainable_stays(cnn):

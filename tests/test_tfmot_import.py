@@ -95,6 +95,13 @@ def test_a_variable_that_asks_for_keras_3_stays_as_it_is():
     assert done.stdout.split() == ["True", "0", "tf_keras", "True", "0"]
 
 
+@pytest.mark.slow
+def test_what_is_not_installed_is_said():
+    code = "import sys\nsys.modules['tf_keras'] = None\n"
+    done = fresh(f"{code}{OURS}\nimport keras{USE}")
+    assert "missing is tf_keras" in last_line(done.stderr)
+
+
 def test_the_family_leaves_the_bridge_and_the_bridge_leaves_tfmot_for_later():
     code = (
         "import sys, keras, perfkit.compress\n"

@@ -54,11 +54,6 @@ def resized(x):
     return layers.Resizing(2, 2, antialias=True)(x[:, :, None, None])
 
 
-def gated(x):
-    rows = layers.RepeatVector(2)(x)
-    return layers.MultiHeadAttention(2, 2, use_gate=True)(rows, rows)
-
-
 def cell_activation(x):
     rows = layers.RepeatVector(2)(x)
     return layers.LSTM(2, recurrent_activation="celu", name="lstm")(rows)
@@ -75,14 +70,13 @@ REFUSED = {
     "activation='ReLU'": layers.Dense(2, layers.ReLU()),
     "activation='function'": layers.Dense(2, doubled),
     "recurrent_activation='celu'": cell_activation,
-    "gate=True": gated,
     "antialias=True": lambda x: layers.Resizing(2, 2, antialias=True)(
         x[:, :, None, None]
     ),
     "lora_rank=1": lora,
     "kernel has a regularizer of its own": own_penalty,
     "other trainable_weights": half_frozen,
-    "cumsum, an operation": lambda x: keras.ops.cumsum(x, axis=1),
+    "cumsum.* an operation": lambda x: keras.ops.cumsum(x, axis=1),
     "variable of no layer": lambda x: x * keras.Variable(np.ones(4, "float32")),
     "cannot call so: TypeError": lambda x: keras.ops.sum(x > 0.0, axis=1),
 }

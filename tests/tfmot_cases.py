@@ -81,7 +81,7 @@ CASES = {
     "Maximum": (lambda: layers.Maximum(), IMAGE, IMAGE),
     "Minimum": (lambda: layers.Minimum(), IMAGE, IMAGE),
     "MultiHeadAttention": (
-        lambda: layers.MultiHeadAttention(2, 3, value_dim=4, output_shape=5),
+        lambda: layers.MultiHeadAttention(2, 3, output_shape=5),
         SERIES,
         SERIES,
     ),

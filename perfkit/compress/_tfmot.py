@@ -94,6 +94,12 @@ def _imported(name):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of deprecations within it
             return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            "perfkit.compress.tfmot needs tensorflow-model-optimization, tf-keras in "
+            f"TensorFlow's version, and setuptools; missing is {error.name}. Install "
+            "it with pip."
+        ) from error
     finally:
         os.environ.pop(_FLAG, None)
         if before is not None:

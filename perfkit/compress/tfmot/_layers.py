@@ -38,8 +38,8 @@ INNER = {
 }
 _RENAMED = {("LeakyReLU", "negative_slope"): "alpha"}
 _KINDS = ("activations", "constraints", "initializers", "regularizers")
-# The one of these is put on the twin afterwards, the other draws other numbers anyway.
-_LEFT_OUT = ("trainable", "seed")
+# What the twin gets afterwards, what draws other numbers anyway, what is speed alone.
+_LEFT_OUT = ("trainable", "weights", "seed", "use_cudnn")
 
 
 def refuse(path: str, operation: Any, reason: str) -> NoReturn:
@@ -66,7 +66,7 @@ def twin_of(layer, path: str, convert: Callable[[Any, str], Any]) -> Any:
     twin = getattr(_tfmot.tf_keras().layers, name)
     taken = _parameters(twin)
     arguments: dict[str, Any] = {}
-    for key, value in layer.get_config().items():
+    for key, value in _settings(layer).items():
         key = _RENAMED.get((name, key), key)
         if key in INNER.get(name, {}):
             inner = getattr(layer, INNER[name][key])
@@ -76,6 +76,17 @@ def twin_of(layer, path: str, convert: Callable[[Any, str], Any]) -> Any:
         elif key not in _LEFT_OUT and not _is_unused(kind, key, value):
             refuse(path, layer, f"a layer with {key}={value!r}, which Keras 2 lacks")
     return twin(**{**arguments, "dtype": "float32"})
+
+
+def _settings(layer) -> dict[str, Any]:
+    """Return what a layer was made with, also what its configuration lacks.
+
+    In Keras 3.12 that is `output_padding`.
+    """
+    said = layer.get_config()
+    arguments = inspect.signature(type(layer).__init__).parameters
+    unsaid = {key: getattr(layer, key) for key in arguments if hasattr(layer, key)}
+    return unsaid | said
 
 
 def _argument(layer, path, key, value) -> dict[str, Any]:
