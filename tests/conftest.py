@@ -86,6 +86,7 @@ ALIKE = {
     "test_split_model",
     "test_teeth",
     "test_tfmot_layers",
+    "test_tfmot_operations",
     "test_transfer_preprocessing",
     "test_transferability",
 }
