@@ -127,6 +127,21 @@ def test_layers_have_the_same_names_and_what_is_trainable_stays(cnn):
     assert [name.replace(aside, "depthwise/kernel") for name in theirs] == ours
 
 
+def test_what_is_trainable_in_what_holds_others_stays():
+    inner = keras.Sequential([keras.Input((4,)), layers.Dense(3), layers.Dense(2)])
+    inner.layers[0].trainable = False
+    rows = keras.Input((5, 4))
+    outputs = layers.Bidirectional(layers.GRU(2))(layers.TimeDistributed(inner)(rows))
+    model = keras.Model(rows, outputs)
+    model.layers[-1].trainable = False
+    model.layers[-1].backward_layer.trainable = True
+    twin = tfmot.to_tf_keras(model)
+    shapes = [tuple(weight.shape) for weight in model.trainable_weights]
+    assert [tuple(weight.shape) for weight in twin.trainable_weights] == shapes
+    model.trainable = False
+    assert not tfmot.to_tf_keras(model).trainable_weights
+
+
 def test_the_twin_is_of_keras_2_and_has_values_of_its_own(cnn):
     tf_keras = pytest.importorskip("tf_keras")
     before = cnn.get_weights()

@@ -7,22 +7,26 @@ from perfkit.compress.tfmot import _layers
 from perfkit.graph.functional import is_graph
 
 
-def pairs(layer, twin, path="") -> Iterator[tuple[str, Any, Any]]:
-    """Yield the path of each layer, the layer and its twin, or None for that.
-
-    Not models, whose layers come instead, nor layers that hold one other.
-    """
+def inside(layer, twin) -> Iterator[tuple[Any, Any]]:
+    """Yield what a layer or model of Keras 3 holds, and the twin of each, or None."""
     if is_graph(layer):
         there = {name_of(inner): inner for inner in getattr(twin, "layers", ())}
         for inner in layer.layers:
-            inner_path = f"{path}/{inner.name}".strip("/")
-            yield from pairs(inner, there.get(inner.name), inner_path)
-    elif type(layer).__name__ in _layers.INNER:
-        for name in _layers.INNER[type(layer).__name__].values():
-            inner = getattr(layer, name)
-            yield from pairs(inner, getattr(twin, name, None), f"{path}/{inner.name}")
-    else:
-        yield path, layer, twin
+            yield inner, there.get(inner.name)
+    for name in _layers.INNER.get(type(layer).__name__, {}).values():
+        yield getattr(layer, name), getattr(twin, name, None)
+
+
+def pairs(layer, twin, above="") -> Iterator[tuple[str, Any, Any]]:
+    """Yield the path of each layer, the layer and its twin, or None for that.
+
+    Not of what holds others, which come instead.
+    """
+    held = list(inside(layer, twin))
+    for inner, inner_twin in held:
+        yield from pairs(inner, inner_twin, f"{above}/{inner.name}".strip("/"))
+    if not held:
+        yield above, layer, twin
 
 
 def leaves(layer) -> Iterator[Any]:

@@ -121,9 +121,10 @@ def _outputs(path, call, function, values) -> dict[int, Any]:
             return keras.ops.convert_to_numpy(leaf)
         return leaf
 
-    given = keras.tree.map_structure(filled, (call.arguments, dict(call.named)))
+    arguments = [keras.tree.map_structure(filled, x) for x in call.arguments]
+    named: Any = keras.tree.map_structure(filled, dict(call.named))
     try:
-        outputs = keras.tree.flatten(function(*given[0], **given[1]))
+        outputs = keras.tree.flatten(function(*arguments, **named))
     except Exception as error:  # of many types
         text = " ".join(str(error).split())[:300]
         reason = f"which Keras 2 cannot call so: {type(error).__name__}: {text}"
@@ -138,15 +139,17 @@ def _outputs(path, call, function, values) -> dict[int, Any]:
 
 
 def _fits(expected, got):
+    if got.shape.rank != len(expected.shape) or got.dtype.name != expected.dtype:
+        return False
     sizes = zip(expected.shape, got.shape, strict=True)
-    same = all(None in (ours, theirs) or ours == theirs for ours, theirs in sizes)
-    return same and expected.dtype == got.dtype.name
+    return all(None in (ours, theirs) or ours == theirs for ours, theirs in sizes)
 
 
 def _copy_trainable(layer, twin):
-    twin.trainable = layer.trainable  # of all inside too, which come next
-    for inner in layer.layers if is_graph(layer) else ():
-        _copy_trainable(inner, twin.get_layer(inner.name))
+    # In Keras 2 nothing learns within what is frozen. This sets all inside, too.
+    twin.trainable = layer.trainable or bool(layer.trainable_weights)
+    for inner, inner_twin in _pairing.inside(layer, twin):
+        _copy_trainable(inner, inner_twin)
 
 
 def _copy_weights(path, layer, twin):
