@@ -85,6 +85,8 @@ ALIKE = {
     "test_schedules",
     "test_split_model",
     "test_teeth",
+    "test_tfmot_layers",
+    "test_tfmot_operations",
     "test_transfer_preprocessing",
     "test_transferability",
 }

@@ -121,7 +121,7 @@ def test_weights_are_those_of_tfmot_bit_for_bit(tfmot_ops):
     kernel = np.random.default_rng(0).normal(size=(3, 3, 4, 5)).astype("float32")
     low, high = tf.Variable(0.0), tf.Variable(0.0)
     theirs = tfmot_ops.LastValueQuantize(
-        kernel,
+        tf.constant(kernel),
         low,
         high,
         is_training=True,
@@ -140,7 +140,7 @@ def test_weights_of_each_channel_are_those_of_tfmot_bit_for_bit(tfmot_ops):
     kernel = np.random.default_rng(0).normal(size=(3, 3, 4, 5)).astype("float32")
     low, high = tf.Variable(np.zeros(5, "f")), tf.Variable(np.zeros(5, "f"))
     theirs = tfmot_ops.LastValueQuantize(
-        kernel,
+        tf.constant(kernel),
         low,
         high,
         per_channel=True,
@@ -167,7 +167,7 @@ def test_moving_ranges_are_those_of_tfmot(tfmot_ops):
             high.assign(x.max())
             continue
         theirs = tfmot_ops.MovingAvgQuantize(
-            x, low, high, ema_decay=0.9, is_training=True, num_bits=8
+            tf.constant(x), low, high, ema_decay=0.9, is_training=True, num_bits=8
         )
         found = float(layer.low), float(layer.high)
         assert found == pytest.approx((float(low), float(high)), rel=1e-6)

@@ -19,8 +19,8 @@ class Call:
         inputs: The symbolic tensors among its arguments.
         outputs: The symbolic tensors that it returns.
         mask: The one of the inputs that is given as `mask`, or None.
-        arguments: All positional arguments.
-        named: All named arguments.
+        arguments: All that it is called with by position.
+        named: All that it is called with by name.
     """
 
     operation: Any
