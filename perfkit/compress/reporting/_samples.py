@@ -82,20 +82,16 @@ def _chunks(x, y):
 
 
 def _pair(part) -> tuple[Any, Any]:
-    x, y = part if isinstance(part, tuple) and len(part) == 2 else (part, None)
-    if isinstance(part, tuple) and len(part) == 1:
-        (x,) = part
-    if isinstance(x, tuple) or x is None:
-        _check.fail(OWNER, "data", "x or (x, y), or batches of these", part)
-    x, y = (keras.tree.map_structure(np.asarray, each) for each in (x, y))
-    leaves = [*keras.tree.flatten(x), *(keras.tree.flatten(y) if y is not None else ())]
-    if (
-        any(leaf.ndim == 0 for leaf in leaves)
-        or len({len(leaf) for leaf in leaves}) != 1
-    ):
-        shapes = [leaf.shape for leaf in leaves]
+    given = part if isinstance(part, tuple) else (part,)
+    if len(given) not in (1, 2):
+        expected = "x or (x, y), or batches of these, without weights of samples"
+        _check.fail(OWNER, "data", expected, f"a tuple of {len(given)}")
+    arrays: Any = keras.tree.map_structure(np.asarray, given)
+    leaves = keras.tree.flatten(arrays)
+    if any(leaf.ndim == 0 for leaf in leaves) or len(set(map(len, leaves))) != 1:
         expected = "arrays with as many samples of x as of y along the first axis"
-        _check.fail(OWNER, "data", expected, shapes)
+        _check.fail(OWNER, "data", expected, [leaf.shape for leaf in leaves])
+    x, y = arrays if len(arrays) == 2 else (*arrays, None)
     for leaf in keras.tree.flatten(x):
         if leaf.dtype.kind == "f" and not np.isfinite(leaf).all():
             _check.fail(OWNER, "data", "free of NaN and infinity", leaf)
