@@ -1,5 +1,7 @@
 """Reports as pictures."""
 
+import functools
+import itertools
 import math
 from typing import Any
 
@@ -16,29 +18,29 @@ _MANY = 70  # layers; of more only those with kernels are drawn
 
 def of_models(report, size) -> Figure:
     """Draw models side by side, and below what their layers lose."""
-    models = report.models
-    panels = [draw for draw in _PANELS if draw(None, models)]
-    noise = _noise(models)
-    width = max(3.2 * len(panels), 2.2 + 0.22 * len(noise[0]) if noise else 0.0)
-    tall = 0.5 + 0.32 * len(models)
-    figure = Drawing(
-        size or (min(max(width, 6.5), 16.0), 1.2 + tall + 3.2 * bool(noise))
-    )
-    above: Any = figure
-    if noise:
-        parts: Any = figure.subfigures(2, 1, height_ratios=(1.0 + tall, 3.2))
+    models, panels = report.models, _panels(report.models)
+    paths, ratios = _noise(models)
+    width = max(3.2 * len(panels), 2.2 + 0.22 * len(paths))
+    heights = [1.5 + 0.32 * len(models)]
+    if paths:
+        heights.append(2.4 + 0.06 * max(len(_short(path)) for path in paths))
+    figure = Drawing(size or (min(max(width, 6.5), 16.0), sum(heights)))
+    parts: Any = figure.subfigures(len(heights), 1, height_ratios=heights)
+    if paths:
         above, below = parts
-        _draw_noise(below.subplots(), report, *noise)
-    for place, (axes, draw) in enumerate(
-        zip(above.subplots(1, len(panels), squeeze=False)[0], panels, strict=True)
-    ):
+        _draw_noise(below.subplots(), report.reference, paths, ratios)
+    else:
+        above = parts
+    every = above.subplots(1, len(panels), squeeze=False)[0]
+    for axes, draw in zip(every, panels, strict=True):
         draw(axes, models)
-        names = [model.name for model in models]
-        axes.set_yticks(range(len(models)), names if place == 0 else [])
+        axes.set_yticks([])
         axes.set_ylim(len(models) - 0.45, -0.55)
         axes.margins(x=0.25)
         axes.spines[["top", "right"]].set_visible(False)
         axes.xaxis.set_major_locator(MaxNLocator(4))
+    names = [model.name for model in models]
+    every[0].set_yticks(range(len(models)), names, parse_math=False)
     return figure
 
 
@@ -64,99 +66,82 @@ def of_layers(model, size) -> Figure:
     return figure
 
 
+def _panels(models):
+    """What there is to draw side by side."""
+    found: list[Any] = [_sizes]
+    if any(model.quality is not None for model in models):
+        found.append(_quality)
+    for field, title in (("lite_latency", ".tflite"), ("latency", "Keras")):
+        if any(getattr(model, field) is not None for model in models):
+            found.append(functools.partial(_times, field, title))
+    return found
+
+
 def _sizes(axes, models):
     known = all(model.lite_bytes is not None for model in models)
-    prefix = "lite" if known else "weight"
-    raw = [getattr(model, f"{prefix}_bytes") for model in models]
-    small = [getattr(model, f"{prefix}_gzip_bytes") for model in models]
-    if axes is None:
-        return True
-    places = range(len(models))
-    bars = axes.barh([p - 0.2 for p in places], raw, 0.38, color=_RAW, label="raw")
-    axes.bar_label(bars, [_bytes(x) for x in raw], padding=3, fontsize=8)
-    bars = axes.barh([p + 0.2 for p in places], small, 0.38, color=_GZIP, label="gzip")
-    axes.bar_label(bars, [_bytes(x) for x in small], padding=3, fontsize=8)
-    what = ".tflite" if known else "weights"
-    axes.set_title(f"{what}, bytes: raw and after gzip", fontsize=9)
+    kind, title = ("lite", ".tflite") if known else ("weight", "weights")
+    for shift, field, color in ((-0.2, "bytes", _RAW), (0.2, "gzip_bytes", _GZIP)):
+        values = [getattr(model, f"{kind}_{field}") for model in models]
+        places = [place + shift for place in range(len(models))]
+        bars = axes.barh(places, values, 0.38, color=color)
+        axes.bar_label(bars, [_bytes(x) for x in values], padding=3, fontsize=8)
+    axes.set_title(f"{title}, bytes: raw and after gzip", fontsize=9)
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    return True
 
 
 def _quality(axes, models):
     known = [(p, m.quality) for p, m in enumerate(models) if m.quality is not None]
-    if axes is None:
-        return bool(known)
-    values = [value for _, value in known]
-    bars = axes.barh([p for p, _ in known], values, 0.6, color=_PLAIN)
-    axes.bar_label(bars, [f"{value:.4g}" for value in values], padding=3, fontsize=8)
+    bars = axes.barh(*zip(*known, strict=True), 0.6, color=_PLAIN)
+    axes.bar_label(bars, [f"{x:.4g}" for _, x in known], padding=3, fontsize=8)
     axes.set_title(models[0].metric, fontsize=9)
-    return True
 
 
-def _times(field, title):
-    def draw(axes, models):
-        known = [(p, getattr(m, field)) for p, m in enumerate(models)]
-        known = [(p, latency) for p, latency in known if latency is not None]
-        if axes is None:
-            return bool(known)
-        medians = [latency.median_ms for _, latency in known]
-        beyond = [max(0.0, x.p90_ms - x.median_ms) for _, x in known]
-        errors = ([0.0] * len(known), beyond)
-        bars = axes.barh(
-            [p for p, _ in known],
-            medians,
-            0.6,
-            color=_PLAIN,
-            xerr=errors,
-            error_kw={"lw": 1.0, "capsize": 3, "ecolor": "0.3"},
-        )
-        axes.bar_label(bars, [_timed(x) for _, x in known], padding=3, fontsize=8)
-        axes.set_title(f"{title}, ms: median / p90", fontsize=9)
-        return True
-
-    return draw
-
-
-_PANELS = (
-    _sizes,
-    _quality,
-    _times("lite_latency", ".tflite"),
-    _times("latency", "Keras"),
-)
+def _times(field, title, axes, models):
+    every = [(place, getattr(model, field)) for place, model in enumerate(models)]
+    known = [(place, latency) for place, latency in every if latency is not None]
+    beyond = [latency.p90_ms - latency.median_ms for _, latency in known]
+    bars = axes.barh(
+        [place for place, _ in known],
+        [latency.median_ms for _, latency in known],
+        0.6,
+        color=_PLAIN,
+        xerr=([0.0] * len(known), beyond),
+        error_kw={"lw": 1.0, "capsize": 3, "ecolor": "0.3"},
+    )
+    texts = [f"{x.median_ms:.3g} / {x.p90_ms:.3g}" for _, x in known]
+    axes.bar_label(bars, texts, padding=3, fontsize=8)
+    axes.set_title(f"{title}, ms: median / p90", fontsize=9)
 
 
 def _noise(models):
-    """The layers with a signal-to-noise ratio in the order of the model, and those."""
-    by_model = [
-        (
-            place,
-            model.name,
-            {r.path: r.sqnr for r in model.layers if r.sqnr is not None},
-        )
-        for place, model in enumerate(models)
+    """The layers that are compared, in order, and the ratios of each model by them."""
+    ratios = [
+        {row.path: row.sqnr for row in model.layers if row.sqnr is not None}
+        for model in models
     ]
-    known = {path for _, _, of in by_model for path in of}
-    # The first has the order, for it is the reference or has all layers of it.
     order = dict.fromkeys(row.path for model in models for row in model.layers)
-    paths = [path for path in order if path in known]
-    return (paths, [each for each in by_model if each[2]]) if paths else None
+    paths = [path for path in order if any(path in of for of in ratios)]
+    named = zip((model.name for model in models), ratios, strict=True)
+    return paths, list(named)
 
 
-def _draw_noise(axes, report, paths, by_model):
-    finite = [x for _, _, of in by_model for x in of.values() if math.isfinite(x)]
-    top = 1.1 * max(finite, default=0.0) + 1.0
-    for place, name, of in by_model:
-        color = _COLORS[place % len(_COLORS)]
+def _draw_noise(axes, reference, paths, ratios):
+    every = [x for _, of in ratios for x in of.values()]
+    top = 1.1 * max((x for x in every if math.isfinite(x)), default=0.0) + 1.0
+    for (name, of), color in zip(ratios, itertools.cycle(_COLORS), strict=False):
         points = [(x, of[path]) for x, path in enumerate(paths) if path in of]
+        if not points:
+            continue
         x, y = zip(*points, strict=True)
         shown = [min(value, top) for value in y]
         axes.plot(x, shown, "-", lw=1.0, color=color, alpha=0.6)
         filled = [color if value < math.inf else "white" for value in y]
         axes.scatter(x, shown, 22, filled, edgecolors=color, label=name, zorder=3)
-    if any(x == math.inf for _, _, of in by_model for x in of.values()):
+    if math.inf in every:
         axes.text(-0.5, top, "equal", fontsize=8, va="bottom")
     axes.set_ylabel("dB", fontsize=9)
-    axes.set_title(f"SQNR of layers against {report.reference}", fontsize=9)
+    title = f"SQNR of layers against {reference}"
+    axes.set_title(title, fontsize=9, parse_math=False)
     names = [_short(path) for path in paths]
     small = 8 if len(names) <= 40 else 6
     axes.set_xticks(range(len(names)), names, rotation=90, fontsize=small)
@@ -200,11 +185,7 @@ def _layer_noise(axes, rows):
 
 
 def _bytes(number):
-    return EngFormatter(places=1, sep=" ")(number)
-
-
-def _timed(latency):
-    return f"{latency.median_ms:.3g} / {latency.p90_ms:.3g}"
+    return EngFormatter(places=1, sep=" ")(number) if number >= 1000 else str(number)
 
 
 def _short(path):

@@ -114,7 +114,12 @@ class KerasSubject:
             sqnr: Signal-to-noise ratios of its layers by their paths.
         """
         known, unknown = self._macs()
-        rows = [self._row(unit, known, unknown, sqnr) for unit in self._units]
+        units = [
+            unit
+            for unit in self._units
+            if unit.weights or not isinstance(unit.layer, keras.Model)
+        ]
+        rows = [self._row(unit, known, unknown, sqnr) for unit in units]
         kernels = _units.values(k for unit in self._units for k in unit.kernels)
         weights = _units.values(w for unit in self._units for w in unit.weights)
         negative = sum(int(np.signbit(each[each == 0]).sum()) for each in kernels)

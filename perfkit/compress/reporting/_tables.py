@@ -29,9 +29,10 @@ def said(report) -> str:
     """Return how it was measured, and what else is to be said."""
     lines = [f"{m.name}: {note}" for m in report.models for note in m.notes]
     if report.samples:
-        over = f"{report.models[0].metric} over {report.samples:,} samples"
+        judged = any(model.quality is not None for model in report.models)
+        what = f"{report.models[0].metric} over " if judged else ""
         of = f"; SQNR against {report.reference!r}" if report.reference else ""
-        lines.append(f"Data: {over}{of}.")
+        lines.append(f"Data: {what}{report.samples:,} samples{of}.")
     timed = [x for m in report.models for x in (m.latency, m.lite_latency) if x]
     if timed:
         runtimes = "; ".join(dict.fromkeys(each.runtime for each in timed))
