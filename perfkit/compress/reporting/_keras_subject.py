@@ -43,7 +43,7 @@ class KerasSubject:
         self._batch_size = batch_size
         self._program = compiled(model, lambda batch: model(batch, training=False))
         self._says_sizes = _says_sizes(model)
-        self._one = _one(model) if self._says_sizes else sample
+        self._one = _one(own_inputs(OWNER, model) if self._says_sizes else sample)
         self._calls = None if self._one is None else layer_calls(model, self._one)[0]
         if self._one is None:
             expected = "the model does not say what sizes it takes; give data="
@@ -101,8 +101,7 @@ class KerasSubject:
             return None
 
         def zeros(like):
-            dtype = keras.backend.standardize_dtype(like.dtype)
-            return keras.ops.zeros(tuple(like.shape), dtype)
+            return keras.ops.zeros(like.shape, like.dtype)
 
         batch = keras.tree.map_structure(zeros, self._one)
         return lambda: self._program(batch)
@@ -188,13 +187,17 @@ def _says_sizes(model):
     return bool(own) and not any(None in tensor.shape[1:] for tensor in own)
 
 
-def _one(model):
-    """What it takes, a batch of one sample of it."""
+def _one(inputs):
+    """The shapes and dtypes of one sample of inputs; `None` if there are none."""
 
     def one(tensor):
-        return keras.KerasTensor((1, *tensor.shape[1:]), tensor.dtype)
+        dtype = keras.backend.standardize_dtype(tensor.dtype)
+        if not isinstance(tensor, keras.KerasTensor):  # of data, on its way to a layer
+            is_float = keras.backend.is_float_dtype(dtype)
+            dtype = keras.backend.floatx() if is_float else dtype.replace("64", "32")
+        return keras.KerasTensor((1, *tensor.shape[1:]), dtype)
 
-    return keras.tree.map_structure(one, own_inputs(OWNER, model))
+    return None if inputs is None else keras.tree.map_structure(one, inputs)
 
 
 def _said(error):
