@@ -259,6 +259,8 @@ def test_each_pixel_counts_where_each_has_a_class():
 
 def test_labels_that_are_no_classes_need_a_metric():
     model = net()
+    several = np.ones((40, 5))  # of classes at once
+    assert compress.report(model, data=(X, several), **QUIET)["net"].quality is None
     y = RNG.normal(size=(40, 5)).astype("float32")
     found = compress.report(model, data=(X, y), **QUIET)["net"]
     assert found.quality is None

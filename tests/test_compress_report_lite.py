@@ -159,7 +159,7 @@ def packed(tensors, operators, inputs, outputs):
         if scale:
             tensor.quantization = schema.QuantizationParametersT()
             tensor.quantization.scale = [scale]
-            tensor.quantization.zeroPoint = [0]
+            tensor.quantization.zeroPoint = [1]
         graph.tensors.append(tensor)
     for kind, taken, made in operators:
         code, operator = schema.OperatorCodeT(), schema.OperatorT()
@@ -199,7 +199,7 @@ def test_int4_is_two_values_to_a_byte_and_half_precision_is_the_kernel():
     file = _lite_file.read(content)
     four, sixteen = file.operators
     (kernel,) = four.kernels
-    assert kernel.values.tolist() == [-8, 7, 0, 1, -1, 3]
+    assert kernel.values.tolist() == [-9, 6, -1, 0, -2, 2]  # 1 means 0.0
     assert (kernel.size, len(kernel.content), kernel.weighs) == (6, 3, True)
     (kernel,) = sixteen.kernels
     assert kernel.values.reshape(4, 3)[0].tolist() == [0.5, 0.0, -2.0]
@@ -216,14 +216,14 @@ def test_a_file_with_two_outputs_has_sizes_and_is_not_run(tmp_path):
             ("float32", [1, 3], b"", 0),
             ("float32", [1, 3], b"", 0),
         ],
-        [("FULLY_CONNECTED", [0, 1, -1], [2]), ("RELU", [2], [3])],
+        [("FULLY_CONNECTED", [0, 1, -1], [2]), ("FULLY_CONNECTED", [2, 1, -1], [3])],
         [0],
         [2, 3],
     )
     path = tmp_path / "two.tflite"
     path.write_bytes(content)
     found = compress.report(path, data=X, runs=2, verbose=False)["two.tflite"]
-    assert (found.parameters, found.macs, found.distinct) == (9, 9, 2)
+    assert (found.parameters, found.macs, found.distinct) == (9, 18, 2)  # one kernel
     assert found.sparsity == pytest.approx(6 / 9)
     assert (found.lite_latency, found.quality, found.sqnr) == (None, None, None)
     assert "only files with one input and one output are run" in found.notes
