@@ -189,6 +189,18 @@ def test_without_sizes_there_are_no_macs_and_a_note():
     assert "does not say what sizes it takes; give data=" in found.notes[0]
 
 
+def test_what_keras_quantized_is_counted_and_compared():
+    model = net()
+    quantized = keras.models.clone_model(model)
+    quantized.set_weights(model.get_weights())
+    quantized.get_layer("head").quantize("int8")
+    found = compress.report({"float": model, "int8": quantized}, data=X, **QUIET)
+    assert found["int8"].macs == found["float"].macs == 36 * 4 * 27 + 144 * 5
+    head = rows(found["int8"])["head"]
+    assert head.bytes == 144 * 5 + 4 * (5 + 5)  # kernel; its scales, bias
+    assert 25 < head.sqnr < 60
+
+
 def test_negative_zeros_are_noted():
     model = net()
     kernel = model.get_layer("conv").get_weights()[0]

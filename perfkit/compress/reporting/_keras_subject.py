@@ -2,8 +2,8 @@
 
 import gzip
 import math
-import re
 import tempfile
+import textwrap
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -202,4 +202,4 @@ def _one(inputs):
 
 def _said(error):
     """The message of an error on one line, without what was received."""
-    return re.sub(r"\s+", " ", str(error).partition(" Received: ")[0]).rstrip(". ")
+    return textwrap.shorten(str(error).partition(" Received: ")[0], 250)
