@@ -9,6 +9,7 @@ needs it.
 import contextlib
 import contextvars
 import functools
+import importlib
 import sys
 from typing import Any
 
@@ -28,6 +29,15 @@ def tensorflow() -> Any:
             "This part of perfkit needs TensorFlow. Install it: pip install tensorflow"
         ) from error
     return tensorflow
+
+
+def tflite_schema() -> Any:
+    """Return the module that reads what is written in TFLite files.
+
+    Of private name: nothing public in TensorFlow reads them.
+    """
+    tensorflow()
+    return importlib.import_module("tensorflow.lite.python.schema_py_generated")
 
 
 def _jax() -> Any:
@@ -191,6 +201,14 @@ def rate_of(optimizer) -> Any:
     of a schedule at the moment.
     """
     return optimizer._learning_rate
+
+
+def is_concrete(x) -> bool:
+    """Whether a tensor holds values, and does not stand for those of a program."""
+    name = engine()
+    if name == "tensorflow":
+        return hasattr(x, "numpy")
+    return name != "jax" or not isinstance(x, _jax().core.Tracer)
 
 
 def has_value(variable) -> bool:

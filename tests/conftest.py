@@ -52,6 +52,8 @@ ALIKE = {
     "test_cache_files",
     "test_classifier",
     "test_compress",
+    "test_compress_report_lite",
+    "test_compress_report_shown",
     "test_distill",
     "test_distillation_losses",
     "test_distiller",

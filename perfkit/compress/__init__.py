@@ -1,5 +1,7 @@
 """Smaller and faster models, down to a `.tflite` file."""
 
+"""Smaller and faster models: export to TFLite, float or int8, and reports on both."""
+
 from perfkit.compress.export_tflite import TFLiteReport as TFLiteReport
 from perfkit.compress.export_tflite import export_tflite as export_tflite
 from perfkit.compress.fold_batch_norm import fold_batch_norm as fold_batch_norm
@@ -23,6 +25,11 @@ from perfkit.compress.quantization.quantized_kernel import (
 )
 from perfkit.compress.reparameterized import KernelTransform as KernelTransform
 from perfkit.compress.reparameterized import Reparameterized as Reparameterized
+from perfkit.compress.reporting.report import report as report
+from perfkit.compress.reporting.results import Latency as Latency
+from perfkit.compress.reporting.results import LayerReport as LayerReport
+from perfkit.compress.reporting.results import ModelReport as ModelReport
+from perfkit.compress.reporting.results import Report as Report
 from perfkit.compress.shrinking.channel_groups import ChannelGroup as ChannelGroup
 from perfkit.compress.shrinking.channel_groups import ChannelGroups as ChannelGroups
 from perfkit.compress.shrinking.channel_groups import channel_groups as channel_groups

@@ -4,6 +4,7 @@ import dataclasses
 import statistics
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,7 @@ class LiteModel:
             expected = "a TFLite file with one input, one output and batch size 1"
             _check.fail("LiteModel", "path", expected, str(path))
         self._input_index, self._output_index = inputs[0]["index"], outputs[0]["index"]
-        self.input, self.output = _lite_tensor(inputs[0]), _lite_tensor(outputs[0])
+        self.input, self.output = lite_tensor(inputs[0]), lite_tensor(outputs[0])
 
     def predict(self, x) -> np.ndarray:
         """Return the output for each sample of `x`, as real values.
@@ -140,14 +141,24 @@ class LiteModel:
         """
         _check.integer("LiteModel.latency", "runs", runs)
         _check.integer("LiteModel.latency", "warm_up", warm_up, low=0)
-        zeros = self.input.quantize(np.zeros(self.input.shape, "float32"))
-        self._interpreter.set_tensor(self._input_index, zeros)
+        run = self.on_zeros()
         seconds = []
         for _ in range(warm_up + runs):
             start = time.perf_counter()
-            self._interpreter.invoke()
+            run()
             seconds.append(time.perf_counter() - start)
         return 1e3 * statistics.median(seconds[warm_up:])
+
+    def on_zeros(self) -> Callable[[], None]:
+        """Return a function that runs the file once on zeros, which `latency` times."""
+        zeros = self.input.quantize(np.zeros(self.input.shape, "float32"))
+        self._interpreter.set_tensor(self._input_index, zeros)
+        return self._interpreter.invoke
+
+    @property
+    def runtime(self) -> str:
+        """Name of the package that runs the file."""
+        return type(self._interpreter).__module__.partition(".")[0]
 
     def tensors(self) -> list[tuple[str, str]]:
         """Return `(name, dtype)` of every tensor in the file, weights included."""
@@ -162,7 +173,8 @@ def _name(dtype) -> str:
     return np.dtype(dtype).name
 
 
-def _lite_tensor(details):
+def lite_tensor(details) -> LiteTensor:
+    """Return what an interpreter says of a tensor."""
     scale, zero_point = details["quantization"]
     shape = tuple(int(n) for n in details["shape"])
     if scale == 0:
@@ -170,12 +182,25 @@ def _lite_tensor(details):
     return LiteTensor(shape, _name(details["dtype"]), float(scale), int(zero_point))
 
 
-def _interpreter(content, threads) -> Any:
+def inner_interpreter(content) -> Any:
+    """Return an interpreter that can be asked for every tensor once it has run.
+
+    It keeps them all and does without the fast kernels of a delegate.
+    """
+    with _quiet.quiet():
+        interpreter = _interpreter(content, 1, is_kept=True)
+        interpreter.allocate_tensors()
+    return interpreter
+
+
+def _interpreter(content, threads, *, is_kept=False) -> Any:
     try:
-        from ai_edge_litert.interpreter import Interpreter
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
     except ImportError:
         try:
-            Interpreter = _backend.tensorflow().lite.Interpreter
+            lite = _backend.tensorflow().lite
+            Interpreter = lite.Interpreter
+            OpResolverType = lite.experimental.OpResolverType
         except ImportError as error:
             raise ImportError(
                 "LiteModel needs a TFLite runtime. Install one: "
@@ -184,4 +209,12 @@ def _interpreter(content, threads) -> Any:
     with warnings.catch_warnings():
         # tf.lite.Interpreter will be deleted; what replaces it is tried first.
         warnings.filterwarnings("ignore", ".*tf.lite.Interpreter is deprecated")
-        return Interpreter(model_content=content, num_threads=threads)
+        if not is_kept:
+            return Interpreter(model_content=content, num_threads=threads)
+        return Interpreter(
+            model_content=content,
+            experimental_op_resolver_type=(
+                OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+            ),
+            experimental_preserve_all_tensors=True,
+        )

@@ -24,8 +24,9 @@ def compiled(model, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
         Function from arrays to NumPy arrays, with a program for each shape.
     """
     variables = model.variables
-    # Arguments rather than constants of the program: XLA would fold them.
-    values = [keras.ops.convert_to_tensor(variable) for variable in variables]
+    # Arguments rather than constants of the program: XLA would fold them. And tensors:
+    # TensorFlow takes three times as long for a call with hundreds of variables.
+    values = _backend.copies(variables)
 
     def pure(values, batch):
         mapping = list(zip(variables, values, strict=True))
@@ -42,7 +43,7 @@ def compiled(model, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return call
 
 
-def alternately(calls, repeats) -> np.ndarray:
+def alternately(calls, repeats, *, settling=0) -> np.ndarray:
     """Return how many milliseconds each call took, `(repeats, calls)`.
 
     One after the other in turn, so that they share what else the machine does: believe
@@ -51,12 +52,16 @@ def alternately(calls, repeats) -> np.ndarray:
     Args:
         calls: Functions without arguments that return when all is done.
         repeats: Times each is made. At least 1.
+        settling: How often a call is made just before it is timed: what the one before
+            it left in caches and threads then counts for less. At least 0.
     """
     for call in calls:
         call()
     took = np.empty((repeats, len(calls)))
     for row in took:
         for place, call in enumerate(calls):
+            for _ in range(settling):
+                call()
             began = time.perf_counter()
             call()
             row[place] = 1000.0 * (time.perf_counter() - began)

@@ -43,14 +43,22 @@ def macs(model, inputs=None) -> Macs:
     """
     inputs = own_inputs("macs", model) if inputs is None else inputs
     calls, _ = layer_calls(model, inputs)
-    of_batch, uncounted = 0, {}
-    for call in calls:
-        rule = _rule(call.layer)
-        if rule is not None:
-            of_batch += call.times * rule(call)
-        elif _has_own_matrices(call.layer):
-            uncounted[call.layer.name] = call.layer
+    counts = [(call.layer.name, of_call(call)) for call in calls]
+    of_batch = sum(count for _, count in counts if count is not None)
+    uncounted = dict.fromkeys(name for name, count in counts if count is None)
     return Macs(of_batch // keras.tree.flatten(inputs)[0].shape[0], tuple(uncounted))
+
+
+def of_call(call: LayerCall) -> int | None:
+    """Count the multiply-accumulates of a call, of its whole batch.
+
+    Without those of the layers inside, whose calls are others. `None` if the layer owns
+    matrices and is of an unknown kind.
+    """
+    rule = _rule(call.layer)
+    if rule is not None:
+        return call.times * rule(call)
+    return None if _has_own_matrices(call.layer) else 0
 
 
 def _rule(layer) -> Callable[[LayerCall], int] | None:

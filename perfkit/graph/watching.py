@@ -27,11 +27,13 @@ def around_calls(layers, function: Callable[..., Any]):
     try:
         for place, layer in enumerate(layers):
             with _turn:
-                if not isinstance(vars(layer).get("call"), _WatchedCall):
-                    vars(layer)["call"] = _WatchedCall(layer)
-                mine = layer.call.functions.setdefault(thread, [])
+                name = _called(layer)
+                if not isinstance(vars(layer).get(name), _WatchedCall):
+                    vars(layer)[name] = _WatchedCall(layer, name)
+                call = vars(layer)[name]
+                mine = call.functions.setdefault(thread, [])
                 mine.append(functools.partial(function, place))
-                watched.append(layer.call)
+                watched.append(call)
         yield
     finally:
         for call in watched:
@@ -43,13 +45,20 @@ def around_calls(layers, function: Callable[..., Any]):
                     call.unset()
 
 
+def _called(layer):
+    """What Keras calls of a layer: another method, once it has quantized it."""
+    mode = getattr(layer, "quantization_mode", None)
+    return "call" if mode is None else "quantized_call"
+
+
 class _WatchedCall:
     """The `call` of a layer, with functions around it, one for each thread."""
 
-    def __init__(self, layer):
+    def __init__(self, layer, name):
         self._layer: Any = layer
-        self._own = vars(layer).get("call")
-        self._call = layer.call
+        self._name = name
+        self._own = vars(layer).get(name)
+        self._call = getattr(layer, name)
         self.functions: dict[int, list[Callable[..., Any]]] = {}
 
     def __call__(self, *arguments, **named):
@@ -60,6 +69,6 @@ class _WatchedCall:
 
     def unset(self):
         if self._own is None:
-            del vars(self._layer)["call"]
+            del vars(self._layer)[self._name]
         else:
-            vars(self._layer)["call"] = self._own
+            vars(self._layer)[self._name] = self._own

@@ -1,0 +1,1 @@
+"""What a model or a file costs, and what it is worth."""

@@ -1,0 +1,105 @@
+"""What subjects make of data, batch by batch, and how good it is."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from perfkit import _check
+from perfkit.compress.reporting import _layer_outputs, _samples
+from perfkit.compress.reporting._quality import quality
+from perfkit.compress.reporting._samples import OWNER
+from perfkit.ops.signal_to_noise import decibels, energies
+
+_BYTES = 2**27  # of what the layers of the reference make, at a time
+
+
+class Study:
+    """The outputs of all subjects.
+
+    Args:
+        subjects: Keras models and files.
+        judge: The subject that others are compared with, or `None`.
+        metric: Function of labels and outputs, or `None` for accuracy.
+        samples: How many samples layers are compared on.
+        batch_size: The most samples in a batch.
+    """
+
+    def __init__(self, subjects, judge, metric, samples, batch_size):
+        self._subjects, self._judge, self._metric = subjects, judge, metric
+        self._most, self._batch_size = samples, batch_size
+        everyone = [*subjects, *([] if judge is None else [judge])]
+        self._everyone = list({id(each): each for each in everyone}.values())
+        self._outputs: dict[int, list[Any]] = {id(each): [] for each in everyone}
+        self._inputs: list[Any] = []  # of the first samples
+        self._labels: list[Any] = []
+        self.samples = 0
+
+    def add(self, x, y) -> None:
+        """Predict a batch."""
+        for subject in self._everyone:
+            expected = subject.misfit(x)
+            if expected:
+                own = f"inputs of shape {expected}, as {subject.name!r} takes them"
+                shapes = [leaf.shape for leaf in keras.tree.flatten(x)]
+                _check.fail(OWNER, "data", own, shapes)
+        for subject in self._everyone:
+            self._outputs[id(subject)].append(subject.predict(x))
+        if self.samples < self._most:
+            part = slice(self._most - self.samples)
+            self._inputs.append(_samples.rows(x, part))
+        self._labels.append(y)
+        if (y is None) != (self._labels[0] is None):
+            _check.fail(OWNER, "data", "batches all with labels or all without", y)
+        self.samples += _samples.samples_of(x)
+
+    def qualities(self) -> list[dict[str, Any]]:
+        """Return quality and signal-to-noise ratio of the outputs of each subject."""
+        if not self.samples:
+            return [{} for _ in self._subjects]
+        labels = None if self._labels[0] is None else _joined(self._labels)
+        if labels is None and self._metric is not None:
+            _check.fail(OWNER, "data", "a pair (x, y), with `metric`", None)
+        outputs = {key: _joined(parts) for key, parts in self._outputs.items()}
+        found = []
+        for subject in self._subjects:
+            own, more = outputs[id(subject)], {}
+            if own is not None and labels is not None:
+                more["quality"], note = quality(own, labels, self._metric)
+                subject.notes += [note] if note else []
+            if self._judge not in (None, subject):
+                more["sqnr"] = _sqnr(outputs[id(self._judge)], own)
+            found.append(more)
+        return found
+
+    def layers(self) -> list[dict[str, float]]:
+        """Return the signal-to-noise ratios of the layers of each subject."""
+        judge = self._judge
+        others = [each for each in self._subjects if each is not judge]
+        if judge is None or not others or not self.samples:
+            return [{} for _ in self._subjects]
+        size = max(1, min(self._batch_size, _BYTES // max(1, judge.layer_bytes)))
+        x = _joined(self._inputs)
+        found = _layer_outputs.sqnr(
+            judge.outputs,
+            [each.probe() for each in others],
+            _samples.equal_batches(x, min(size, _samples.samples_of(x))),
+        )
+        of = {id(each): ratios for each, ratios in zip(others, found, strict=True)}
+        return [of.get(id(each), {}) for each in self._subjects]
+
+
+def _joined(parts) -> Any:
+    if parts[0] is None:
+        return None
+    return keras.tree.map_structure(lambda *each: np.concatenate(each), *parts)
+
+
+def _sqnr(reference, outputs) -> float | None:
+    """Of all outputs of a model together; `None` if they have other shapes."""
+    pairs = keras.tree.flatten(reference), keras.tree.flatten(outputs)
+    shapes = [[x.shape for x in side if x is not None] for side in pairs]
+    if shapes[0] != shapes[1]:
+        return None
+    sums = [energies(*pair) for pair in zip(*pairs, strict=True)]
+    return decibels(*np.sum(sums, axis=0))

@@ -1,0 +1,62 @@
+"""How long predictions of one sample take on this machine, in turn."""
+
+import os
+import pathlib
+import platform
+from typing import Any
+
+import numpy as np
+
+from perfkit.compress.lite_model import LiteModel
+from perfkit.compress.reporting.results import Latency
+from perfkit.graph.latency import alternately
+
+_RUNTIMES = {"ai_edge_litert": "LiteRT", "tensorflow": "TensorFlow Lite"}
+
+
+def latencies(subjects, runs) -> list[dict[str, Latency]]:
+    """Time all that the subjects run, in turn; those of each by the report's fields.
+
+    Each is compared with the first that is timed on the same runtime.
+    """
+    timed: list[tuple[int, str, str, Any]] = []
+    for place, subject in enumerate(subjects):
+        once, lite = subject.once(), subject.lite
+        if once is not None:
+            timed.append((place, "latency", subject.runtime, once))
+        if lite is not None:
+            runtime = _runtime(lite)
+            timed.append((place, "lite_latency", runtime, lite.on_zeros()))
+    found: list[dict[str, Latency]] = [{} for _ in subjects]
+    if not runs or not timed:
+        return found
+    took = alternately([each[-1] for each in timed], runs, settling=1)
+    firsts: dict[tuple[str, str], int] = {}
+    for column, (place, field, runtime, _) in enumerate(timed):
+        first = firsts.setdefault((field, runtime), column)
+        median, p90 = np.percentile(took[:, column], (50, 90)).tolist()
+        latency = Latency(runtime, median, p90)
+        if first != column:
+            ratios = np.percentile(took[:, first] / took[:, column], (50, 25, 75))
+            than = subjects[timed[first][0]].name
+            latency = Latency(runtime, median, p90, than, tuple(ratios.tolist()))
+        found[place][field] = latency
+    return found
+
+
+def processor() -> str:
+    """Return the name of this machine's processor, and how many cores can be used."""
+    name = platform.processor() or platform.machine()
+    described = pathlib.Path("/proc/cpuinfo")  # where there is one, it says more
+    if described.is_file():
+        lines = described.read_text("utf-8").splitlines()
+        models = [line.partition(":")[2] for line in lines if "model name" in line]
+        name = models[0].strip() if models else name
+    usable = getattr(os, "sched_getaffinity", None)
+    cores = len(usable(0)) if usable else os.cpu_count() or 1
+    return f"{name}, {cores} core" + "s" * (cores > 1)
+
+
+def _runtime(lite: LiteModel) -> str:
+    threads = f"{lite.threads} thread" + "s" * (lite.threads > 1)
+    return f"{_RUNTIMES.get(lite.runtime, lite.runtime)}, {threads}"
