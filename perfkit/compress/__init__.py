@@ -1,7 +1,5 @@
 """Smaller and faster models, down to a `.tflite` file."""
 
-"""Smaller and faster models: export to TFLite, float or int8, and reports on both."""
-
 from perfkit.compress.export_tflite import TFLiteReport as TFLiteReport
 from perfkit.compress.export_tflite import export_tflite as export_tflite
 from perfkit.compress.fold_batch_norm import fold_batch_norm as fold_batch_norm
