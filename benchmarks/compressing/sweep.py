@@ -1,0 +1,63 @@
+"""Networks of Keras, random weights: does each way of making them small work?"""
+
+import keras
+import numpy as np
+
+from benchmarks.compressing import files, sizes
+from perfkit import compress
+
+NAMES = (
+    "MobileNetV2",
+    "MobileNetV3Small",
+    "ResNet50",
+    "DenseNet121",
+    "EfficientNetB0",
+    "ConvNeXtTiny",
+)
+_BYTES = ("MobileNetV3Small", "EfficientNetB0", "ConvNeXtTiny")  # take 0 to 255
+
+
+def apart(model, other, x):
+    """The largest difference of the outputs, relative to the largest output."""
+    ours, theirs = (each.predict(x, verbose=0) for each in (model, other))
+    return float(np.abs(ours - theirs).max() / np.abs(theirs).max())
+
+
+def run(folder, names=NAMES):
+    """Return a row of figures or of errors for each network."""
+    rows = {}
+    for name in names:
+        model = sizes.model(name)
+        x = sizes.images(48, *((0.0, 255.0) if name in _BYTES else (-1.0, 1.0)))
+        rows[name] = _row(model, x[:16], x[16:], folder)
+        keras.backend.clear_session()
+    return rows
+
+
+def _row(model, calibration, test, folder):
+    row = {"parameters": model.count_params()}
+    row["fold"] = apart(compress.fold_batch_norm(model), model, test)
+    small = compress.shrink(model, verbose=False)
+    row["shrink"] = model.count_params() / small.count_params()
+    row["shrunk outputs are finite"] = bool(
+        np.isfinite(small.predict(test, verbose=0)).all()
+    )
+    reference = model.predict(test, verbose=0)
+    try:
+        aware = compress.quantize_aware(model, momentum=0.0)
+        aware(calibration, training=True)
+        quantized = compress.quantize(model, calibration, verbose=False)
+    except ValueError as error:
+        row["error"] = str(error)
+        return row
+    models = {"float": model, "int8": quantized, "converter": model, "aware": aware}
+    options = {"quantization": "int8", "data": calibration}
+    found = files.written(models, folder, converter=options)
+    times = files.ratios(found, "float")
+    for name, (lite, size) in found.items():
+        row[name] = {
+            **times[name],
+            "times_smaller": found["float"][1]["bytes"] / size["bytes"],
+            "sqnr": files.sqnr(reference, lite.predict(test)),
+        }
+    return row
