@@ -1,6 +1,32 @@
-"""Smaller and faster models: export to TFLite, float or fully int8."""
+"""Smaller and faster models: export to TFLite, float or fully int8; sparsity."""
+
+from typing import Any
 
 from perfkit.compress.export_tflite import TFLiteReport as TFLiteReport
 from perfkit.compress.export_tflite import export_tflite as export_tflite
 from perfkit.compress.lite_model import LiteModel as LiteModel
 from perfkit.compress.lite_model import LiteTensor as LiteTensor
+from perfkit.compress.sparsity.block import Block as Block
+from perfkit.compress.sparsity.cubic_sparsity import CubicSparsity as CubicSparsity
+from perfkit.compress.sparsity.hold_zeros import hold_zeros as hold_zeros
+from perfkit.compress.sparsity.n_of_m import NofM as NofM
+from perfkit.compress.sparsity.prune import prune as prune
+from perfkit.compress.sparsity.prune_report import PruneReport as PruneReport
+from perfkit.compress.sparsity.pruning import Pruning as Pruning
+from perfkit.compress.sparsity.strip_pruning import strip_pruning as strip_pruning
+from perfkit.compress.sparsity.unstructured import Unstructured as Unstructured
+
+_OF_TFMOT = ("ConstantSparsity", "PolynomialDecay")
+
+
+def __getattr__(name) -> Any:
+    """Give schedules of tensorflow-model-optimization, which loads TensorFlow."""
+    if name in _OF_TFMOT:
+        from perfkit.compress import _tfmot
+
+        return getattr(_tfmot.tfmot().sparsity.keras, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted([*globals(), *_OF_TFMOT])

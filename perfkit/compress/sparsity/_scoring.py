@@ -1,0 +1,47 @@
+"""From scores of several kernels to their masks."""
+
+from typing import Any
+
+import numpy as np
+
+from perfkit import _check
+from perfkit.compress.sparsity._masked import numpy_of
+from perfkit.ops import sparsity as ops
+
+SCOPES = ("layer", "global")
+
+
+def checked_scope(owner, scope, pattern) -> str:
+    """Check the argument `scope`, for a pattern."""
+    _check.one_of(owner, "scope", scope, SCOPES)
+    if scope == "global" and not pattern.comparable:
+        expected = f"'layer' with {pattern}, whose groups all have as many zeros"
+        _check.fail(owner, "scope", expected, scope)
+    return scope
+
+
+def masks(kernels, scores, sparsity, pattern, scope) -> list[Any]:
+    """Return the mask of each kernel, true where a weight stays."""
+    if scope == "layer":
+        several = zip(scores, kernels, strict=True)
+        return [pattern.mask(score, sparsity, kernel) for score, kernel in several]
+    groups = [pattern.groups(score) for score in scores]
+    stay = ops.staying(sum(group.size for group in groups), sparsity)
+    found = ops.largest_of_all(groups, stay)
+    return [
+        pattern.spread(mask, score.shape)
+        for mask, score in zip(found, scores, strict=True)
+    ]
+
+
+def magnitude(variable) -> Any:
+    """Return the absolute values of a kernel, in float32 at least."""
+    value = numpy_of(variable)
+    wide = "float64" if value.dtype == "float64" else "float32"
+    return np.abs(value.astype(wide, copy=False))
+
+
+def share_of_zeros(scores, pattern) -> float:
+    """Return the share of groups that are zero, of scores that are magnitudes."""
+    groups = [pattern.groups(score) for score in scores]
+    return 1.0 - sum(map(np.count_nonzero, groups)) / sum(x.size for x in groups)
