@@ -1,7 +1,5 @@
 """Smaller and faster models: export to TFLite, float or fully int8; sparsity."""
 
-from typing import Any
-
 from perfkit.compress.export_tflite import TFLiteReport as TFLiteReport
 from perfkit.compress.export_tflite import export_tflite as export_tflite
 from perfkit.compress.lite_model import LiteModel as LiteModel
@@ -13,13 +11,17 @@ from perfkit.compress.sparsity.n_of_m import NofM as NofM
 from perfkit.compress.sparsity.prune import prune as prune
 from perfkit.compress.sparsity.prune_report import PruneReport as PruneReport
 from perfkit.compress.sparsity.pruning import Pruning as Pruning
+from perfkit.compress.sparsity.rewind import rewind as rewind
+from perfkit.compress.sparsity.rewind_point import RewindPoint as RewindPoint
+from perfkit.compress.sparsity.sensitivity import Sensitivity as Sensitivity
+from perfkit.compress.sparsity.sensitivity import sensitivity as sensitivity
 from perfkit.compress.sparsity.strip_pruning import strip_pruning as strip_pruning
 from perfkit.compress.sparsity.unstructured import Unstructured as Unstructured
 
 _OF_TFMOT = ("ConstantSparsity", "PolynomialDecay")
 
 
-def __getattr__(name) -> Any:
+def __getattr__(name):
     """Give schedules of tensorflow-model-optimization, which loads TensorFlow."""
     if name in _OF_TFMOT:
         from perfkit.compress import _tfmot

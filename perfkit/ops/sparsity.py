@@ -8,6 +8,9 @@ import math
 
 import numpy as np
 
+# Scores that fit into the cache of a processor with what is made of them.
+_CACHED = 1 << 18
+
 
 def cubic(share, initial, final):
     """Return the sparsity after a share of the way, which rises fast at first.
@@ -99,16 +102,38 @@ def largest_of_groups(scores, count, size, axis):
     inside = math.prod(shape[axis + 1 :])
     groups = scores.reshape(-1, size, inside)
     mask = np.empty(groups.shape, bool)
-    for own in range(size):  # a place among so few is cheaper to count than to sort
-        better = np.zeros((len(groups), inside), "int8")
-        for other in range(size):
-            if other < own:
-                better += groups[:, other] >= groups[:, own]
-            elif other > own:
-                better += groups[:, other] > groups[:, own]
-        mask[:, own] = better < count
+    step = max(1, _CACHED // (size * inside))
+    for start in range(0, len(groups), step):
+        part = slice(start, start + step)
+        mask[part] = _among_largest(groups[part], count)
     mask = mask.reshape(shape)
     return np.take(mask, range(length), axis) if missing else mask
+
+
+def _among_largest(groups, count):
+    """Which of `(groups, size, ...)` scores are among the largest of their group.
+
+    A place among so few is cheaper to count than to sort.
+    """
+    size = groups.shape[1]
+    behind = [np.full(groups[:, 0].shape, size - 1 - k, "int8") for k in range(size)]
+    for later in range(size):
+        for earlier in range(later):
+            wins = (groups[:, earlier] >= groups[:, later]).view("int8")
+            behind[earlier] -= wins
+            behind[later] += wins
+    return np.stack([place < count for place in behind], 1)
+
+
+def zeroed(values, mask):
+    """Return floats with +0.0 where a mask is false.
+
+    By their bits: a product leaves -0.0, which compresses worse, and `np.where` guesses
+    at every weight which branch it will take.
+    """
+    kind = f"int{8 * values.dtype.itemsize}"
+    keep = -mask.view("int8").astype(kind)
+    return (values.view(kind) & keep).view(values.dtype)
 
 
 def pooled(scores, block, pooling):

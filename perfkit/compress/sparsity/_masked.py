@@ -9,6 +9,7 @@ from perfkit._backend import ops
 from perfkit.graph.owners import owners
 from perfkit.graph.tracing import retrace
 from perfkit.graph.trails import trails
+from perfkit.ops.sparsity import zeroed
 
 
 class Masked(keras.constraints.Constraint):
@@ -72,8 +73,7 @@ def hold(variable, mask, value=None) -> None:
     """
     own = own_constraint(variable)
     let_go(variable)
-    value = numpy_of(variable) if value is None else value
-    variable.assign(np.where(mask, value, np.zeros((), value.dtype)))
+    variable.assign(zeroed(seen(variable) if value is None else value, mask))
     kept = keras.Variable(mask, dtype="bool", trainable=False, name="mask")
     variable.constraint = Masked(kept, own)
 
@@ -113,6 +113,11 @@ def mask_of(variable) -> Any:
 def numpy_of(variable) -> Any:
     """Return the value of a variable as an array of its own."""
     return np.array(keras.ops.convert_to_numpy(variable))
+
+
+def seen(variable) -> Any:
+    """Return the value of a variable as an array to look at until its next step."""
+    return np.asarray(keras.ops.convert_to_numpy(variable))
 
 
 def notice(model) -> None:

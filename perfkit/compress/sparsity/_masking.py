@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 
 from perfkit.compress.sparsity import _masked, _scoring
-from perfkit.compress.sparsity._masked import Masked, numpy_of
+from perfkit.compress.sparsity._masked import Masked, numpy_of, seen
 from perfkit.compress.sparsity._memory import MEMORIES
 from perfkit.compress.sparsity._slots import Slots
+from perfkit.ops.sparsity import zeroed
 
 
 class Masking:
@@ -49,7 +50,7 @@ class Masking:
 
     def masks(self) -> list[Any]:
         """The masks as they are now."""
-        return [numpy_of(self._constraint(kernel).mask) for kernel in self.kernels]
+        return [seen(self._constraint(kernel).mask) for kernel in self.kernels]
 
     def is_masked(self) -> bool:
         """Whether a weight is pruned."""
@@ -77,7 +78,8 @@ class Masking:
 
     def take_zeros(self, sparsity):
         """Take what is zero for the masks, but no more than this sparsity."""
-        scores = [_scoring.magnitude(kernel.variable) for kernel in self.kernels]
+        values = [seen(kernel.variable) for kernel in self.kernels]
+        scores = [_scoring.magnitude(value) for value in values]
         together = [scores] if self._scope == "global" else [[each] for each in scores]
         masks, place = [], 0
         for some in together:
@@ -85,7 +87,7 @@ class Masking:
             kernels = self.kernels[place : place + len(some)]
             masks += _scoring.masks(kernels, some, share, self._pattern, self._scope)
             place += len(some)
-        self._set(masks, [numpy_of(kernel.variable) for kernel in self.kernels])
+        self._set(masks, values)
 
     def settle(self):
         """Keep the masks from now on, and take all else out of the optimizer."""
@@ -108,21 +110,19 @@ class Masking:
         """Scores of the kernels, and what they would be without masks."""
         scores, values = [], []
         for kernel in self.kernels:
-            score = _scoring.magnitude(kernel.variable)
-            value = numpy_of(kernel.variable)
-            constraint = self._constraint(kernel)
-            if constraint.memory is not None:
-                mask = numpy_of(constraint.mask)
-                score, value = constraint.memory.seen(mask, value)
-            scores.append(score)
+            value, constraint = seen(kernel.variable), self._constraint(kernel)
+            if constraint.memory is None:
+                scores.append(_scoring.magnitude(value))
+            else:
+                score, value = constraint.memory.seen(seen(constraint.mask), value)
+                scores.append(score)
             values.append(value)
         return scores, values
 
     def _set(self, masks, values):
         for kernel, mask, value in zip(self.kernels, masks, values, strict=True):
             constraint = self._constraint(kernel)
-            pruned = np.where(mask, value, np.zeros((), value.dtype))
-            kernel.variable.assign(pruned)
+            kernel.variable.assign(zeroed(value, mask))
             constraint.mask.assign(mask)
             if constraint.memory is not None:
                 constraint.memory.slots[0].assign(value)

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 
 from perfkit import _check
-from perfkit.compress.sparsity._masked import numpy_of
 from perfkit.ops import sparsity as ops
 
 SCOPES = ("layer", "global")
@@ -34,9 +33,8 @@ def masks(kernels, scores, sparsity, pattern, scope) -> list[Any]:
     ]
 
 
-def magnitude(variable) -> Any:
-    """Return the absolute values of a kernel, in float32 at least."""
-    value = numpy_of(variable)
+def magnitude(value) -> Any:
+    """Return the absolute values of a kernel's array, in float32 at least."""
     wide = "float64" if value.dtype == "float64" else "float32"
     return np.abs(value.astype(wide, copy=False))
 

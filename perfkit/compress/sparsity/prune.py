@@ -93,7 +93,7 @@ def prune(
 
 def _scores(criterion, kernel):
     if criterion == "magnitude":
-        scores = _scoring.magnitude(kernel.variable)
+        scores = _scoring.magnitude(_masked.seen(kernel.variable))
         name = "model"
     else:
         scores = _masked.numpy_of(criterion(kernel.variable)).astype("float64")

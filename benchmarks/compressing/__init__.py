@@ -1,0 +1,1 @@
+"""How fast perfkit.compress is, and what it gains."""
