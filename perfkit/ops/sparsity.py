@@ -72,7 +72,7 @@ def largest_of_all(scores, count):
     flat = np.concatenate([each.reshape(-1) for each in scores])
     ends = np.cumsum([each.size for each in scores])
     for end, each in zip(ends, scores, strict=True):
-        flat[end - each.size + each.argmax()] = np.inf
+        flat[end - each.size + each.argmax()] = _bounds(flat.dtype)[1]
     masks = np.split(largest(flat, max(count, len(scores))), ends[:-1])
     return [mask.reshape(each.shape) for mask, each in zip(masks, scores, strict=True)]
 
@@ -97,7 +97,8 @@ def largest_of_groups(scores, count, size, axis):
     missing = -length % size
     if missing:
         widths = [(0, missing if k == axis else 0) for k in range(scores.ndim)]
-        scores = np.pad(scores.astype("float32"), widths, constant_values=-np.inf)
+        least, _ = _bounds(scores.dtype)
+        scores = np.pad(scores, widths, constant_values=least)
     shape = scores.shape
     inside = math.prod(shape[axis + 1 :])
     groups = scores.reshape(-1, size, inside)
@@ -108,6 +109,12 @@ def largest_of_groups(scores, count, size, axis):
         mask[part] = _among_largest(groups[part], count)
     mask = mask.reshape(shape)
     return np.take(mask, range(length), axis) if missing else mask
+
+
+def _bounds(dtype):
+    if dtype.kind == "f":
+        return -np.inf, np.inf
+    return np.iinfo(dtype).min, np.iinfo(dtype).max
 
 
 def _among_largest(groups, count):
@@ -131,9 +138,28 @@ def zeroed(values, mask):
     By their bits: a product leaves -0.0, which compresses worse, and `np.where` guesses
     at every weight which branch it will take.
     """
-    kind = f"int{8 * values.dtype.itemsize}"
-    keep = -mask.view("int8").astype(kind)
-    return (values.view(kind) & keep).view(values.dtype)
+    bits = _bits(values)
+    keep = mask.astype(bits.dtype)
+    np.negative(keep, out=keep)
+    return np.bitwise_and(bits, keep, out=keep).view(values.dtype)
+
+
+def in_order_of_magnitude(values):
+    """Return whole numbers that are in the same order as the floats' magnitudes.
+
+    They are the bits without the sign. NaN is above infinity.
+
+    Example:
+        >>> numbers = in_order_of_magnitude(np.array([-3.0, 0.0, 2.0, -0.0]))
+        >>> numbers.argsort(stable=True)
+        array([1, 3, 2, 0])
+    """
+    bits = _bits(values)
+    return bits & np.iinfo(bits.dtype).max
+
+
+def _bits(values):
+    return values.view(f"int{8 * values.dtype.itemsize}")
 
 
 def pooled(scores, block, pooling):

@@ -117,7 +117,7 @@ def numpy_of(variable) -> Any:
 
 def seen(variable) -> Any:
     """Return the value of a variable as an array to look at until its next step."""
-    return np.asarray(keras.ops.convert_to_numpy(variable))
+    return np.asarray(ops.convert_to_tensor(variable))  # not copied, on a CPU
 
 
 def notice(model) -> None:

@@ -79,7 +79,7 @@ class Masking:
     def take_zeros(self, sparsity):
         """Take what is zero for the masks, but no more than this sparsity."""
         values = [seen(kernel.variable) for kernel in self.kernels]
-        scores = [_scoring.magnitude(value) for value in values]
+        scores = [self._pattern.magnitudes(value) for value in values]
         together = [scores] if self._scope == "global" else [[each] for each in scores]
         masks, place = [], 0
         for some in together:
@@ -108,16 +108,15 @@ class Masking:
 
     def _seen(self):
         """Scores of the kernels, and what they would be without masks."""
-        scores, values = [], []
-        for kernel in self.kernels:
-            value, constraint = seen(kernel.variable), self._constraint(kernel)
-            if constraint.memory is None:
-                scores.append(_scoring.magnitude(value))
-            else:
-                score, value = constraint.memory.seen(seen(constraint.mask), value)
-                scores.append(score)
-            values.append(value)
-        return scores, values
+        values = [seen(kernel.variable) for kernel in self.kernels]
+        memories = [self._constraint(kernel).memory for kernel in self.kernels]
+        if None in memories:
+            return [self._pattern.magnitudes(value) for value in values], values
+        pairs = [
+            memory.seen(mask, value)
+            for memory, mask, value in zip(memories, self.masks(), values, strict=True)
+        ]
+        return [score for score, _ in pairs], [value for _, value in pairs]
 
     def _set(self, masks, values):
         for kernel, mask, value in zip(self.kernels, masks, values, strict=True):

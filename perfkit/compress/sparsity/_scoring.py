@@ -22,21 +22,12 @@ def checked_scope(owner, scope, pattern) -> str:
 def masks(kernels, scores, sparsity, pattern, scope) -> list[Any]:
     """Return the mask of each kernel, true where a weight stays."""
     if scope == "layer":
-        several = zip(scores, kernels, strict=True)
-        return [pattern.mask(score, sparsity, kernel) for score, kernel in several]
+        pairs = zip(scores, kernels, strict=True)
+        return [pattern.mask(score, kernel, sparsity) for score, kernel in pairs]
     groups = [pattern.groups(score) for score in scores]
     stay = ops.staying(sum(group.size for group in groups), sparsity)
-    found = ops.largest_of_all(groups, stay)
-    return [
-        pattern.spread(mask, score.shape)
-        for mask, score in zip(found, scores, strict=True)
-    ]
-
-
-def magnitude(value) -> Any:
-    """Return the absolute values of a kernel's array, in float32 at least."""
-    wide = "float64" if value.dtype == "float64" else "float32"
-    return np.abs(value.astype(wide, copy=False))
+    pairs = zip(ops.largest_of_all(groups, stay), scores, strict=True)
+    return [pattern.spread(mask, score.shape) for mask, score in pairs]
 
 
 def share_of_zeros(scores, pattern) -> float:

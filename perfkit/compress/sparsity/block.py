@@ -3,6 +3,8 @@
 import dataclasses
 import math
 
+import numpy as np
+
 from perfkit import _check
 from perfkit.compress.sparsity.pattern import Pattern
 from perfkit.ops import sparsity as masks
@@ -54,6 +56,11 @@ class Block(Pattern):
         *places, rows, columns = kernel.variable.shape
         whole = rows <= self.shape[0] and columns <= self.shape[1]
         return "all of it is one block" if whole and math.prod(places) == 1 else ""
+
+    def magnitudes(self, value):
+        """Return the magnitudes themselves, whose means count."""
+        wide = "float64" if value.dtype == "float64" else "float32"
+        return np.abs(value.astype(wide, copy=False))
 
     def groups(self, scores):
         """Return the score of each block."""

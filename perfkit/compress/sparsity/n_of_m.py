@@ -69,7 +69,7 @@ class NofM(Pattern):
             return f"{channels} input channels, of which {self.n} of {self.m} stay"
         return ""
 
-    def mask(self, scores, sparsity, kernel):
+    def mask(self, scores, kernel, sparsity):
         """Return the mask of one kernel, true where a weight stays."""
         zeros = min(round(sparsity * self.m), self.m - self.n)
         return masks.largest_of_groups(

@@ -29,6 +29,10 @@ class Pattern:
         del kernel
         return ""
 
+    def magnitudes(self, value) -> Any:
+        """Operation: scores of the weights of an array by their magnitudes."""
+        return masks.in_order_of_magnitude(value)
+
     def groups(self, scores) -> Any:
         """Operation: the score of each group of weights that go or stay together."""
         return scores
@@ -38,7 +42,7 @@ class Pattern:
         del shape
         return mask
 
-    def mask(self, scores, sparsity, kernel: Kernel) -> Any:
+    def mask(self, scores, kernel: Kernel, sparsity) -> Any:
         """Return the mask of one kernel, true where a weight stays."""
         del kernel
         groups = self.groups(scores)

@@ -83,7 +83,7 @@ def prune(
     kernels, left_out = chosen(
         "prune", model, where, strict=strict, obstacle=pattern.obstacle
     )
-    scores = [_scores(criterion, kernel) for kernel in kernels]
+    scores = [_scores(criterion, pattern, kernel) for kernel in kernels]
     masks = _scoring.masks(kernels, scores, sparsity, pattern, scope)
     for kernel, mask in zip(kernels, masks, strict=True):
         _masked.hold(kernel.variable, mask)
@@ -91,18 +91,15 @@ def prune(
     return report_of(kernels, left_out)
 
 
-def _scores(criterion, kernel):
-    if criterion == "magnitude":
-        scores = _scoring.magnitude(_masked.seen(kernel.variable))
-        name = "model"
-    else:
-        scores = _masked.numpy_of(criterion(kernel.variable)).astype("float64")
-        name = "criterion"
-        if scores.shape != tuple(kernel.variable.shape):
-            expected = f"a function that returns {tuple(kernel.variable.shape)} scores "
-            expected += f"for `{kernel.path}`"
-            _check.fail("prune", "criterion", expected, scores)
-    if not np.isfinite(scores).all():
+def _scores(criterion, pattern, kernel):
+    value = _masked.seen(kernel.variable)
+    if not np.isfinite(value.astype("float32")).all():
         expected = f"free of NaN and infinity, unlike `{kernel.path}`"
-        _check.fail("prune", name, expected, criterion if name != "model" else scores)
+        _check.fail("prune", "model", expected, value)
+    if criterion == "magnitude":
+        return pattern.magnitudes(value)
+    scores = _masked.numpy_of(criterion(kernel.variable)).astype("float64")
+    if scores.shape != value.shape or not np.isfinite(scores).all():
+        expected = f"a function that returns {value.shape} finite scores for "
+        _check.fail("prune", "criterion", f"{expected}`{kernel.path}`", scores)
     return scores

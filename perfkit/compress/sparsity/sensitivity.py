@@ -9,7 +9,6 @@ import keras
 import numpy as np
 
 from perfkit import _check
-from perfkit.compress.sparsity import _scoring
 from perfkit.compress.sparsity._choosing import chosen
 from perfkit.compress.sparsity._masked import numpy_of
 from perfkit.compress.sparsity.pattern import checked
@@ -162,10 +161,10 @@ def sensitivity(
         name, baseline = measured()
         for kernel in kernels:
             value = numpy_of(kernel.variable)
-            scores = _scoring.magnitude(value)
+            scores = pattern.magnitudes(value)
             found = []
             for share in shares:
-                mask = pattern.mask(scores, share, kernel)
+                mask = pattern.mask(scores, kernel, share)
                 kernel.variable.assign(zeroed(value, mask))
                 found.append(measured()[1])
             kernel.variable.assign(value)
