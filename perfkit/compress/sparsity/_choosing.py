@@ -44,7 +44,7 @@ def chosen(
     every, selected = graph.select(model, where)
     left_out = _unasked(model, every) if where is None else {}
     selected = [kernel for kernel in selected if kernel.path not in left_out]
-    wrong = _without_kernels(owner, model, where, every)
+    wrong = {} if where is None else _without_kernels(owner, model, where, every)
     for kernel in selected:
         reason = _general_obstacle(kernel) or obstacle(kernel)
         if reason:
@@ -79,7 +79,7 @@ def _unasked(model, every):
         for weight in one.weights:
             floats = keras.backend.is_float_dtype(weight.dtype) and weight.trainable
             if floats and len(weight.shape) > 1 and id(weight) not in known:
-                found[f"{one.path}/{weight.name}"] = (
+                found[f"{one.path}/{weight.name}".lstrip("/")] = (
                     "no kernel by its name; name the layer in `where`"
                 )
     return found

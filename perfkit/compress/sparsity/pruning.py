@@ -22,8 +22,8 @@ class Pruning(keras.callbacks.Callback):
     At the steps that are due, masks are computed anew for the sparsity that the
     schedule says, which is exact, also where weights are equal. In between, a
     constraint on each kernel puts zeros back after each update, within the compiled
-    step. When `fit` ends, the sparsity is that of the schedule, and the zeros stay from
-    then on, as after `prune`: `strip_pruning` takes the masks off.
+    step. When `fit` ends, the sparsity is what the schedule says for as many steps, and
+    the zeros stay from then on, as after `prune`: `strip_pruning` takes the masks off.
 
     It works on any model, under wrappers of optimizers, and on a student inside a model
     that teaches it, where the student is what is pruned. Give it after callbacks that
