@@ -194,6 +194,14 @@ def take_off(layer, name) -> None:
         delattr(layer, name)
 
 
+def take_off_variable(optimizer, variable) -> None:
+    """Have an optimizer forget a variable that was added to it.
+
+    An underscore, as an optimizer has `add_variable` and nothing that undoes it.
+    """
+    optimizer._untrack_variable(variable)
+
+
 def rate_of(optimizer) -> Any:
     """What an optimizer takes its learning rate from: a variable or a schedule.
 

@@ -85,6 +85,7 @@ ALIKE = {
     "test_regularizers_penalties",
     "test_schedule_curves",
     "test_schedules",
+    "test_sparsity_prune",
     "test_split_model",
     "test_teeth",
     "test_tfmot_layers",

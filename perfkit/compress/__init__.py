@@ -32,4 +32,32 @@ from perfkit.compress.shrinking.channel_groups import ChannelGroup as ChannelGro
 from perfkit.compress.shrinking.channel_groups import ChannelGroups as ChannelGroups
 from perfkit.compress.shrinking.channel_groups import channel_groups as channel_groups
 from perfkit.compress.shrinking.shrink import shrink as shrink
+from perfkit.compress.sparsity.block import Block as Block
+from perfkit.compress.sparsity.cubic_sparsity import CubicSparsity as CubicSparsity
+from perfkit.compress.sparsity.hold_zeros import hold_zeros as hold_zeros
+from perfkit.compress.sparsity.n_of_m import NofM as NofM
+from perfkit.compress.sparsity.prune import prune as prune
+from perfkit.compress.sparsity.prune_report import PruneReport as PruneReport
+from perfkit.compress.sparsity.pruning import Pruning as Pruning
+from perfkit.compress.sparsity.rewind import rewind as rewind
+from perfkit.compress.sparsity.rewind_point import RewindPoint as RewindPoint
+from perfkit.compress.sparsity.sensitivity import Sensitivity as Sensitivity
+from perfkit.compress.sparsity.sensitivity import sensitivity as sensitivity
+from perfkit.compress.sparsity.strip_pruning import strip_pruning as strip_pruning
+from perfkit.compress.sparsity.unstructured import Unstructured as Unstructured
 from perfkit.compress.stripping import strip as strip
+
+_OF_TFMOT = ("ConstantSparsity", "PolynomialDecay")
+
+
+def __getattr__(name):
+    """Give schedules of tensorflow-model-optimization, which loads TensorFlow."""
+    if name in _OF_TFMOT:
+        from perfkit.compress import _tfmot
+
+        return getattr(_tfmot.tfmot().sparsity.keras, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted([*globals(), *_OF_TFMOT])

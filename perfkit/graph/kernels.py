@@ -61,6 +61,15 @@ class Kernel:
         """The axes that number the output units."""
         return units(self.trail[-1], self.variable.name)
 
+    @property
+    def inputs(self) -> int | None:
+        """The axis of the input channels, the last of several; None if none sums."""
+        if is_depthwise(self.trail[-1], self.variable.name):
+            return None
+        rank = len(self.variable.shape)
+        numbered = {axis % rank for axis in self.units}
+        return max((k for k in range(rank) if k not in numbered), default=None)
+
 
 def select(model, where) -> tuple[list[Kernel], list[Kernel]]:
     """Return all kernels in a model, each once, and those that `where` selects.
@@ -137,16 +146,21 @@ def units(layer, name) -> tuple[int, ...]:
     """Return the axes of the output units of the variable `name` of a layer."""
     if name in ("embeddings", "lora_embeddings_a"):
         return kinds.UNITS["embedding"]
-    if name == "depthwise_kernel":
+    if is_depthwise(layer, name):
         return kinds.UNITS["depthwise"]
     if name == "kernel":
-        if isinstance(layer, _DEPTHWISE):
-            return kinds.UNITS["depthwise"]
         if isinstance(layer, _TRANSPOSED):
             return kinds.UNITS["transposed"]
         if isinstance(layer, keras.layers.EinsumDense):
             return kinds.units_of_einsum(layer.equation)
     return kinds.UNITS["dense"]
+
+
+def is_depthwise(layer, name) -> bool:
+    """Whether each output of the variable `name` of a layer sees one input channel."""
+    return name == "depthwise_kernel" or (
+        name == "kernel" and isinstance(layer, _DEPTHWISE)
+    )
 
 
 def arguments(name, slot) -> Sequence[str]:

@@ -1,0 +1,110 @@
+"""Which kernels are pruned, which cannot be, and why."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from perfkit import _backend, _check
+from perfkit.graph import kernels as graph
+from perfkit.graph import selection
+from perfkit.graph.kernels import Kernel
+from perfkit.graph.owners import owners
+from perfkit.graph.trails import trails
+
+_UNASKED = "left out unless `where` selects it"
+
+
+def chosen(
+    owner: str,
+    model: Any,
+    where: Any,
+    *,
+    strict: bool,
+    obstacle: Callable[[Kernel], str] = lambda _: "",
+) -> tuple[list[Kernel], dict[str, str]]:
+    """Return the kernels that `where` means, and the reasons why others are left out.
+
+    Args:
+        owner: Name of the caller, for errors.
+        model: A built model.
+        where: As in `perfkit.graph.selection`; None is all kernels but those of
+            embeddings and of depthwise convolutions.
+        strict: Whether a kernel or layer that was asked for and cannot be pruned is an
+            error.
+        obstacle: Function of a kernel: why it cannot be pruned; empty if it can.
+
+    Raises:
+        ValueError: If nothing is left, or by `strict`. All that is wrong is named.
+    """
+    _check.instance(owner, "model", model, keras.Model)
+    _check.built(owner, "model", model)
+    _check.boolean(owner, "strict", strict)
+    selection.check(owner, where)
+    every, selected = graph.select(model, where)
+    left_out = _unasked(model, every) if where is None else {}
+    selected = [kernel for kernel in selected if kernel.path not in left_out]
+    wrong = {} if where is None else _without_kernels(owner, model, where, every)
+    for kernel in selected:
+        reason = _general_obstacle(kernel) or obstacle(kernel)
+        if reason:
+            wrong[kernel.path] = reason
+    found = [kernel for kernel in selected if kernel.path not in wrong]
+    if (wrong and strict) or not found:
+        why = "; ".join(f"{path} ({reason})" for path, reason in wrong.items())
+        expected = "a choice of kernels that can be pruned, unlike "
+        expected += why or "any in this model"
+        if found:
+            expected += ". With `strict=False` the report names these, and the rest is"
+            expected += " pruned"
+        _check.fail(owner, "where", expected, where)
+    for kernel in found:
+        if not _backend.has_value(kernel.variable):
+            expected = "one whose weights have values: `fit` broke off within a step, "
+            expected += "and on JAX Keras loses them then. Make or load it anew"
+            _check.fail(owner, "model", expected, model)
+    return found, {**left_out, **wrong}
+
+
+def _unasked(model, every):
+    """What is not pruned where nothing was chosen."""
+    known = {id(kernel.variable) for kernel in every}
+    found = {
+        kernel.path: _UNASKED
+        for kernel in every
+        if "embeddings" in kernel.variable.name
+        or graph.is_depthwise(kernel.trail[-1], kernel.variable.name)
+    }
+    for one in owners(model):
+        for weight in one.weights:
+            floats = keras.backend.is_float_dtype(weight.dtype) and weight.trainable
+            if floats and len(weight.shape) > 1 and id(weight) not in known:
+                found[f"{one.path}/{weight.name}".lstrip("/")] = (
+                    "no kernel by its name; name the layer in `where`"
+                )
+    return found
+
+
+def _without_kernels(owner, model, where, every):
+    """Layers that were asked for and own nothing that could be pruned."""
+    found = {}
+    for choice in selection.needed(where):
+        if graph.select(model, choice)[1]:
+            continue
+        hits = [t for t in trails(model) if selection.selects(choice, t, None)]
+        names = dict.fromkeys("/".join(layer.name for layer in t[1:]) for t in hits)
+        if not any(names):
+            paths = dict.fromkeys(kernel.path.rpartition("/")[0] for kernel in every)
+            expected = "a choice from the layers that own a kernel: "
+            expected += ", ".join(paths) or "none in this model"
+            _check.fail(owner, "where", expected, choice)
+        found.update(dict.fromkeys(filter(None, names), "owns no kernel"))
+    return found
+
+
+def _general_obstacle(kernel):
+    layer, variable = kernel.trail[-1], kernel.variable
+    adapter = variable.name.startswith("lora_")
+    if adapter or getattr(layer, variable.name, variable) is not variable:
+        return "the layer multiplies by something else, such as an adapter; merge it"
+    return ""

@@ -1,0 +1,200 @@
+"""Prune a model step by step while it is trained."""
+# ruff: noqa: ARG002  Keras fixes the arguments of the hooks.
+
+from typing import Any
+
+import keras
+
+from perfkit import _check
+from perfkit.compress.sparsity import _masked, _scoring
+from perfkit.compress.sparsity._choosing import chosen
+from perfkit.compress.sparsity._masking import Masking
+from perfkit.compress.sparsity._memory import MEMORIES
+from perfkit.compress.sparsity._timing import Timing
+from perfkit.compress.sparsity.n_of_m import NofM
+from perfkit.compress.sparsity.pattern import checked
+from perfkit.compress.sparsity.prune_report import PruneReport, report_of
+
+
+class Pruning(keras.callbacks.Callback):
+    """Prune a model step by step while `fit` trains it.
+
+    At the steps that are due, masks are computed anew for the sparsity that the
+    schedule says, which is exact, also where weights are equal. In between, a
+    constraint on each kernel puts zeros back after each update, within the compiled
+    step. When `fit` ends, the sparsity is what the schedule says for as many steps, and
+    the zeros stay from then on, as after `prune`: `strip_pruning` takes the masks off.
+
+    It works on any model, under wrappers of optimizers, and on a student inside a model
+    that teaches it, where the student is what is pruned. Give it after callbacks that
+    set weights, such as `EarlyStopping(restore_best_weights=True)`.
+
+    A run that goes on, from `BackupAndRestore` too, goes by the steps of the optimizer.
+    `.weights.h5` files have masks and what is remembered of pruned weights; `.keras`
+    files are as without pruning, and a run that goes on from one takes the zeros for
+    the masks. After a `fit` that broke off, zeros are still kept: call `fit` with this
+    callback again, or `on_train_end()` of it to be done.
+
+    Zeros make a file smaller once it is compressed, and so a download. They do not make
+    a model faster on x86: no runtime for it skips them.
+
+    Args:
+        schedule: A sparsity within [0, 1), or what gives one for a step: a function, or
+            an object such as `CubicSparsity(0.8, steps=2000)`, a Keras schedule, or
+            `PolynomialDecay` and `ConstantSparsity` of tensorflow-model-optimization,
+            which give a pair of whether masks are due and the sparsity.
+        where: See `prune`.
+        pattern: See `prune`.
+        criterion: What prunes a weight. `"magnitude"`: it is small; it is gone for
+            good. `"straight_through"`: it is small, but pruned weights are trained on
+            by the gradients of their zeros, out of sight, and may come back.
+            `"movement"`: it moves towards zero, for fine-tuning a pretrained model;
+            pruned weights wait with their value. None is `"straight_through"` for
+            `NofM`, whose masks would hardly change otherwise, else `"magnitude"`.
+        scope: See `prune`.
+        every: Number of steps between masks, for a schedule that does not say when they
+            are due. At least 1.
+        strict: See `prune`. A frozen kernel gathers no movement.
+
+    Attributes:
+        report: `PruneReport` of the last `fit` that ended, or None.
+
+    Raises:
+        TypeError: If an argument has the wrong type.
+        ValueError: If an argument is out of bounds; in `fit`, if a selected layer
+            cannot be pruned, or the schedule gives no sparsity.
+
+    Example:
+        >>> import numpy as np
+        >>> from perfkit.compress import CubicSparsity
+        >>> dense = keras.layers.Dense(5, name="dense")
+        >>> model = keras.Sequential([keras.Input((4,)), dense])
+        >>> model.compile("sgd", "mse")
+        >>> pruning = Pruning(CubicSparsity(0.8, steps=4), every=2)
+        >>> x, y = np.ones((8, 4)), np.ones((8, 5))
+        >>> history = model.fit(
+        ...     x, y, batch_size=2, epochs=2, verbose=0, callbacks=[pruning]
+        ... )
+        >>> history.history["sparsity"], pruning.report.zeros
+        ([0.7, 0.8], 16)
+
+    Reference: Zhu and Gupta, To Prune, or Not to Prune, 2017, arXiv 1710.01878, for
+        magnitudes. Zhou et al., Learning N:M Fine-grained Structured Sparse Neural
+        Networks From Scratch, 2021, arXiv 2102.04010, for `"straight_through"`, without
+        its decay of pruned weights. Sanh et al., Movement Pruning, 2020, arXiv
+        2005.07683, the hard kind: scores add up weight times update, where the paper
+        has weight times gradient and a rate of its own; with SGD that is the same.
+    """
+
+    def __init__(
+        self,
+        schedule: Any,
+        *,
+        where=None,
+        pattern: Any = "unstructured",
+        criterion=None,
+        scope="layer",
+        every=100,
+        strict=True,
+    ):
+        super().__init__()
+        owner = type(self).__name__
+        self.pattern = checked(owner, pattern)
+        self._timing = Timing(owner, schedule, every, self.pattern.limit)
+        self.schedule, self.every = schedule, self._timing.every
+        self.where = where
+        if criterion is None:
+            is_rows = isinstance(self.pattern, NofM)
+            criterion = "straight_through" if is_rows else "magnitude"
+        names = ("magnitude", *MEMORIES)
+        self.criterion = _check.one_of(owner, "criterion", criterion, names)
+        self.scope = _scoring.checked_scope(owner, scope, self.pattern)
+        self.strict = _check.boolean(owner, "strict", strict)
+        self.report: PruneReport | None = None
+        self._left_out: dict[str, str] = {}
+        self._masking: Masking | None = None
+        self._trains = False
+
+    def set_model(self, model):
+        # Here, as `fit` makes its step before training begins, and `BackupAndRestore`
+        # then reads into what is there.
+        super().set_model(model)
+        owner = type(self).__name__
+        kernels, self._left_out = chosen(
+            owner,
+            getattr(model, "student", model),
+            self.where,
+            strict=self.strict,
+            obstacle=self._obstacle,
+        )
+        self._masking = Masking(
+            owner, model, kernels, self.pattern, self.scope, self.criterion
+        )
+        _masked.notice(model)
+
+    def _obstacle(self, kernel):
+        if self.criterion == "movement" and not kernel.variable.trainable:
+            return "it is frozen and does not move"
+        return self.pattern.obstacle(kernel)
+
+    def on_train_begin(self, logs=None):
+        self._trains = True
+        self._timing.begin()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._begun_at = self._steps()
+
+    def on_train_batch_begin(self, batch, logs=None):
+        step = self._begun_at + batch
+        goes_on = self._timing.is_first and step > 0
+        is_due = self._timing.is_due(step)
+        if not is_due and not goes_on:
+            return
+        masking = self._now()
+        sparsity = self._timing.sparsity(step)
+        if goes_on and not masking.is_masked():
+            masking.take_zeros(sparsity)
+        if is_due:
+            masking.update(sparsity)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if logs is not None:
+            logs["sparsity"] = self._now().sparsity()
+
+    def on_train_end(self, logs=None):
+        masking, step = self._now(), self._steps()
+        if masking.is_masked() or self._timing.is_asking(step):
+            masking.complete(self._timing.sparsity(step))
+        self._leave(masking)
+        self.report = report_of(masking.kernels, self._left_out)
+
+    def on_test_begin(self, logs=None):
+        self._leave_unless_training()
+
+    def on_predict_begin(self, logs=None):
+        self._leave_unless_training()
+
+    def _leave_unless_training(self):
+        """Be gone again where this was given to `evaluate` or `predict` alone."""
+        if self._masking is not None and not self._trains:
+            self._leave(self._masking)
+
+    def _leave(self, masking):
+        masking.settle()
+        self._masking, self._trains = None, False
+        _masked.notice(self._trained())
+
+    def _trained(self) -> Any:
+        return self.model  # asking for it has JAX give values back
+
+    def _now(self) -> Masking:
+        self._trained()
+        if self._masking is None:
+            raise ValueError("`Pruning` has ended; give it to `fit` to begin anew.")
+        return self._masking
+
+    def _steps(self):
+        """How many steps the optimizer has done, as schedules count them."""
+        variables = self._trained().optimizer.variables
+        *_, count = [v for v in variables if v.name == "iteration"]  # the innermost
+        return int(_masked.numpy_of(count))

@@ -1,0 +1,425 @@
+"""The `Pruning` callback: schedules, criteria, runs that go on or break off, files."""
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+
+from perfkit import compress, optimizers
+from perfkit.compress.sparsity._masked import Masked
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(64, 8)).astype("float32")
+Y = RNG.normal(size=(64, 3)).astype("float32")
+RISING = compress.CubicSparsity(0.75, steps=8)
+CRITERIA = ("magnitude", "straight_through", "movement")
+
+
+def numpy(tensor):
+    return np.array(keras.ops.convert_to_numpy(tensor))
+
+
+def model_of(seed=0, **options):
+    keras.utils.set_random_seed(seed)
+    return keras.Sequential(
+        [
+            keras.Input((8,)),
+            keras.layers.Dense(12, activation="tanh", name="a", **options),
+            keras.layers.Dense(3, name="b"),
+        ]
+    )
+
+
+def compiled(optimizer=None, model=None, **options):
+    model = model or model_of()
+    model.compile(optimizer or keras.optimizers.Adam(0.02), "mse", **options)
+    return model
+
+
+def fit(model, *callbacks, epochs=3, x=X, y=Y, **options):
+    """Four steps an epoch."""
+    return model.fit(
+        x,
+        y,
+        batch_size=16,
+        epochs=epochs,
+        shuffle=False,
+        verbose=0,
+        callbacks=list(callbacks),
+        **options,
+    )
+
+
+def zeros(model):
+    return {
+        "/".join(w.path.split("/")[-2:]): int((numpy(w) == 0).sum())
+        for w in model.weights
+        if w.name == "kernel"
+    }
+
+
+DONE = {"a/kernel": 72, "b/kernel": 27}
+
+
+class Spy(keras.callbacks.Callback):
+    """What a kernel is after each step."""
+
+    def __init__(self):
+        super().__init__()
+        self.kernels = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.kernels.append(numpy(self.model.layers[0].kernel))
+
+
+class Broken(keras.callbacks.Callback):
+    def __init__(self, epoch, batch=2):
+        super().__init__()
+        self.epoch, self.batch = epoch, batch
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.now = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if (self.now, batch) == (self.epoch, self.batch):
+            raise RuntimeError("power cut")
+
+
+# What masks are, and when
+
+
+@pytest.mark.parametrize("jit", [False, True])
+def test_sparsity_follows_the_schedule_to_the_weight_in_every_step(jit):
+    model, spy = compiled(jit_compile=jit), Spy()
+    pruning = compress.Pruning(RISING, every=3)
+    history = fit(model, pruning, spy)
+    due = [step - step % 3 for step in range(12)]
+    expected = [96 - round(96 * (1 - RISING(step))) for step in due]
+    assert [int((kernel == 0).sum()) for kernel in spy.kernels] == expected
+    assert not any(np.signbit(kernel[kernel == 0]).any() for kernel in spy.kernels)
+    assert zeros(model) == DONE
+    assert history.history["sparsity"][-1] == pytest.approx(99 / 132)
+    assert pruning.report.sparsity == 0.75
+
+
+def test_masks_are_of_the_smallest_and_grow():
+    model, spy = compiled(), Spy()
+    start = numpy(model.layers[0].kernel)
+    steps = compress.Pruning(lambda step: min(0.25 + step // 4 / 4, 0.75), every=4)
+    fit(model, steps, spy)
+    before = [start, *spy.kernels]
+    for step, share in ((0, 0.25), (4, 0.5), (8, 0.75)):
+        cut = np.sort(np.abs(before[step]).ravel())[int(96 * share)]
+        np.testing.assert_array_equal(before[step + 1] == 0, np.abs(before[step]) < cut)
+
+
+def test_equal_weights_get_exactly_the_sparsity():
+    model = compiled(model=model_of(kernel_initializer="ones"))
+    fit(model, compress.Pruning(0.75), epochs=1)
+    assert zeros(model) == DONE
+
+
+def test_a_kernel_that_begins_as_zeros_learns_where_it_is_not_pruned():
+    model = compiled(model=model_of(kernel_initializer="zeros"))
+    model.layers[1].kernel.assign(RNG.normal(size=(12, 3)))
+    fit(
+        model, compress.Pruning(compress.CubicSparsity(0.75, steps=4, begin=4), every=4)
+    )
+    assert zeros(model) == DONE
+
+
+def test_a_global_sparsity_is_that_of_all_together():
+    model = compiled()
+    model.layers[1].kernel.assign(9 * numpy(model.layers[1].kernel))
+    fit(model, compress.Pruning(0.5, scope="global"), epochs=1)
+    counts = zeros(model)
+    assert sum(counts.values()) == 66
+    assert counts["a/kernel"] > 50
+
+
+def test_blocks_are_pruned_whole():
+    model = compiled()
+    fit(model, compress.Pruning(0.5, pattern=compress.Block((4, 1)), where="a"))
+    blocks = numpy(model.layers[0].kernel).reshape(2, 4, 12) == 0
+    assert (blocks.all(1) == blocks.any(1)).all()
+    assert blocks.all(1).sum() == 12
+
+
+def test_two_of_four_are_recomputed_during_training():
+    model, spy = compiled(keras.optimizers.Adam(0.1)), Spy()
+    fit(model, compress.Pruning(0.5, pattern="2:4", every=1), spy)
+    masks = [kernel.reshape(2, 4, 12) != 0 for kernel in spy.kernels]
+    assert all((mask.sum(1) == 2).all() for mask in masks)
+    assert (masks[0] != masks[-1]).any()
+
+
+def linear(rate):
+    """A linear model, its data and its first weights, with SGD."""
+    rng = np.random.default_rng(0)
+    features, targets = rng.normal(size=(16, 8)), rng.normal(size=(16, 1))
+    weights = 0.5 * rng.normal(size=(8, 1))
+    dense = keras.layers.Dense(1, use_bias=False)
+    model = keras.Sequential([keras.Input((8,)), dense])
+    dense.kernel.assign(weights)
+    return compiled(keras.optimizers.SGD(rate), model), features, targets, weights
+
+
+def largest_four(scores):
+    return scores >= np.sort(scores, 0)[4]
+
+
+def come_back(masks):
+    pairs = itertools.pairwise(masks)
+    return sum(int((~one & other).sum()) for one, other in pairs)
+
+
+def test_pruned_weights_are_trained_on_straight_through():
+    """Against the same by hand: plain descent of dense weights, seen through a mask."""
+    model, features, targets, weights = linear(0.2)
+    masks = []
+    for _ in range(6):
+        masks.append(largest_four(np.abs(weights)))
+        error = features @ (weights * masks[-1]) - targets
+        weights = weights - 0.2 * 2 / 16 * features.T @ error
+    pruning = compress.Pruning(0.5, criterion="straight_through", every=1)
+    fit(model, pruning, epochs=6, x=features, y=targets)
+    np.testing.assert_allclose(model.get_weights()[0], weights * masks[-1], atol=1e-5)
+    assert come_back(masks) > 0
+
+
+def test_movement_is_weight_times_gradient_as_in_the_paper():
+    """Against the same by hand, with SGD: scores sum up -rate * gradient * weight."""
+    model, features, targets, weights = linear(0.2)
+    scores, masks = np.zeros((8, 1)), []
+    for step in range(6):
+        masks.append(largest_four(scores) if step >= 2 else np.ones((8, 1), bool))
+        error = features @ (weights * masks[-1]) - targets
+        gradient = 2 / 16 * features.T @ error
+        scores -= 0.2 * gradient * weights
+        weights = np.where(masks[-1], weights - 0.2 * gradient, weights)
+    pruning = compress.Pruning(
+        lambda step: 0.5 * (step >= 2), criterion="movement", every=1
+    )
+    fit(model, pruning, epochs=6, x=features, y=targets)
+    np.testing.assert_allclose(model.get_weights()[0], weights * masks[-1], atol=1e-5)
+    assert come_back(masks[2:]) > 0
+
+
+# Where it works
+
+
+@pytest.mark.parametrize("criterion", CRITERIA)
+def test_wrappers_of_optimizers_and_loss_scaling(criterion):
+    inner = keras.optimizers.Adam(0.02, gradient_accumulation_steps=2)
+    scaled = keras.optimizers.LossScaleOptimizer(
+        optimizers.WeightAverage(optimizers.GradientNoise(inner, 0.01, seed=1), 0.9)
+    )
+    model = compiled(scaled)
+    fit(model, compress.Pruning(RISING, every=4, criterion=criterion))
+    assert zeros(model) == DONE
+    fit(model, epochs=1)
+    assert zeros(model) == DONE
+
+
+def test_averages_of_keras_are_masked_in_the_end():
+    model = compiled(keras.optimizers.Adam(0.02, use_ema=True, ema_momentum=0.9))
+    fit(model, compress.Pruning(RISING, every=4))
+    assert zeros(model) == DONE
+
+
+def test_mixed_precision():
+    model = model_of(dtype="mixed_float16")
+    fit(
+        compiled(model=model), compress.Pruning(RISING, every=4, pattern="unstructured")
+    )
+    assert zeros(model) == DONE
+
+
+def test_of_a_model_that_teaches_it_is_the_student_that_is_pruned():
+    teacher, student = model_of(1), model_of(2)
+    distiller = keras.distillation.Distiller(
+        teacher, student, keras.distillation.LogitsDistillation()
+    )
+    distiller.compile("adam", "mse")
+    fit(distiller, compress.Pruning(RISING, every=4))
+    assert zeros(student) == DONE
+    assert set(zeros(teacher).values()) == {0}
+
+
+def test_several_steps_at_once():
+    model = compiled(steps_per_execution=4)
+    fit(model, compress.Pruning(RISING, every=3))
+    assert zeros(model) == DONE
+
+
+@pytest.mark.filterwarnings("ignore:distutils Version classes")
+def test_schedules_of_tfmot_say_when_masks_are_due():
+    pytest.importorskip("tensorflow")
+    schedule = compress.PolynomialDecay(0.25, 0.75, 2, 10, frequency=4)
+    model, spy = compiled(), Spy()
+    fit(model, compress.Pruning(schedule, every=1), spy)
+    due = [None, None, 2, 2, 2, 2, 6, 6, 6, 6, 10, 10]
+    expected = [
+        0 if step is None else 96 - round(96 * (1 - float(schedule(step)[1])))
+        for step in due
+    ]
+    assert [int((kernel == 0).sum()) for kernel in spy.kernels] == expected
+    late = compress.ConstantSparsity(0.5, begin_step=100)
+    model = compiled()
+    fit(model, compress.Pruning(late), epochs=1)
+    assert set(zeros(model).values()) == {0}
+    assert model.layers[0].kernel.constraint is None
+
+
+# The end, runs that go on, runs that break off
+
+
+def test_in_the_end_zeros_stay_and_the_optimizer_has_only_its_own():
+    own = keras.constraints.MaxNorm(1.0)
+    model = compiled(model=model_of(kernel_constraint=own))
+    pruning = compress.Pruning(RISING, every=4, criterion="movement")
+    fit(model, pruning)
+    assert len(model.optimizer.variables) == 2 + 2 * 4
+    assert "save_own_variables" not in vars(model.optimizer)
+    fit(model, epochs=1)
+    assert zeros(model) == DONE
+    compress.strip_pruning(model)
+    assert model.layers[0].kernel.constraint is own
+    fit(model, epochs=1)
+    assert set(zeros(model).values()) == {0}
+
+
+def test_pruning_some_more_begins_with_the_masks_that_are_there():
+    model = compiled()
+    compress.prune(model, 0.5)
+    mask = numpy(model.layers[0].kernel) != 0
+    fit(model, compress.Pruning(lambda step: 0.5 + 0.25 * (step >= 4), every=4))
+    assert zeros(model) == DONE
+    assert not (numpy(model.layers[0].kernel) != 0)[~mask].any()
+
+
+@pytest.mark.parametrize("criterion", CRITERIA)
+def test_a_run_that_is_resumed_ends_as_if_it_had_not_broken_off(criterion, tmp_path):
+    def callbacks():
+        pruning = compress.Pruning(RISING, every=3, criterion=criterion)
+        backup = keras.callbacks.BackupAndRestore(tmp_path / criterion)
+        return [backup, pruning]
+
+    whole = compiled()
+    fit(whole, *callbacks())
+    with pytest.raises(RuntimeError, match="power cut"):
+        fit(compiled(), *callbacks(), Broken(1))
+    resumed = compiled(model=model_of(seed=5))
+    fit(resumed, *callbacks())
+    for one, other in zip(whole.weights, resumed.weights, strict=True):
+        np.testing.assert_array_equal(numpy(one), numpy(other))
+    assert zeros(resumed) == DONE
+
+
+def test_a_run_goes_on_from_a_plain_file_of_its_middle(tmp_path):
+    path = tmp_path / "{epoch}.keras"
+    saving = keras.callbacks.ModelCheckpoint(path)
+    whole = compiled()
+    fit(whole, compress.Pruning(RISING, every=3), saving)
+    middle = keras.models.load_model(tmp_path / "2.keras")  # a warning is an error
+    assert middle.layers[0].kernel.constraint is None
+    assert int(numpy(middle.optimizer.iterations)) == 8
+    fit(middle, compress.Pruning(RISING, every=3), initial_epoch=2)
+    for one, other in zip(whole.weights, middle.weights, strict=True):
+        np.testing.assert_array_equal(numpy(one), numpy(other))
+
+
+@pytest.mark.parametrize("again", ["same", "another", "none", "stripped"])
+def test_after_a_run_that_broke_off_zeros_are_kept_until_one_is_done(again):
+    model = compiled()
+    pruning = compress.Pruning(RISING, every=4, criterion="movement")
+    with pytest.raises(RuntimeError, match="power cut"):
+        fit(model, pruning, Broken(1))
+    held = zeros(model)
+    assert 0 < held["a/kernel"] < 72
+    if again == "stripped":
+        compress.strip_pruning(model)
+        assert zeros(model) == held
+        fit(model, epochs=1)
+        assert set(zeros(model).values()) == {0}
+    elif again == "none":
+        fit(model, epochs=1)
+        assert zeros(model) == held
+        pruning.on_train_end()
+        assert pruning.report is not None
+        assert zeros(model) == DONE
+    else:
+        other = compress.Pruning(RISING, every=4, criterion="movement")
+        fit(model, pruning if again == "same" else other, epochs=1)
+        assert zeros(model) == DONE
+    assert len(model.optimizer.variables) == 2 + 2 * 4
+
+
+def test_best_weights_that_are_put_back_are_masked_too():
+    stopping = keras.callbacks.EarlyStopping(
+        "loss", patience=1, restore_best_weights=True, mode="max"
+    )
+    model = compiled()
+    fit(model, stopping, compress.Pruning(RISING, every=4), epochs=5)
+    assert set(np.sign(list(zeros(model).values()))) == {1}
+    kernel = model.layers[0].kernel
+    mask = numpy(kernel.constraint.mask)
+    np.testing.assert_array_equal(numpy(kernel) == 0, ~mask)
+
+
+def test_given_to_evaluate_it_does_nothing():
+    model = compiled()
+    model.evaluate(X, Y, verbose=0, callbacks=[compress.Pruning(0.5)])
+    assert model.layers[0].kernel.constraint is None
+    assert len(model.optimizer.variables) == 2 + 2 * 4
+    assert set(zeros(model).values()) == {0}
+
+
+# What is refused
+
+
+def test_what_cannot_be_pruned_is_an_error_before_training_or_in_the_report():
+    model = model_of()
+    model.layers[0].trainable = False
+    compiled(model=model)
+    with pytest.raises(ValueError, match=r"Pruning\(where=...\).*a/kernel \(it is fro"):
+        fit(model, compress.Pruning(0.5, criterion="movement"))
+    pruning = compress.Pruning(0.75, criterion="movement", strict=False)
+    fit(model, pruning, epochs=1)
+    assert zeros(model) == {"a/kernel": 0, "b/kernel": 27}
+    assert list(pruning.report.left_out) == ["a/kernel"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name", "error"),
+    [
+        ({"schedule": 1.0}, "schedule", ValueError),
+        ({"schedule": "cubic"}, "schedule", ValueError),
+        ({"schedule": 0.75, "pattern": "2:4"}, "schedule", ValueError),
+        ({"every": 0}, "every", ValueError),
+        ({"pattern": "4"}, "pattern", ValueError),
+        ({"criterion": "gradient"}, "criterion", ValueError),
+        ({"scope": "global", "pattern": "2:4"}, "scope", ValueError),
+        ({"strict": None}, "strict", TypeError),
+    ],
+)
+def test_wrong_arguments(arguments, name, error):
+    with pytest.raises(error, match=rf"Pruning\({name}=...\)` must be "):
+        compress.Pruning(**{"schedule": 0.5, **arguments})
+
+
+def test_a_schedule_that_gives_no_sparsity_is_named():
+    model = compiled()
+    for wrong in (lambda step: 1.5, lambda step: None):
+        with pytest.raises(ValueError, match=r"Pruning\(schedule=...\).*gave one"):
+            fit(model, compress.Pruning(wrong))
+
+
+def test_masks_of_a_fit_are_held_by_the_constraint_within_the_step():
+    model = compiled()
+    pruning = compress.Pruning(0.5)
+    pruning.set_model(model)
+    constraint = model.layers[0].kernel.constraint
+    assert isinstance(constraint, Masked)
+    assert any(v is constraint.mask for v in model.optimizer.variables)
