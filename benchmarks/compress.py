@@ -8,7 +8,7 @@
     python -m benchmarks.compress --json compress.json
 
 Files are timed in turn, one thread and batch 1, and ratios are medians of those within
-a round: believe these and not the milliseconds, which depend on the machine and its load.
+a round: believe these, not the milliseconds, which depend on the machine and its load.
 """
 
 import argparse

@@ -379,3 +379,44 @@ def test_a_quantized_model_is_saved(tmp_path):
     x = networks.images()
     ours, theirs = networks.outputs(again, x), networks.outputs(small, x)
     np.testing.assert_array_equal(ours[0], theirs[0])
+
+
+@about_the_file
+@pytest.mark.parametrize("offset", [0.0, -1.0])
+@pytest.mark.parametrize("padding", ["same", "valid"])
+def test_rescaled_inputs_cost_no_operation_where_that_is_exact(
+    offset, padding, tmp_path
+):
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            layers.Rescaling([1 / 255, 2 / 255, 3 / 255], offset),
+            layers.Conv2D(8, 3, padding=padding, name="conv"),
+            layers.Flatten(),
+            layers.Dense(4),
+        ]
+    )
+    x = np.random.default_rng(0).uniform(0, 255, (32, 8, 8, 3)).astype("float32")
+    small = quantized(networks.stirred(model), x)
+    assert not small.layers[2].layer.trainable
+    report = compress.export_tflite(small, tmp_path / "small.tflite")
+    found = compress.report(report.path, verbose=False, runs=1)
+    operators = found.models[0].operators
+    left = "DEPTHWISE_CONV_2D" in operators
+    assert left == (offset != 0.0 and padding == "same")
+    (expected,) = networks.outputs(model, x)
+    assert sqnr(expected, compress.LiteModel(report.path).predict(x)) > 28
+
+
+@about_the_file
+def test_biases_that_are_all_the_same_are_those_of_the_file(tmp_path):
+    model = keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(6, 3)])
+    kernel, _ = model.get_weights()
+    scales = 10.0 ** np.linspace(-1, 1, 6)
+    model.set_weights([kernel * scales, np.full(6, -4.6)])
+    x = networks.images(16)
+    small = quantized(model, x, corrected=False)
+    report = compress.export_tflite(small, tmp_path / "small.tflite")
+    (expected,) = networks.outputs(model, x)
+    found = compress.LiteModel(report.path).predict(x)
+    assert np.abs(found - expected).mean(axis=(0, 1, 2)).max() < report.output.scale

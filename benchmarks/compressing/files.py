@@ -32,13 +32,8 @@ def written(models, folder, **options):
 def ratios(files, first):
     """Median milliseconds of each file, and how many times as fast as the first."""
     names = [first, *(name for name in files if name != first)]
-    calls = [_call(files[name][0]) for name in names]
+    calls = [files[name][0].on_zeros() for name in names]
     took = alternately(calls, ROUNDS, settling=2)
     fast = np.median(took[:, :1] / took, axis=0)
     rows = zip(names, np.median(took, axis=0), fast, strict=True)
     return {name: {"ms": float(ms), "times_as_fast": float(x)} for name, ms, x in rows}
-
-
-def _call(lite):
-    sample = np.zeros((1, *lite.input.shape[1:]), "float32")
-    return lambda: lite.predict(sample)

@@ -3,14 +3,17 @@
 from typing import Any
 
 import keras
+import numpy as np
 
 from perfkit import _check
 from perfkit.compress.quantization.fake_quantization import FakeQuantization
 from perfkit.compress.quantization.quantized_kernel import QuantizedKernel
 from perfkit.compress.reparameterized import Reparameterized
+from perfkit.graph.absorbing import absorbed
 from perfkit.graph.arrays import array
 from perfkit.graph.calls import read
 from perfkit.graph.rebuilding import copy_values, rebuilt
+from perfkit.graph.trails import trails
 
 
 def strip(model) -> keras.Model:
@@ -42,7 +45,8 @@ def baked(model) -> keras.Model:
     """Return a model for the converter, which rounds weights of 8 bits by itself.
 
     It can say of fewer kinds of kernels than layers have what their steps are, but it
-    finds those of kernels that are rounded already.
+    finds those of kernels that are rounded already. A factor of each channel in front
+    of a layer, as of rescaled inputs, becomes part of that layer.
     """
 
     def needed(layer):
@@ -50,7 +54,25 @@ def baked(model) -> keras.Model:
         by_itself = not isinstance(last, QuantizedKernel)
         return () if by_itself or (last.bits == 8 and last.per_channel) else (last,)
 
-    return _plain(model, _float32, needed)
+    plain = _plain(model, _float32, needed)
+    plain = absorbed("export_tflite", plain, FakeQuantization)
+    _vary_biases(plain)
+    return plain
+
+
+def _vary_biases(model) -> None:
+    """Make biases that are all the same differ in the last digit.
+
+    TensorFlow 2.21 stores them as one number, and rounds that by the scale of the first
+    channel for all.
+    """
+    for layer in (trail[-1] for trail in trails(model)):
+        bias = getattr(layer, "bias", None)
+        if bias is not None and len(bias.shape) == 1:
+            values = array(bias)
+            if len(values) > 1 and (values == values[0]).all() and values[0]:
+                values[0] = np.nextafter(values[0], np.float32(0.0))
+                bias.assign(values)
 
 
 def _nothing(layer) -> None:

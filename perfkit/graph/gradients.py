@@ -50,7 +50,7 @@ def loss_gradients(model, variables, loss=None) -> Callable[[Any, Any], list[Any
 
 def _target(value):
     """Targets as `fit` gives them to a loss."""
-    value = keras.ops.convert_to_tensor(value)
-    if keras.backend.is_float_dtype(value.dtype):
-        return keras.ops.cast(value, keras.config.floatx())
-    return value
+    tensor: Any = keras.ops.convert_to_tensor(value)
+    if keras.backend.is_float_dtype(tensor.dtype):
+        return keras.ops.cast(tensor, keras.config.floatx())
+    return tensor

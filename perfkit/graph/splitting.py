@@ -85,11 +85,12 @@ class _Splitting:
         if alone and layer.axis % rank == rank - 1:
             return self._affine(path, call, *affine(layer))
         if type(layer) is _layers.Rescaling:
-            return self._affine(path, call, layer.scale, layer.offset)
+            return self._affine(path, call, layer.scale, layer.offset, learns=False)
         if type(layer) is _layers.Normalization and not layer.invert:
             deviation = np.maximum(exact(layer.variance) ** 0.5, keras.config.epsilon())
             mean = exact(layer.mean)
-            return self._affine(path, call, 1.0 / deviation, -mean / deviation)
+            ends = 1.0 / deviation, -mean / deviation
+            return self._affine(path, call, *ends, learns=False)
         if type(layer).__name__ == "LayerScale" and _is_of_keras(layer):
             return self._affine(path, call, exact(layer.gamma), 0.0)
         if type(layer) is _layers.Average:
@@ -169,11 +170,13 @@ class _Splitting:
             after = _layers.Activation(activation, name=self._named(name))
         return lambda x: after(call(x))
 
-    def _affine(self, path, call, scale, shift):
+    def _affine(self, path, call, scale, shift, *, learns=True):
         """A product and a sum for each channel, as a depthwise convolution."""
         shape = call.inputs[0].shape
         channels, spatial = shape[-1], len(shape) == 4
-        layer: Any = _layers.DepthwiseConv2D(1, name=self._named(path))
+        layer: Any = _layers.DepthwiseConv2D(
+            1, name=self._named(path), trainable=learns
+        )
 
         def fill():
             full = np.broadcast_to(np.ravel(scale), (channels,))

@@ -1,0 +1,106 @@
+"""Factors of each channel that become part of the layer behind them."""
+
+from typing import Any
+
+import keras
+
+from perfkit.graph.arrays import exact
+from perfkit.graph.calls import Graph, read
+from perfkit.graph.rebuilding import copy_values, rebuilt
+
+_layers = keras.layers
+# Axis of the kernel that numbers what a layer takes.
+_INPUTS = {_layers.Dense: 0, _layers.Conv2D: -2, _layers.DepthwiseConv2D: -2}
+
+
+def absorbed(owner: str, model, between: type) -> keras.Model:
+    """Return a model in which layers multiply by what was multiplied before them.
+
+    That is by a depthwise convolution with kernels of one weight, and nothing else may
+    take its output. What it adds goes along where no padding comes in between.
+
+    Args:
+        owner: Name of the caller, for errors.
+        model: A Functional or Sequential model.
+        between: A class of layers that may lie between and go too.
+    """
+    graph = read(owner, model)
+    pairs = {id(last): first for first, last in _pairs(graph, between)}
+    gone = {id(layer) for chain in pairs.values() for layer in chain}
+    if not gone:
+        return model
+    made: list[tuple[Any, Any]] = []
+
+    def make(layer):
+        if id(layer) in gone:
+            return None
+        new = type(layer).from_config(layer.get_config())
+        made.append((layer, new))
+        return new
+
+    copy = rebuilt(graph, make)
+    for old, new in made:
+        copy_values(new, old)
+        if id(old) in pairs:
+            _absorb(new, pairs[id(old)][0])
+    return copy
+
+
+def _pairs(graph: Graph, between):
+    """Yield layers that scale channels, with what follows, and those that absorb."""
+    ends = set(map(id, graph.outputs))
+    times: dict[int, int] = {}
+    for call in graph.calls:
+        times[id(call.operation)] = times.get(id(call.operation), 0) + 1
+    for first in graph.calls:
+        chain, call = [first.operation], first
+        if not _scales(first.operation):
+            continue
+        while True:
+            consumers = graph.consumers(call)
+            if len(consumers) != 1 or id(call.outputs[0]) in ends:
+                break
+            (call,) = consumers
+            if isinstance(call.operation, between):
+                chain.append(call.operation)
+                continue
+            every = [*chain, call.operation]
+            once = all(times[id(layer)] == 1 for layer in every)
+            if once and _takes(call.operation, first.operation):
+                yield chain, call.operation
+            break
+
+
+def _scales(layer) -> bool:
+    if type(layer) is not _layers.DepthwiseConv2D or layer.depth_multiplier != 1:
+        return False
+    plain = layer.activation is keras.activations.linear
+    single = set(layer.kernel_size) == {1} and set(_pair(layer.strides)) == {1}
+    return plain and single and layer.data_format == "channels_last"
+
+
+def _takes(layer, before) -> bool:
+    axis = _INPUTS.get(type(layer))
+    if axis is None or layer.kernel.shape[axis] != before.kernel.shape[-2]:
+        return False  # another kind, or of several groups of channels
+    shifts = before.use_bias and exact(before.bias).any()
+    return not shifts or (
+        layer.use_bias and getattr(layer, "padding", "valid") == "valid"
+    )
+
+
+def _absorb(layer: Any, before) -> None:
+    axis = _INPUTS[type(layer)]
+    kernel, scale = exact(layer.kernel), exact(before.kernel).ravel()
+    shape = [1] * kernel.ndim
+    shape[axis] = len(scale)
+    if before.use_bias and layer.use_bias:
+        shift = kernel * exact(before.bias).reshape(shape)
+        units = shift.ndim - (2 if type(layer) is _layers.DepthwiseConv2D else 1)
+        added = shift.sum(axis=tuple(range(units))).ravel()
+        layer.bias.assign(exact(layer.bias) + added)
+    layer.kernel.assign(kernel * scale.reshape(shape))
+
+
+def _pair(value) -> tuple[int, ...]:
+    return (value, value) if isinstance(value, int) else tuple(value)
