@@ -123,5 +123,3 @@ class Masking:
             constraint = self._constraint(kernel)
             kernel.variable.assign(zeroed(value, mask))
             constraint.mask.assign(mask)
-            if constraint.memory is not None:
-                constraint.memory.slots[0].assign(value)

@@ -113,12 +113,12 @@ class Pruning(keras.callbacks.Callback):
         self.report: PruneReport | None = None
         self._left_out: dict[str, str] = {}
         self._masking: Masking | None = None
-        self._trains = False
 
     def set_model(self, model):
         # Here, as `fit` makes its step before training begins, and `BackupAndRestore`
         # then reads into what is there.
         super().set_model(model)
+        self._trains = False
         owner = type(self).__name__
         kernels, self._left_out = chosen(
             owner,
