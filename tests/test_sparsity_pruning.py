@@ -192,9 +192,10 @@ def test_two_at_once_on_different_layers():
 
 
 def test_several_steps_at_once():
-    model = compiled(steps_per_execution=4)
-    fit(model, compress.Pruning(RISING, every=3))
-    assert zeros(model) == DONE
+    model, spy = compiled(steps_per_execution=4), Spy()
+    fit(model, compress.Pruning(RISING, every=3), spy)
+    expected = [96 - round(96 * (1 - RISING(step))) for step in (0, 4, 8)]
+    assert [int((kernel == 0).sum()) for kernel in spy.kernels] == expected
 
 
 @pytest.mark.filterwarnings("ignore:distutils Version classes")
@@ -238,6 +239,8 @@ def test_what_cannot_be_pruned_is_an_error_before_training_or_in_the_report():
         ({"schedule": "cubic"}, "schedule", ValueError),
         ({"schedule": 0.75, "pattern": "2:4"}, "schedule", ValueError),
         ({"every": 0}, "every", ValueError),
+        ({"where": 3}, "where", TypeError),
+        ({"where": slice(0, 7)}, "where", ValueError),
         ({"pattern": "4"}, "pattern", ValueError),
         ({"criterion": "gradient"}, "criterion", ValueError),
         ({"scope": "global", "pattern": "2:4"}, "scope", ValueError),
