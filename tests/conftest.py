@@ -77,6 +77,7 @@ ALIKE = {
     "test_r_drop",
     "test_random_pipelines",
     "test_rank_backbones",
+    "test_rewind",
     "test_regularizers",
     "test_regularizers_constraints",
     "test_regularizers_detach",

@@ -1,4 +1,4 @@
-"""The `Pruning` callback: schedules, criteria, runs that go on or break off, files."""
+"""The `Pruning` callback: masks, schedules, criteria, and where it works."""
 
 import itertools
 
@@ -8,83 +8,19 @@ import pytest
 
 from perfkit import compress, optimizers
 from perfkit.compress.sparsity._masked import Masked
+from tests.sparse_models import (
+    CRITERIA,
+    DONE,
+    RISING,
+    Spy,
+    compiled,
+    fit,
+    model_of,
+    numpy,
+    zeros,
+)
 
 RNG = np.random.default_rng(0)
-X = RNG.normal(size=(64, 8)).astype("float32")
-Y = RNG.normal(size=(64, 3)).astype("float32")
-RISING = compress.CubicSparsity(0.75, steps=8)
-CRITERIA = ("magnitude", "straight_through", "movement")
-
-
-def numpy(tensor):
-    return np.array(keras.ops.convert_to_numpy(tensor))
-
-
-def model_of(seed=0, **options):
-    keras.utils.set_random_seed(seed)
-    return keras.Sequential(
-        [
-            keras.Input((8,)),
-            keras.layers.Dense(12, activation="tanh", name="a", **options),
-            keras.layers.Dense(3, name="b"),
-        ]
-    )
-
-
-def compiled(optimizer=None, model=None, **options):
-    model = model or model_of()
-    model.compile(optimizer or keras.optimizers.Adam(0.02), "mse", **options)
-    return model
-
-
-def fit(model, *callbacks, epochs=3, x=X, y=Y, **options):
-    """Four steps an epoch."""
-    return model.fit(
-        x,
-        y,
-        batch_size=16,
-        epochs=epochs,
-        shuffle=False,
-        verbose=0,
-        callbacks=list(callbacks),
-        **options,
-    )
-
-
-def zeros(model):
-    return {
-        "/".join(w.path.split("/")[-2:]): int((numpy(w) == 0).sum())
-        for w in model.weights
-        if w.name == "kernel"
-    }
-
-
-DONE = {"a/kernel": 72, "b/kernel": 27}
-
-
-class Spy(keras.callbacks.Callback):
-    """What a kernel is after each step."""
-
-    def __init__(self):
-        super().__init__()
-        self.kernels = []
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.kernels.append(numpy(self.model.layers[0].kernel))
-
-
-class Broken(keras.callbacks.Callback):
-    def __init__(self, epoch, batch=2):
-        super().__init__()
-        self.epoch, self.batch = epoch, batch
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.now = epoch
-
-    def on_train_batch_end(self, batch, logs=None):
-        if (self.now, batch) == (self.epoch, self.batch):
-            raise RuntimeError("power cut")
-
 
 # What masks are, and when
 
@@ -247,10 +183,19 @@ def test_of_a_model_that_teaches_it_is_the_student_that_is_pruned():
     assert set(zeros(teacher).values()) == {0}
 
 
+def test_two_at_once_on_different_layers():
+    model = compiled()
+    rows = compress.Pruning(0.5, where="a", pattern="2:4", every=4)
+    fit(model, rows, compress.Pruning(RISING, where="b", every=4, criterion="movement"))
+    assert zeros(model) == {"a/kernel": 48, "b/kernel": 27}
+    assert len(model.optimizer.variables) == 2 + 2 * 4
+
+
 def test_several_steps_at_once():
-    model = compiled(steps_per_execution=4)
-    fit(model, compress.Pruning(RISING, every=3))
-    assert zeros(model) == DONE
+    model, spy = compiled(steps_per_execution=4), Spy()
+    fit(model, compress.Pruning(RISING, every=3), spy)
+    expected = [96 - round(96 * (1 - RISING(step))) for step in (0, 4, 8)]
+    assert [int((kernel == 0).sum()) for kernel in spy.kernels] == expected
 
 
 @pytest.mark.filterwarnings("ignore:distutils Version classes")
@@ -270,110 +215,6 @@ def test_schedules_of_tfmot_say_when_masks_are_due():
     fit(model, compress.Pruning(late), epochs=1)
     assert set(zeros(model).values()) == {0}
     assert model.layers[0].kernel.constraint is None
-
-
-# The end, runs that go on, runs that break off
-
-
-def test_in_the_end_zeros_stay_and_the_optimizer_has_only_its_own():
-    own = keras.constraints.MaxNorm(1.0)
-    model = compiled(model=model_of(kernel_constraint=own))
-    pruning = compress.Pruning(RISING, every=4, criterion="movement")
-    fit(model, pruning)
-    assert len(model.optimizer.variables) == 2 + 2 * 4
-    assert "save_own_variables" not in vars(model.optimizer)
-    fit(model, epochs=1)
-    assert zeros(model) == DONE
-    compress.strip_pruning(model)
-    assert model.layers[0].kernel.constraint is own
-    fit(model, epochs=1)
-    assert set(zeros(model).values()) == {0}
-
-
-def test_pruning_some_more_begins_with_the_masks_that_are_there():
-    model = compiled()
-    compress.prune(model, 0.5)
-    mask = numpy(model.layers[0].kernel) != 0
-    fit(model, compress.Pruning(lambda step: 0.5 + 0.25 * (step >= 4), every=4))
-    assert zeros(model) == DONE
-    assert not (numpy(model.layers[0].kernel) != 0)[~mask].any()
-
-
-@pytest.mark.parametrize("criterion", CRITERIA)
-def test_a_run_that_is_resumed_ends_as_if_it_had_not_broken_off(criterion, tmp_path):
-    def callbacks():
-        pruning = compress.Pruning(RISING, every=3, criterion=criterion)
-        backup = keras.callbacks.BackupAndRestore(tmp_path / criterion)
-        return [backup, pruning]
-
-    whole = compiled()
-    fit(whole, *callbacks())
-    with pytest.raises(RuntimeError, match="power cut"):
-        fit(compiled(), *callbacks(), Broken(1))
-    resumed = compiled(model=model_of(seed=5))
-    fit(resumed, *callbacks())
-    for one, other in zip(whole.weights, resumed.weights, strict=True):
-        np.testing.assert_array_equal(numpy(one), numpy(other))
-    assert zeros(resumed) == DONE
-
-
-def test_a_run_goes_on_from_a_plain_file_of_its_middle(tmp_path):
-    path = tmp_path / "{epoch}.keras"
-    saving = keras.callbacks.ModelCheckpoint(path)
-    whole = compiled()
-    fit(whole, compress.Pruning(RISING, every=3), saving)
-    middle = keras.models.load_model(tmp_path / "2.keras")  # a warning is an error
-    assert middle.layers[0].kernel.constraint is None
-    assert int(numpy(middle.optimizer.iterations)) == 8
-    fit(middle, compress.Pruning(RISING, every=3), initial_epoch=2)
-    for one, other in zip(whole.weights, middle.weights, strict=True):
-        np.testing.assert_array_equal(numpy(one), numpy(other))
-
-
-@pytest.mark.parametrize("again", ["same", "another", "none", "stripped"])
-def test_after_a_run_that_broke_off_zeros_are_kept_until_one_is_done(again):
-    model = compiled()
-    pruning = compress.Pruning(RISING, every=4, criterion="movement")
-    with pytest.raises(RuntimeError, match="power cut"):
-        fit(model, pruning, Broken(1))
-    held = zeros(model)
-    assert 0 < held["a/kernel"] < 72
-    if again == "stripped":
-        compress.strip_pruning(model)
-        assert zeros(model) == held
-        fit(model, epochs=1)
-        assert set(zeros(model).values()) == {0}
-    elif again == "none":
-        fit(model, epochs=1)
-        assert zeros(model) == held
-        pruning.on_train_end()
-        assert pruning.report is not None
-        assert zeros(model) == DONE
-    else:
-        other = compress.Pruning(RISING, every=4, criterion="movement")
-        fit(model, pruning if again == "same" else other, epochs=1)
-        assert zeros(model) == DONE
-    assert len(model.optimizer.variables) == 2 + 2 * 4
-
-
-def test_best_weights_that_are_put_back_are_masked_too():
-    stopping = keras.callbacks.EarlyStopping(
-        "loss", patience=1, restore_best_weights=True, mode="max"
-    )
-    model = compiled()
-    fit(model, stopping, compress.Pruning(RISING, every=4), epochs=5)
-    assert set(np.sign(list(zeros(model).values()))) == {1}
-    kernel = model.layers[0].kernel
-    mask = numpy(kernel.constraint.mask)
-    np.testing.assert_array_equal(numpy(kernel) == 0, ~mask)
-
-
-def test_given_to_evaluate_it_does_nothing():
-    model = compiled()
-    model.evaluate(X, Y, verbose=0, callbacks=[compress.Pruning(0.5)])
-    assert model.layers[0].kernel.constraint is None
-    assert len(model.optimizer.variables) == 2 + 2 * 4
-    assert set(zeros(model).values()) == {0}
 
 
 # What is refused
@@ -398,6 +239,8 @@ def test_what_cannot_be_pruned_is_an_error_before_training_or_in_the_report():
         ({"schedule": "cubic"}, "schedule", ValueError),
         ({"schedule": 0.75, "pattern": "2:4"}, "schedule", ValueError),
         ({"every": 0}, "every", ValueError),
+        ({"where": 3}, "where", TypeError),
+        ({"where": slice(0, 7)}, "where", ValueError),
         ({"pattern": "4"}, "pattern", ValueError),
         ({"criterion": "gradient"}, "criterion", ValueError),
         ({"scope": "global", "pattern": "2:4"}, "scope", ValueError),

@@ -73,7 +73,7 @@ class Masking:
         masks = self._made(scores, sparsity)
         pairs = zip(masks, self.masks(), strict=True)
         changes = [np.count_nonzero(new) - np.count_nonzero(old) for new, old in pairs]
-        if any(changes) if self._scope == "layer" else sum(changes):
+        if sum(changes):
             self._set(masks, values)
 
     def take_zeros(self, sparsity):
@@ -123,5 +123,3 @@ class Masking:
             constraint = self._constraint(kernel)
             kernel.variable.assign(zeroed(value, mask))
             constraint.mask.assign(mask)
-            if constraint.memory is not None:
-                constraint.memory.slots[0].assign(value)

@@ -14,6 +14,7 @@ from perfkit.compress.sparsity._timing import Timing
 from perfkit.compress.sparsity.n_of_m import NofM
 from perfkit.compress.sparsity.pattern import checked
 from perfkit.compress.sparsity.prune_report import PruneReport, report_of
+from perfkit.graph import selection
 
 
 class Pruning(keras.callbacks.Callback):
@@ -102,6 +103,7 @@ class Pruning(keras.callbacks.Callback):
         self.pattern = checked(owner, pattern)
         self._timing = Timing(owner, schedule, every, self.pattern.limit)
         self.schedule, self.every = schedule, self._timing.every
+        selection.check(owner, where)
         self.where = where
         if criterion is None:
             is_rows = isinstance(self.pattern, NofM)
@@ -113,12 +115,12 @@ class Pruning(keras.callbacks.Callback):
         self.report: PruneReport | None = None
         self._left_out: dict[str, str] = {}
         self._masking: Masking | None = None
-        self._trains = False
 
     def set_model(self, model):
         # Here, as `fit` makes its step before training begins, and `BackupAndRestore`
         # then reads into what is there.
         super().set_model(model)
+        self._trains = False
         owner = type(self).__name__
         kernels, self._left_out = chosen(
             owner,
