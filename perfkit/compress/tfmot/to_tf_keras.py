@@ -49,7 +49,7 @@ def to_tf_keras(model) -> Any:
     Reference: none (standard).
     """
     twin = _model(read(_layers.OWNER, model), "", {})
-    _copy_trainable(model, twin)
+    _copy_trainable(model, twin, model.trainable)
     for path, layer, made in _pairing.pairs(model, twin):
         if layer.weights:
             _copy_weights(path, layer, made)
@@ -145,11 +145,13 @@ def _fits(expected, got):
     return all(None in (ours, theirs) or ours == theirs for ours, theirs in sizes)
 
 
-def _copy_trainable(layer, twin):
-    # In Keras 2 nothing learns within what is frozen. This sets all inside, too.
-    twin.trainable = layer.trainable or bool(layer.trainable_weights)
+def _copy_trainable(layer, twin, trainable):
+    twin.trainable = trainable  # of all inside too, which come next
     for inner, inner_twin in _pairing.inside(layer, twin):
-        _copy_trainable(inner, inner_twin)
+        # In Keras 2 nothing learns inside what is frozen, in a model of Keras 3 it does.
+        held = _pairing.inside(inner, inner_twin)
+        learns = inner.trainable or any(one.trainable_weights for one, _ in held)
+        _copy_trainable(inner, inner_twin, learns)
 
 
 def _copy_weights(path, layer, twin):
