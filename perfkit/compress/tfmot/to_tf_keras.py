@@ -148,7 +148,7 @@ def _fits(expected, got):
 def _copy_trainable(layer, twin, trainable):
     twin.trainable = trainable  # of all inside too, which come next
     for inner, inner_twin in _pairing.inside(layer, twin):
-        # In Keras 2 nothing learns inside what is frozen, in a model of Keras 3 it does.
+        # In Keras 2 nothing learns inside what is frozen; in Keras 3 it may.
         held = _pairing.inside(inner, inner_twin)
         learns = inner.trainable or any(one.trainable_weights for one, _ in held)
         _copy_trainable(inner, inner_twin, learns)
