@@ -227,7 +227,9 @@ def test_what_tfmot_pruned_comes_back_as_sparse(cnn):
     with pytest.raises(ValueError, match=r"strip_pruning.*prune_low_magnitude_first"):
         tfmot.from_tf_keras(pruned, like=cnn)
     stripped = sparsity.strip_pruning(pruned)
+    before = cnn.get_weights()
     back = tfmot.from_tf_keras(stripped, like=cnn)
+    assert all(map(np.array_equal, before, cnn.get_weights()))
     for name in ("first", "head"):
         kernel = keras.ops.convert_to_numpy(back.get_layer(name).kernel)
         assert np.mean(kernel == 0.0) == pytest.approx(0.75, abs=1 / kernel.size)

@@ -162,5 +162,3 @@ def _copy_weights(path, layer, twin):
             reason = f"a layer with other {kind} in Keras 2: {theirs} and not {ours}"
             _layers.refuse(path, layer, reason)
     twin.set_weights([keras.ops.convert_to_numpy(w) for w in layer.weights])
-    if hasattr(twin, "finalize_state"):
-        twin.finalize_state()
