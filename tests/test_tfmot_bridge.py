@@ -177,11 +177,13 @@ def test_shared_and_nested_layers_and_structures_cross():
     assert_equal_weights(tfmot.from_tf_keras(twin, like=model), model)
 
 
-def test_masks_and_what_a_call_was_given_cross():
+def test_what_a_call_was_given_crosses():
     tokens = keras.Input((6,), dtype="int32")
-    x = layers.Embedding(5, 4, mask_zero=True)(tokens)
+    x = layers.Embedding(5, 4)(tokens)
     x = layers.BatchNormalization()(x, training=False)
-    x = layers.Bidirectional(layers.LSTM(3, return_sequences=True))(x)
+    x, *states = layers.LSTM(3, return_sequences=True, return_state=True)(x)
+    # By position, and in Keras 2 in another one.
+    x = layers.LSTM(3, return_sequences=True)(x, states)
     heads = layers.MultiHeadAttention(2, 3)
     x = heads(x, x, use_causal_mask=True)
     model = keras.Model(tokens, layers.GRU(3)(x))

@@ -74,7 +74,6 @@ CASES = {
     "LSTM": (lambda: layers.LSTM(3, recurrent_activation="hard_sigmoid"), SERIES),
     "LayerNormalization": (lambda: layers.LayerNormalization(epsilon=0.1), IMAGE),
     "LeakyReLU": (lambda: layers.LeakyReLU(negative_slope=0.4), IMAGE),
-    "Masking": (lambda: layers.Masking(mask_value=0.5), SERIES),
     "MaxPooling1D": (lambda: layers.MaxPooling1D(3, 2, "same"), SERIES),
     "MaxPooling2D": (lambda: layers.MaxPooling2D(3, 2, "same"), IMAGE),
     "MaxPooling3D": (lambda: layers.MaxPooling3D(2), VIDEO),

@@ -1,5 +1,6 @@
 """A Keras 2 model that computes what a Keras 3 model does."""
 
+import inspect
 from typing import Any
 
 import keras
@@ -20,7 +21,7 @@ def to_tf_keras(model) -> Any:
 
     A layer, or a setting of one, that Keras 2 lacks or computes in another way is an
     error and never left out. Of the operations of `keras.ops`, arithmetic and slices
-    have twins.
+    have twins. Masks have none, for the two Keras hand them on in different ways.
 
     Args:
         model: A built Functional or Sequential model in float32, whatever Keras runs
@@ -121,8 +122,11 @@ def _outputs(path, call, function, values) -> dict[int, Any]:
             return keras.ops.convert_to_numpy(leaf)
         return leaf
 
-    arguments = [keras.tree.map_structure(filled, x) for x in call.arguments]
-    named: Any = keras.tree.map_structure(filled, dict(call.named))
+    arguments, named = _arguments(call)
+    if named.get("mask") is not None:
+        _layers.refuse(path, call.operation, f"called with a mask, {_layers.MASKS}")
+    arguments = [keras.tree.map_structure(filled, one) for one in arguments]
+    named = {key: keras.tree.map_structure(filled, one) for key, one in named.items()}
     try:
         outputs = keras.tree.flatten(function(*arguments, **named))
     except Exception as error:  # of many types
@@ -136,6 +140,16 @@ def _outputs(path, call, function, values) -> dict[int, Any]:
             _layers.refuse(path, call.operation, reason)
     ids = map(id, call.outputs)
     return dict(zip(ids, outputs, strict=True))
+
+
+def _arguments(call) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return what a call was given, by name where Keras 2 has another order."""
+    operation = call.operation
+    if not isinstance(operation, keras.Layer) or is_graph(operation):
+        return call.arguments, dict(call.named)
+    names = list(inspect.signature(operation.call).parameters)[1:]
+    given = zip(names, call.arguments[1:], strict=False)
+    return call.arguments[:1], {**dict(given), **call.named}
 
 
 def _fits(expected, got):
