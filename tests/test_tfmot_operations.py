@@ -6,7 +6,7 @@ import pytest
 
 from perfkit.compress import tfmot
 from perfkit.compress.tfmot import _operations
-from tests.test_tfmot_layers import assert_same
+from tests.tfmot_cases import assert_same
 
 layers, ops = keras.layers, keras.ops
 
