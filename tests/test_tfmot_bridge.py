@@ -3,11 +3,13 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+import tf_keras
 
 from perfkit import compress
 from perfkit.compress import tfmot
 from perfkit.graph.trails import trails
-from tests.test_tfmot_layers import assert_same
+from tests.tfmot_cases import assert_same
 
 layers = keras.layers
 
@@ -49,7 +51,6 @@ def images(count=16, size=12):
 
 
 def fit(twin, **arguments):
-    tf_keras = pytest.importorskip("tf_keras")
     loss = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     twin.compile("sgd", loss)
     twin.fit(images(), np.arange(16) % 4, batch_size=8, verbose=0, **arguments)
@@ -88,7 +89,6 @@ def test_an_application_computes_the_same_and_comes_back_bit_for_bit(name):
 @pytest.mark.parametrize("name", ["MobileNetV2", *LARGE])
 def test_tfmot_takes_an_application(name):
     """Where it refuses the whole model, layer by layer, as its guide says."""
-    tf_keras = pytest.importorskip("tf_keras")
     model = application(name)
     sparsity, quantization = tfmot.sparsity.keras, tfmot.quantization.keras
     clustering = tfmot.clustering.keras
@@ -143,7 +143,6 @@ def test_what_is_trainable_in_what_holds_others_stays():
 
 
 def test_the_twin_is_of_keras_2_and_has_values_of_its_own(cnn):
-    tf_keras = pytest.importorskip("tf_keras")
     before = cnn.get_weights()
     twin = tfmot.to_tf_keras(cnn)
     assert isinstance(twin, tf_keras.Model)
@@ -177,11 +176,13 @@ def test_shared_and_nested_layers_and_structures_cross():
     assert_equal_weights(tfmot.from_tf_keras(twin, like=model), model)
 
 
-def test_masks_and_what_a_call_was_given_cross():
+def test_what_a_call_was_given_crosses():
     tokens = keras.Input((6,), dtype="int32")
-    x = layers.Embedding(5, 4, mask_zero=True)(tokens)
+    x = layers.Embedding(5, 4)(tokens)
     x = layers.BatchNormalization()(x, training=False)
-    x = layers.Bidirectional(layers.LSTM(3, return_sequences=True))(x)
+    x, *states = layers.LSTM(3, return_sequences=True, return_state=True)(x)
+    # By position, and in Keras 2 in another one.
+    x = layers.LSTM(3, return_sequences=True)(x, states)
     heads = layers.MultiHeadAttention(2, 3)
     x = heads(x, x, use_causal_mask=True)
     model = keras.Model(tokens, layers.GRU(3)(x))
@@ -227,7 +228,9 @@ def test_what_tfmot_pruned_comes_back_as_sparse(cnn):
     with pytest.raises(ValueError, match=r"strip_pruning.*prune_low_magnitude_first"):
         tfmot.from_tf_keras(pruned, like=cnn)
     stripped = sparsity.strip_pruning(pruned)
+    before = cnn.get_weights()
     back = tfmot.from_tf_keras(stripped, like=cnn)
+    assert all(map(np.array_equal, before, cnn.get_weights()))
     for name in ("first", "head"):
         kernel = keras.ops.convert_to_numpy(back.get_layer(name).kernel)
         assert np.mean(kernel == 0.0) == pytest.approx(0.75, abs=1 / kernel.size)
@@ -252,7 +255,6 @@ def test_what_tfmot_clustered_comes_back_with_so_many_values(cnn):
 
 @pytest.mark.filterwarnings("ignore:Statistics for quantized inputs")
 def test_fake_quantization_trains_and_is_exported_and_weights_come_back(cnn, tmp_path):
-    tf = pytest.importorskip("tensorflow")
     quantized = tfmot.quantization.keras.quantize_model(tfmot.to_tf_keras(cnn))
     fit(quantized, epochs=3)
     converter = tf.lite.TFLiteConverter.from_keras_model(quantized)

@@ -44,7 +44,7 @@ def slow(code):
     "before",
     [
         f"import tensorflow; {THEIRS}",
-        slow(""),
+        "",
         slow("import tensorflow"),
         slow("import tf_keras"),
         slow(f"import tensorflow as tf; tf.keras.Model; {THEIRS}"),

@@ -6,7 +6,7 @@ import pytest
 
 from perfkit.compress import tfmot
 from perfkit.compress.tfmot import _layers
-from tests.tfmot_cases import CASES
+from tests.tfmot_cases import CASES, assert_same
 
 layers = keras.layers
 
@@ -26,15 +26,6 @@ def called(make, *shapes):
     arrays = [rng.normal(0.0, 1.5, (2, *x.shape[1:])).astype(x.dtype) for x in inputs]
     arrays = [np.abs(x) if x.dtype == "int32" else x for x in arrays]
     return model, arrays[0] if len(arrays) == 1 else arrays
-
-
-def assert_same(model, twin, data, tolerance=1e-5):
-    ours = keras.tree.flatten(model(data, training=False))
-    theirs = keras.tree.flatten(twin(data, training=False))
-    for expected, got in zip(ours, theirs, strict=True):
-        expected = keras.ops.convert_to_numpy(expected)
-        size = np.abs(expected).max()
-        np.testing.assert_allclose(got.numpy(), expected, atol=tolerance * size)
 
 
 def test_each_layer_that_has_a_twin_has_a_case():

@@ -54,6 +54,10 @@ def resized(x):
     return layers.Resizing(2, 2, antialias=True)(x[:, :, None, None])
 
 
+def padded(x):
+    return layers.Embedding(9, 2, mask_zero=True)(x)
+
+
 def cell_activation(x):
     rows = layers.RepeatVector(2)(x)
     return layers.LSTM(2, recurrent_activation="celu", name="lstm")(rows)
@@ -74,11 +78,12 @@ REFUSED = {
         x[:, :, None, None]
     ),
     "lora_rank=1": lora,
+    "masking.* Keras 2 lacks or computes": lambda x: layers.Masking()(x[:, None]),
+    "makes masks": padded,
     "kernel has a regularizer of its own": own_penalty,
     "other trainable_weights": half_frozen,
     "cumsum.* an operation": lambda x: keras.ops.cumsum(x, axis=1),
     "variable of no layer": lambda x: x * keras.Variable(np.ones(4, "float32")),
-    "cannot call so: TypeError": lambda x: keras.ops.sum(x > 0.0, axis=1),
 }
 
 
@@ -90,10 +95,31 @@ def test_what_keras_2_lacks_is_refused_by_name(said):
         tfmot.to_tf_keras(model)
 
 
-def test_a_dtype_that_keras_2_would_change_is_refused():
+@pytest.mark.parametrize(
+    ("said", "compute"),
+    [
+        ("float64 .* and not float32", lambda x: x / 2),
+        ("cannot call so: TypeError", lambda x: x * 2.5),
+    ],
+)
+def test_what_keras_2_would_make_another_dtype_of_is_refused(said, compute):
     inputs = keras.Input((4,), dtype="int32")
-    with pytest.raises(ValueError, match=r"float64 .* and not float32"):
-        tfmot.to_tf_keras(keras.Model(inputs, inputs / 2))
+    with pytest.raises(ValueError, match=said):
+        tfmot.to_tf_keras(keras.Model(inputs, compute(inputs)))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x, mask: layers.GRU(2, return_sequences=True)(x, mask=mask),
+        lambda x, mask: layers.GlobalAveragePooling1D()(x, mask),
+        lambda x, mask: layers.Attention()([x, x], mask=[mask, mask]),
+    ],
+)
+def test_a_call_with_a_mask_is_refused(call):
+    inputs = [keras.Input((5, 3)), keras.Input((5,), dtype="bool")]
+    with pytest.raises(ValueError, match="called with a mask"):
+        tfmot.to_tf_keras(keras.Model(inputs, call(*inputs)))
 
 
 def test_what_is_no_graph_or_not_built_is_refused():

@@ -13,6 +13,7 @@ from perfkit.graph.owners import own_weights
 from perfkit.graph.trails import trails
 
 OWNER = "to_tf_keras"
+MASKS = "which the two Keras hand on in different ways"
 
 # Layers that compute the same in both, each of which the tests compare.
 _NAMES = """
@@ -23,7 +24,7 @@ _NAMES = """
     EinsumDense ELU Embedding Flatten GaussianDropout GaussianNoise
     GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D
     GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D GroupNormalization GRU
-    Identity LayerNormalization LeakyReLU LSTM Masking Maximum MaxPooling1D MaxPooling2D
+    Identity LayerNormalization LeakyReLU LSTM Maximum MaxPooling1D MaxPooling2D
     MaxPooling3D Minimum MultiHeadAttention Multiply Normalization Permute PReLU ReLU
     RepeatVector Rescaling Reshape Resizing SeparableConv1D SeparableConv2D SimpleRNN
     Softmax SpatialDropout1D SpatialDropout2D SpatialDropout3D Subtract TimeDistributed
@@ -62,6 +63,8 @@ def twin_of(layer, path: str, convert: Callable[[Any, str], Any]) -> Any:
         refuse(path, layer, "a layer that Keras 2 lacks or computes in another way")
     if layer.dtype_policy.name != "float32":
         refuse(path, layer, f"a layer in {layer.dtype_policy.name} and not float32")
+    if getattr(layer, "mask_zero", False):
+        refuse(path, layer, f"a layer that makes masks, {MASKS}")
     _check_variables(layer, path)
     twin = getattr(_tfmot.tf_keras().layers, name)
     taken = _parameters(twin)

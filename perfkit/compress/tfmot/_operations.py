@@ -18,21 +18,12 @@ _FUNCTIONS = {
     "Absolute": "math.abs",
     "Add": "math.add",
     "Divide": "math.truediv",
-    "Equal": "math.equal",
     "Exp": "math.exp",
-    "Greater": "math.greater",
-    "GreaterEqual": "math.greater_equal",
-    "Less": "math.less",
-    "LessEqual": "math.less_equal",
     "Log": "math.log",
-    "LogicalAnd": "math.logical_and",
-    "LogicalNot": "math.logical_not",
-    "LogicalOr": "math.logical_or",
     "Maximum": "math.maximum",
     "Minimum": "math.minimum",
     "Multiply": "math.multiply",
     "Negative": "math.negative",
-    "NotEqual": "math.not_equal",
     "Power": "math.pow",
     "Rsqrt": "math.rsqrt",
     "Sqrt": "math.sqrt",
@@ -40,10 +31,8 @@ _FUNCTIONS = {
     "Subtract": "math.subtract",
     "TrueDivide": "math.truediv",
 }
-# Those with settings of their own, and which. Layers make masks of them.
+# Those with settings of their own, and which.
 _SETTINGS = {
-    "All": ("math.reduce_all", ("axis", "keepdims")),
-    "Any": ("math.reduce_any", ("axis", "keepdims")),
     "Concatenate": ("concat", ("axis",)),
     "ExpandDims": ("expand_dims", ("axis",)),
     "Mean": ("math.reduce_mean", ("axis", "keepdims")),
@@ -107,7 +96,7 @@ def _merged(operation, otherwise, first, second) -> Any:
 
 
 def _are_alike(first, second):
-    """Whether Keras 2 merges tensors as NumPy would: it has ideas about the rank."""
+    """Whether Keras 2 merges tensors as NumPy does: it aligns ranks on the left."""
     same_rank = len(first.shape) == len(second.shape)
     return same_rank and first.shape[0] == second.shape[0]
 

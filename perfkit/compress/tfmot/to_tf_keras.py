@@ -1,5 +1,6 @@
 """A Keras 2 model that computes what a Keras 3 model does."""
 
+import inspect
 from typing import Any
 
 import keras
@@ -20,7 +21,7 @@ def to_tf_keras(model) -> Any:
 
     A layer, or a setting of one, that Keras 2 lacks or computes in another way is an
     error and never left out. Of the operations of `keras.ops`, arithmetic and slices
-    have twins.
+    have twins. Masks have none, for the two Keras hand them on in different ways.
 
     Args:
         model: A built Functional or Sequential model in float32, whatever Keras runs
@@ -49,7 +50,7 @@ def to_tf_keras(model) -> Any:
     Reference: none (standard).
     """
     twin = _model(read(_layers.OWNER, model), "", {})
-    _copy_trainable(model, twin)
+    _copy_trainable(model, twin, model.trainable)
     for path, layer, made in _pairing.pairs(model, twin):
         if layer.weights:
             _copy_weights(path, layer, made)
@@ -121,8 +122,11 @@ def _outputs(path, call, function, values) -> dict[int, Any]:
             return keras.ops.convert_to_numpy(leaf)
         return leaf
 
-    arguments = [keras.tree.map_structure(filled, x) for x in call.arguments]
-    named: Any = keras.tree.map_structure(filled, dict(call.named))
+    arguments, named = _arguments(call)
+    if named.get("mask") is not None:
+        _layers.refuse(path, call.operation, f"called with a mask, {_layers.MASKS}")
+    arguments = [keras.tree.map_structure(filled, one) for one in arguments]
+    named = {key: keras.tree.map_structure(filled, one) for key, one in named.items()}
     try:
         outputs = keras.tree.flatten(function(*arguments, **named))
     except Exception as error:  # of many types
@@ -138,6 +142,16 @@ def _outputs(path, call, function, values) -> dict[int, Any]:
     return dict(zip(ids, outputs, strict=True))
 
 
+def _arguments(call) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return what a call was given, by name where Keras 2 has another order."""
+    operation = call.operation
+    if not isinstance(operation, keras.Layer) or is_graph(operation):
+        return call.arguments, dict(call.named)
+    names = list(inspect.signature(operation.call).parameters)[1:]
+    given = zip(names, call.arguments[1:], strict=False)
+    return call.arguments[:1], {**dict(given), **call.named}
+
+
 def _fits(expected, got):
     if got.shape.rank != len(expected.shape) or got.dtype.name != expected.dtype:
         return False
@@ -145,11 +159,13 @@ def _fits(expected, got):
     return all(None in (ours, theirs) or ours == theirs for ours, theirs in sizes)
 
 
-def _copy_trainable(layer, twin):
-    # In Keras 2 nothing learns within what is frozen. This sets all inside, too.
-    twin.trainable = layer.trainable or bool(layer.trainable_weights)
+def _copy_trainable(layer, twin, trainable):
+    twin.trainable = trainable  # of all inside too, which come next
     for inner, inner_twin in _pairing.inside(layer, twin):
-        _copy_trainable(inner, inner_twin)
+        # In Keras 2 nothing learns inside what is frozen; in Keras 3 it may.
+        held = _pairing.inside(inner, inner_twin)
+        learns = inner.trainable or any(one.trainable_weights for one, _ in held)
+        _copy_trainable(inner, inner_twin, learns)
 
 
 def _copy_weights(path, layer, twin):
@@ -160,5 +176,3 @@ def _copy_weights(path, layer, twin):
             reason = f"a layer with other {kind} in Keras 2: {theirs} and not {ours}"
             _layers.refuse(path, layer, reason)
     twin.set_weights([keras.ops.convert_to_numpy(w) for w in layer.weights])
-    if hasattr(twin, "finalize_state"):
-        twin.finalize_state()
