@@ -420,3 +420,27 @@ def test_biases_that_are_all_the_same_are_those_of_the_file(tmp_path):
     (expected,) = networks.outputs(model, x)
     found = compress.LiteModel(report.path).predict(x)
     assert np.abs(found - expected).mean(axis=(0, 1, 2)).max() < report.output.scale
+
+
+def test_a_model_of_bytes_is_refused():
+    model = keras.Sequential(
+        [keras.Input((4, 4, 3), dtype="uint8"), layers.Rescaling(1 / 255)]
+    )
+    with pytest.raises(ValueError, match="begins with a float32"):
+        quantized(model, np.zeros((4, 4, 4, 3), "uint8"))
+    with pytest.raises(ValueError, match="begins with a float32"):
+        compress.quantize_aware(model)
+
+
+def test_layers_of_perfkit_that_drop_are_no_hindrance():
+    from perfkit import layers as ours
+
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(16, 1, name="first")(inputs)
+    x = layers.Add()([x, ours.DropPath(0.5)(layers.Conv2D(16, 1)(x))])
+    x = layers.GlobalAveragePooling2D()(ours.DropBlock2D(0.1, 3)(x))
+    model = keras.Model(inputs, layers.Dense(2)(x))
+    x = networks.images(16)
+    small = quantized(compress.shrink(model, verbose=False), x)
+    assert small.get_layer("first").layer.filters == 8
+    assert np.isfinite(networks.outputs(small, x)[0]).all()

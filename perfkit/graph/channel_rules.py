@@ -353,7 +353,7 @@ def rule_of(operation) -> Any:
         return _OPERATIONS.get(kind.__name__, _unknown) if ours else _unknown
     if kind.__name__ in _SCALES and ours:
         return _scale
-    if getattr(operation, "keeps_channels", False):
+    if getattr(operation, "keeps_channels", False):  # of perfkit, on one input
         return _same
     if kind.__module__.startswith("keras."):  # a subclass may do anything
         for kinds, rule in _LAYERS:

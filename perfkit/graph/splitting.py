@@ -13,6 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from perfkit import _check
 from perfkit.graph.arrays import exact
 from perfkit.graph.calls import Graph, read
 from perfkit.graph.folding import WEIGHTED, affine, is_linear, pairs
@@ -44,7 +45,12 @@ def split(owner: str, model, *, biases=False) -> Split:
         model: A built Functional or Sequential model; models may be nested in it.
         biases: Whether layers with weights get a bias if they have none.
     """
-    work = _Splitting(read(owner, model), biases)
+    graph = read(owner, model)
+    if any(tensor.dtype == "uint8" for tensor in graph.inputs):
+        expected = "a model that begins with a float32 `keras.Input`, since files of "
+        expected += "integers take int8; quantize the network behind it"
+        _check.fail(owner, "model", expected, model.name)
+    work = _Splitting(graph, biases)
     flat = inlined(work.graph, work.make)
     for fill in work.fillers:
         fill()

@@ -21,6 +21,8 @@ class Dropping(Configured, keras.layers.Layer):
         **kwargs: See `keras.layers.Layer`.
     """
 
+    keeps_channels = True  # for `perfkit.graph`: values, and nothing between channels
+
     def __init__(self, rate, *, seed=None, **kwargs):
         super().__init__(**kwargs)
         owner = type(self).__name__

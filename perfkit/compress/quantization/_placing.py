@@ -113,7 +113,7 @@ class _Placing:
         if others or not keras.backend.is_float_dtype(tensor.dtype):
             return outputs
         before = self._ranges.get(id(call.inputs[0])) if call.inputs else None
-        if before is not None and kind in _PASSING:
+        if before is not None and _passes(call):
             self._ranges[id(tensor)] = before
             return outputs
         if before is not None and kind in _OF_SAME_RANGE:
@@ -189,8 +189,13 @@ def _is_known(call) -> bool:
     if has_kernel(call.operation):
         return True
     ours = type(call.operation).__module__.startswith(("keras.", "perfkit."))
-    kinds = _PASSING | _OF_SAME_RANGE | _ROUNDED | set(_FIXED)
-    return ours and _kind(call) in kinds
+    kinds = _OF_SAME_RANGE | _ROUNDED | set(_FIXED)
+    return ours and (_passes(call) or _kind(call) in kinds)
+
+
+def _passes(call) -> bool:
+    """Whether what a call returns are values that it was given, at inference."""
+    return _kind(call) in _PASSING or getattr(call.operation, "keeps_channels", False)
 
 
 def _is_relu(operation) -> bool:
