@@ -13,10 +13,11 @@ class KernelTransform(keras.layers.Layer):
     """A function of the kernel of a layer, which may have weights of its own.
 
     A transform implements `call(kernel, axes)`, with the axes that number the output
-    units, and may implement `build(kernel_shape, axes)` and `begin(kernel, axes)`.
+    units, and may implement `build(input_shape, axes)`, with the shape of the
+    kernel, and `begin(kernel, axes)`.
     """
 
-    def build(self, kernel_shape, axes):
+    def build(self, input_shape=None, axes=()):
         """Make weights of the transform."""
 
     def begin(self, kernel, axes) -> None:

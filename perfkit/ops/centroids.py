@@ -31,7 +31,9 @@ def first(weights, count, method, *, around_zero=False, seed=0) -> np.ndarray:
     share = len(below) / (len(below) + len(above))
     few = round(count * share)
     sides = [(below, few), (above, count - few)]
-    return np.concatenate([METHODS[method](x, n, rng) if n else x[:0] for x, n in sides])
+    return np.concatenate(
+        [METHODS[method](x, n, rng) if n else x[:0] for x, n in sides]
+    )
 
 
 def linear(weights, count, rng=None) -> np.ndarray:  # noqa: ARG001

@@ -6,13 +6,14 @@ import keras
 import numpy as np
 
 from perfkit import _check
+from perfkit.compress._targets import refuse, said, targets
 from perfkit.compress.clustering.clustered_kernel import ClusteredKernel, check
 from perfkit.compress.quantization.quantized_kernel import QuantizedKernel
 from perfkit.compress.reparameterized import Reparameterized
 from perfkit.graph import kernels
+from perfkit.graph.arrays import array, exact
 from perfkit.graph.calls import read
 from perfkit.graph.rebuilding import copy_values, rebuilt
-from perfkit.graph.trails import names
 from perfkit.ops.kernels import unit_size
 
 
@@ -89,12 +90,9 @@ def cluster(
     _check.boolean(owner, "strict", strict)
     _check.boolean(owner, "verbose", verbose)
     graph = read(owner, model)
-    chosen, refused = _chosen(owner, graph, where)
-    if refused and strict:
-        names = ", ".join(f"{path} ({why})" for path, why in refused.items())
-        expected = f"made of layers whose kernels can be clustered; not so: {names}. "
-        expected += "Leave them out by `where`, or with strict=False as they are"
-        _check.fail(owner, "model", expected, model.name)
+    chosen, refused = targets(owner, graph, where, _reason)
+    if strict:
+        refuse(owner, model.name, refused, "clustered")
     for path, layer in list(chosen.items()):
         if _weights(layer, per_channel) <= clusters:
             refused[path] = "few weights"
@@ -106,26 +104,10 @@ def cluster(
     return copy
 
 
-def _chosen(owner, graph, where) -> tuple[dict[str, Any], dict[str, str]]:
-    """The layers whose kernels are meant, and why others cannot be, by their paths."""
-    called = {id(call.operation) for _, _, call in graph.trails()}
-    chosen: dict[str, Any] = {}
-    refused: dict[str, str] = {}
-    for kernel in kernels.chosen(owner, graph.model, where)[1]:
-        *above, layer = kernel.trail
-        path = "/".join(names(kernel.trail))
-        if isinstance(above[-1], Reparameterized):
-            path, layer = path.rpartition("/")[0], above[-1]
-        if id(layer) not in called:
-            inside = next(x for x in kernel.trail[1:] if id(x) in called)
-            refused[path] = f"inside {type(inside).__name__}"
-        elif len(kernels.own_kernels(kernel.trail[-1])) > 1:
-            refused[path] = f"several kernels, {type(layer).__name__}"
-        elif any(isinstance(x, ClusteredKernel) for x in _transforms(layer)):
-            refused[path] = "clustered already"
-        else:
-            chosen[path] = layer
-    return chosen, refused
+def _reason(layer) -> str | None:
+    """Why a kernel cannot be clustered."""
+    twice = any(isinstance(one, ClusteredKernel) for one in _transforms(layer))
+    return "clustered already" if twice else None
 
 
 def _transforms(layer) -> list[Any]:
@@ -178,9 +160,9 @@ def _begun(made, verbose) -> dict[str, float]:
     for layer, clustered in made:
         place = layer.transforms.index(clustered)
         before = layer.kernel_before(*layer.transforms[place:])
-        clustered.begin(keras.ops.convert_to_numpy(before), layer.axes)
+        clustered.begin(array(before), layer.axes)
         after = layer.kernel_before(*layer.transforms[place + 1 :])
-        before, after = map(keras.ops.convert_to_numpy, (before, after))
+        before, after = exact(before), exact(after)
         size = max(float(np.linalg.norm(before)), 1e-30)
         errors[layer.name] = float(np.linalg.norm(after - before)) / size
         bar.add(1)
@@ -192,9 +174,8 @@ def _said(chosen, refused, clusters, errors) -> str:
     lines[0] += f"{clusters} values now"
     worst = sorted(errors, key=lambda name: errors[name])[-3:][::-1]
     if worst:
-        said = (f"{name} by {100 * errors[name]:.1f} %" for name in worst)
-        lines.append(f"   moved furthest: {', '.join(said)}")
+        most = (f"{name} by {100 * errors[name]:.1f} %" for name in worst)
+        lines.append(f"   moved furthest: {', '.join(most)}")
     if refused:
-        said = (f"{path} ({why})" for path, why in refused.items())
-        lines.append(f"   left as they are: {', '.join(said)}")
+        lines.append(f"   left as they are: {said(refused)}")
     return "\n".join(lines)

@@ -1,6 +1,7 @@
 """A kernel of few values."""
 
 import math
+from typing import Any
 
 import keras
 
@@ -54,8 +55,9 @@ class ClusteredKernel(Configured, KernelTransform):
         self.seed = seed
         check("ClusteredKernel", self.arguments())
 
-    def build(self, kernel_shape, axes):
-        units = math.prod(kernel_shape[axis] for axis in axes) if self.per_channel else 1
+    def build(self, input_shape=None, axes=()):
+        shape: Any = input_shape
+        units = math.prod(shape[axis] for axis in axes) if self.per_channel else 1
         self.centroids = self.add_weight(
             shape=(units, self.clusters - self.preserve_sparsity),
             initializer="zeros",
@@ -66,7 +68,7 @@ class ClusteredKernel(Configured, KernelTransform):
         if self.preserve_sparsity:
             # What an optimizer makes of a gradient of 0 is not always 0.
             self.zeros = self.add_weight(
-                shape=kernel_shape,
+                shape=shape,
                 initializer="zeros",
                 trainable=False,
                 dtype="bool",

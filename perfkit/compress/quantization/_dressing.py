@@ -37,7 +37,9 @@ def undressed(owner, model) -> tuple[keras.Model, Transforms]:
     }
     quantized = [path for path, kinds in found.items() if _is_quantized(kinds)]
     if quantized:
-        expected = "a model that is not quantized yet; `strip` makes a plain one of it. "
+        expected = (
+            "a model that is not quantized yet; `strip` makes a plain one of it. "
+        )
         expected += f"Quantized are {', '.join(quantized)}"
         _check.fail(owner, "model", expected, model.name)
     made: list[tuple[Any, Any]] = []

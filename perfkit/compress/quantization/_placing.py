@@ -89,9 +89,7 @@ def quantized(
 
 
 class _Placing:
-    def __init__(
-        self, graph: Graph, paths, transforms, bits_of, per_channel, momentum
-    ):
+    def __init__(self, graph: Graph, paths, transforms, bits_of, per_channel, momentum):
         self.made: list[tuple[Any, Any]] = []
         self._graph = graph
         self._paths, self._transforms, self._bits_of = paths, transforms, bits_of
