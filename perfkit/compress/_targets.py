@@ -31,12 +31,13 @@ def targets(
         path = "/".join(names(kernel.trail))
         if isinstance(above[-1], Reparameterized):
             path, layer = path.rpartition("/")[0], above[-1]
-        why = reason(layer)
         if id(layer) not in called:
             inside = next((x for x in kernel.trail[1:] if id(x) in called), layer)
             why = f"inside {type(inside).__name__}"
         elif len(kernels.own_kernels(kernel.trail[-1])) > 1:
             why = f"{type(layer).__name__}, with several kernels"
+        else:
+            why = reason(layer)
         if why is None:
             chosen[path] = layer
         else:

@@ -140,7 +140,7 @@ def _reason(layer) -> str | None:
     """Why there is no thin form of a layer."""
     if type(layer) not in (*KINDS, *_DEPTHWISE):
         return type(layer).__name__
-    if layer.kernel_constraint is not None or layer.kernel.constraint is not None:
+    if type(layer) in KINDS and layer.kernel.constraint is not None:
         return "its kernel has a constraint, which is not for two"
     return None
 
