@@ -109,7 +109,9 @@ def test_means_come_close_to_the_least_error_there_is():
 @pytest.mark.parametrize("seed", range(5))
 def test_groups_that_lie_apart_are_found(seed):
     groups = np.array([-5.0, -1.0, 0.0, 4.0])
-    weights = (groups[:, None] + RNG.normal(0, 1e-3, (4, [3, 50, 500][seed % 3]))).ravel()
+    weights = (
+        groups[:, None] + RNG.normal(0, 1e-3, (4, [3, 50, 500][seed % 3]))
+    ).ravel()
     found = centroids.first(weights, 4, "kmeans++", seed=seed)
     np.testing.assert_allclose(found, groups, atol=5e-3)
 
@@ -139,10 +141,17 @@ def test_a_seed_gives_other_draws():
 def test_the_nearest_is_the_one_at_the_least_distance(count, units):
     weights = RNG.normal(size=(200, 4)).astype("float32")
     found = np.sort(RNG.normal(size=(units, count))).astype("float32")
-    weights[0, :], found[:, -1] = 9.0, found[:, -2]  # above all, and two alike
+    weights[0], weights[1] = 9.0, -9.0
     places = keras.ops.convert_to_numpy(clustering.nearest(weights, found))
     distances = np.abs(weights[..., None].astype("float64") - found)
     np.testing.assert_array_equal(places, distances.argmin(axis=-1))
+
+
+def test_of_centroids_that_are_alike_any_is_the_nearest():
+    found = np.array([[-1.0, 2.0, 2.0, 2.0, 5.0]])
+    places = clustering.nearest(np.array([[-2.0], [1.0], [2.0], [3.0], [4.0]]), found)
+    values = found[0][keras.ops.convert_to_numpy(places)]
+    assert values.ravel().tolist() == [-1.0, 2.0, 2.0, 2.0, 5.0]
 
 
 def test_half_way_the_lower_one_is_taken():
@@ -180,6 +189,8 @@ def test_values_and_gradients_are_those_of_tfmot(averaged):
                 made = algorithm.get_clustered_weight(places, weights)
             total = tf.reduce_sum(made * pull)
         gradients = tape.gradient(total, [values, weights])
-        found.append([np.array(made), *(np.array(tf.convert_to_tensor(g)) for g in gradients)])
+        found.append(
+            [np.array(made), *(np.array(tf.convert_to_tensor(g)) for g in gradients)]
+        )
     for mine, its in zip(*found, strict=True):
         np.testing.assert_allclose(mine, its, atol=1e-6)

@@ -74,7 +74,9 @@ def test_a_kernel_of_that_rank_stays_the_same_function(case):
         layer.bias.assign(RNG.normal(size=layer.bias.shape))
     small = thin(model, energy=1.0, spatial=spatial)
     assert [one.name for one in small.layers] == [f"{layer.name}_thin", layer.name]
-    assert [one.kernel.shape[k] for one, k in zip(small.layers, (-1, -2), strict=True)] == [
+    assert [
+        one.kernel.shape[k] for one, k in zip(small.layers, (-1, -2), strict=True)
+    ] == [
         3 * groups,
         3,
     ]

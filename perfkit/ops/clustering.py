@@ -32,7 +32,7 @@ def clustered(weights, centroids, *, averaged=False) -> Any:
 
 
 def nearest(weights, centroids) -> Any:
-    """Return which centroid is nearest, of two at the same distance the lower one.
+    """Return which centroid is nearest, of two that are as near the lower one.
 
     By bisection, which needs no table of weights by centroids.
 
