@@ -200,9 +200,9 @@ def test_what_clusters_change_is_not_taken_for_rounding():
 
 def test_what_would_take_clusters_apart_is_refused():
     few, x = clustered(networks.stirred(networks.residual())), networks.images()
-    with pytest.raises(ValueError, match="equalized=.* must be False, as it would"):
+    with pytest.raises(ValueError, match=r"equalized=.* must be False, as it would"):
         compress.quantize(few, x, equalized=True, verbose=False)
-    with pytest.raises(ValueError, match="per_channel=.* must be True, as batch norm"):
+    with pytest.raises(ValueError, match=r"per_channel=.* must be True, as batch norm"):
         compress.quantize(few, x, per_channel=False, verbose=False)
     small = compress.quantize(few, x, verbose=False)
     for function in (compress.quantize_aware, lambda m: compress.quantize(m, x)):
