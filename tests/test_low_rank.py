@@ -123,35 +123,50 @@ def test_a_rank_is_a_number_or_a_share(rank, expected):
     assert thin(model, rank=rank).layers[0].units == expected
 
 
-def test_with_data_least_of_what_comes_out_is_left_out():
-    inputs = RNG.normal(size=(200, 24)) @ np.diag(10.0 ** -np.arange(24.0))
+def spread(outputs):
+    """Squared singular values of outputs without their means."""
+    columns = outputs.reshape(-1, outputs.shape[-1]).astype("float64")
+    return np.linalg.svd(columns - columns.mean(axis=0), compute_uv=False) ** 2
+
+
+@pytest.mark.parametrize("use_bias", [True, False])
+def test_with_data_least_of_what_comes_out_is_left_out(use_bias):
+    scales = np.diag(10.0 ** -np.arange(24.0))
+    inputs = RNG.normal(2.0, 1.0, size=(200, 24)) @ scales
     inputs = inputs @ np.linalg.qr(RNG.normal(size=(24, 24)))[0]
-    model = model_of(layers.Dense(24, activation="relu"), (24,))
-    kernel = value(model.layers[0].kernel).astype("float64")
-    model.layers[0].bias.assign(np.full(24, 3.0))
+    model = model_of(layers.Dense(24, use_bias=use_bias), (24,))
+    if use_bias:
+        model.layers[0].bias.assign(np.full(24, 3.0))
+    (outputs,) = networks.outputs(model, inputs)
 
     def lost(small):
-        near = whole(small, ([1], [0]))
-        return np.square(inputs @ (near - kernel)).sum()
+        return np.square(networks.outputs(small, inputs)[0] - outputs).sum()
 
     blind, seeing = thin(model, rank=2), thin(model, rank=2, data=inputs)
-    squares = np.linalg.svd(inputs @ kernel, compute_uv=False) ** 2
-    assert lost(seeing) == pytest.approx(squares[2:].sum(), rel=0.02)
+    assert lost(seeing) == pytest.approx(spread(outputs)[2:].sum(), rel=0.02)
     assert lost(seeing) < 0.1 * lost(blind)
+    (near,) = networks.outputs(seeing, inputs)
+    np.testing.assert_allclose(near.mean(axis=0), outputs.mean(axis=0), atol=1e-4)
     assert thin(model, energy=0.9999, data=inputs).layers[0].units <= 3
 
 
 @pytest.mark.parametrize("groups", [1, 2])
 def test_data_are_for_convolutions_too(groups):
-    inputs = RNG.normal(size=(20, 6, 6, 16)) * np.geomspace(1.0, 1e-3, 16)
-    model = model_of(layers.Conv2D(16, 3, padding="same", groups=groups), (6, 6, 16))
-    (outputs,) = networks.outputs(model, inputs.astype("float32"))
-    parts = np.split(outputs.reshape(-1, 16), groups, axis=-1)
-    squares = [np.linalg.svd(part, compute_uv=False) ** 2 for part in parts]
+    inputs = RNG.normal(0.5, 1.0, size=(70, 6, 6, 16)) * np.geomspace(1.0, 1e-3, 16)
+    convolution = layers.Conv2D(16, 3, strides=2, padding="same", groups=groups)
+    model = keras.Sequential(
+        [keras.Input((6, 6, 16)), convolution, layers.BatchNormalization()]
+    )
+    convolution.bias.assign(RNG.normal(size=16))
+    (outputs,) = networks.outputs(
+        keras.Model(model.inputs[0], convolution.output), inputs
+    )
     small = thin(model, rank=4, data=inputs)
-    (near,) = networks.outputs(small, inputs.astype("float32"))
     assert small.layers[0].filters == 4 * groups
-    expected = sum(each[4:].sum() for each in squares)
+    first = keras.Model(small.inputs[0], small.layers[1].output)
+    (near,) = networks.outputs(first, inputs)
+    parts = np.split(outputs, groups, axis=-1)
+    expected = sum(spread(part)[4:].sum() for part in parts)
     assert np.square(near - outputs).sum() == pytest.approx(expected, rel=1e-3)
 
 
@@ -233,9 +248,9 @@ def refusing():
 
 def test_what_has_no_thin_form_is_named(capsys):
     model = refusing()
-    with pytest.raises(ValueError, match=r"not so: .*memory \(inside LSTM") as caught:
+    with pytest.raises(ValueError, match=r"two; not so: .*\(inside LSTM\)") as caught:
         thin(model, rank=4)
-    for part in ("inside LSTM", "inside MultiHeadAttention", "kept (its kernel has a"):
+    for part in ("memory/", "inside MultiHeadAttention", "kept (its kernel has a"):
         assert part in str(caught.value)
     small = compress.low_rank(model, rank=4, strict=False)
     assert "kept (its kernel has a constraint" in capsys.readouterr().out

@@ -54,52 +54,76 @@ class Table:
         parts = [x.reshape(first) for x in left], [x.reshape(second) for x in right]
         return np.concatenate(parts[0], axis=-1), np.concatenate(parts[1], axis=-1)
 
-    def layers(self, rank, name) -> list[Any]:
+    def layers(self, rank, name, *, use_bias) -> list[Any]:
         """Return two layers that are called one after the other, not built.
 
         Args:
             rank: Of each group.
             name: That of the first one; the second one has the name of the layer.
+            use_bias: Whether the second one has a bias.
         """
         config = self.layer.get_config()
         first = {**config, "name": name, "use_bias": False, "activation": None}
         first["activity_regularizer"] = None
-        second = dict(config)
+        second = {**config, "use_bias": use_bias}
         if isinstance(self.layer, CONVOLUTIONS):
             first["filters"] = rank * self.groups
-            size, strides, dilation = (
-                config[key] for key in ("kernel_size", "strides", "dilation_rate")
-            )
-            ones = (1,) * len(size)
-            if self.spatial:
-                for k, part in enumerate((first, second)):
-                    part["kernel_size"] = _kept(size, k)
-                    part["strides"] = _kept(strides, k)
-                    part["dilation_rate"] = _kept(dilation, k)
-            else:
-                second |= {"kernel_size": ones, "strides": ones, "dilation_rate": ones}
-                second["padding"] = "valid"
+            for key in ("kernel_size", "strides", "dilation_rate"):
+                if self.spatial:
+                    first[key], second[key] = (_kept(config[key], k) for k in (0, 1))
+                else:
+                    second[key] = _kept(config[key], None)
         else:
             first["units"] = rank
         return [type(self.layer).from_config(each) for each in (first, second)]
 
 
-def second_moments(model, layers, batches, bar) -> list[np.ndarray]:
-    """Return the second moments of what layers return without bias and activation.
+@dataclasses.dataclass(eq=False)
+class Outputs:
+    """What a layer returns on data, without bias and activation: running sums.
+
+    Attributes:
+        count: Of how many.
+        sums: `(groups, outputs)`.
+        products: `(groups, outputs, outputs)`.
+    """
+
+    count: int = 0
+    sums: Any = 0.0
+    products: Any = 0.0
+
+    def add(self, columns):
+        """Add `(count, groups, outputs)`."""
+        self.count += len(columns)
+        self.sums = self.sums + columns.sum(axis=0)
+        products = np.einsum("ngi,ngj->gij", columns, columns, optimize=True)
+        self.products = self.products + products
+
+    @property
+    def mean(self) -> np.ndarray:
+        """Mean of each output, `(groups, outputs)`."""
+        return self.sums / self.count
+
+    @property
+    def covariance(self) -> np.ndarray:
+        """Covariance of the outputs of each group."""
+        mean = self.mean
+        return self.products / self.count - mean[:, :, None] * mean[:, None]
+
+
+def seen_outputs(model, layers, batches, bar) -> list[Outputs]:
+    """Return what layers return on data.
 
     Args:
         model: A model that holds them.
         layers: Dense layers and convolutions.
         batches: Inputs of the model, a list.
         bar: Function without arguments, called after each batch.
-
-    Returns:
-        `(groups, outputs, outputs)` for each layer, sums and not means.
     """
-    found: list[Any] = [0.0 for _ in layers]
+    found = [Outputs() for _ in layers]
 
     def see(place, call, inputs, *arguments, **named):
-        found[place] = found[place] + _of_outputs(layers[place], inputs)
+        found[place].add(_columns(layers[place], inputs))
         return call(inputs, *arguments, **named)
 
     with around_calls(layers, see):
@@ -109,7 +133,7 @@ def second_moments(model, layers, batches, bar) -> list[np.ndarray]:
     return found
 
 
-def _of_outputs(layer, inputs) -> np.ndarray:
+def _columns(layer, inputs) -> np.ndarray:
     if isinstance(layer, CONVOLUTIONS):
         outputs = exact(layer.convolution_op(inputs, layer.kernel))
         if layer.data_format == "channels_first":
@@ -117,10 +141,9 @@ def _of_outputs(layer, inputs) -> np.ndarray:
     else:
         outputs = exact(keras.ops.matmul(inputs, layer.kernel))
     groups = getattr(layer, "groups", 1)
-    columns = outputs.reshape(-1, groups, outputs.shape[-1] // groups)
-    return np.einsum("ngi,ngj->gij", columns, columns, optimize=True)
+    return outputs.reshape(-1, groups, outputs.shape[-1] // groups)
 
 
 def _kept(sizes, axis) -> tuple[int, ...]:
-    """Sizes of which all but one become 1."""
+    """Sizes that become 1, but for one axis."""
     return tuple(size if k == axis else 1 for k, size in enumerate(sizes))

@@ -7,10 +7,10 @@ import keras
 import numpy as np
 
 from perfkit import _check
-from perfkit.compress._factoring import KINDS, Table, second_moments
+from perfkit.compress._factoring import KINDS, Outputs, Table, seen_outputs
 from perfkit.compress._targets import refuse, said, targets
 from perfkit.compress.quantization.quantize import collected
-from perfkit.graph.arrays import array
+from perfkit.graph.arrays import exact
 from perfkit.graph.calls import Graph, read
 from perfkit.graph.rebuilding import copy_values, rebuilt
 from perfkit.ops import factors
@@ -44,7 +44,7 @@ def low_rank(
         model: A built Functional or Sequential model; models may be nested in it. It
             stays as it is.
         energy: What share of the squared weights stays in each layer, within (0, 1];
-            with `data`, of its squared outputs.
+            with `data`, of the variance of its outputs.
         rank: In place of `energy`: how many units or filters are left between, a number
             or a share, below 1, of as many as would be exact. Of each group, if there
             are groups.
@@ -54,8 +54,8 @@ def low_rank(
             rather than one over both and one of size 1.
         data: Inputs as the model takes them, without labels or with: an array, or an
             iterable of batches `x` or `(x, y)`. What is left out is then chosen by what
-            it changes in the outputs of each layer on these, not by weights. Not for
-            `spatial`.
+            it changes in the outputs of each layer on these, not by weights, and a bias
+            keeps their means. Not for `spatial`.
         samples: How many inputs are used at most.
         strict: Whether it is an error if a layer that was meant has no thin form. Else
             it stays as it is, and is named in what is printed.
@@ -78,7 +78,7 @@ def low_rank(
 
     Reference: Denton et al., Exploiting Linear Structure, 2014, arXiv 1404.0736; Zhang
         et al., Accelerating Very Deep Networks, 2016, arXiv 1505.06798 (filters and
-        `data`; its axes of outputs, not centred, without the activation behind them);
+        `data`, without the activation behind the outputs);
         Jaderberg et al., 2014, arXiv 1405.3866 (`spatial`).
     """
     owner = "low_rank"
@@ -101,11 +101,11 @@ def low_rank(
         del chosen[path]
     layers, steps = list(chosen.values()), len(batches) + len(chosen)
     bar = keras.utils.Progbar(steps, verbose=int(verbose), unit_name="step")
-    moments = second_moments(model, layers, batches, lambda: bar.add(1))
+    outputs = seen_outputs(model, layers, batches, lambda: bar.add(1))
     pairs = {}
-    for (path, layer), seen in zip(chosen.items(), moments, strict=True):
+    for (path, layer), seen in zip(chosen.items(), outputs, strict=True):
         table = Table(layer, spatial and type(layer) is _layers.Conv2D)
-        pair = _pair(table, None if data is None else seen, energy, rank)
+        pair = _pair(table, seen, energy, rank)
         if pair is None:
             left[path] = _NOT_FEWER
         else:
@@ -119,10 +119,11 @@ def low_rank(
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Pair:
-    """Two kernels in place of one, and what they keep of it."""
+    """Two kernels and a bias in place of those of a layer, and what they keep."""
 
     table: Table
     kernels: tuple[np.ndarray, np.ndarray]
+    bias: np.ndarray | None
     rank: int
     full: int
     energy: float
@@ -145,13 +146,13 @@ def _reason(layer) -> str | None:
     return None
 
 
-def _pair(table, moments, energy, rank) -> _Pair | None:
+def _pair(table, outputs: Outputs, energy, rank) -> _Pair | None:
     """The two kernels, or None if they would not have fewer weights."""
     matrices = table.matrices()
-    if moments is None:
-        squares, axes = factors.axes_of_tables(matrices)
+    if outputs.count:
+        squares, axes = factors.axes_of_covariances(outputs.covariance)
     else:
-        squares, axes = factors.axes_of_moments(moments)
+        squares, axes = factors.axes_of_tables(matrices)
     full = min(matrices.shape[1:])
     if rank is None:
         kept = min(factors.rank_of_energy(squares, energy), full)
@@ -159,9 +160,14 @@ def _pair(table, moments, energy, rank) -> _Pair | None:
         kept = min(int(rank), full) if rank >= 1 else max(1, round(rank * full))
     if kept * sum(matrices.shape[1:]) >= matrices[0].size:
         return None
-    kernels = table.kernels(*factors.thin(matrices, axes, kept))
+    left, right = factors.thin(matrices, axes, kept)
+    bias = exact(table.layer.bias) if table.layer.use_bias else None
+    if outputs.count:  # whose means stay
+        mean = outputs.mean[:, None]
+        lost = mean - mean @ np.swapaxes(right, 1, 2) @ right
+        bias = lost.ravel() + (0.0 if bias is None else bias)
     share = squares[:, :kept].sum() / max(squares.sum(), 1e-30)
-    return _Pair(table, kernels, kept, full, float(share))
+    return _Pair(table, table.kernels(left, right), bias, kept, full, float(share))
 
 
 def _written(graph: Graph, pairs) -> keras.Model:
@@ -177,7 +183,8 @@ def _written(graph: Graph, pairs) -> keras.Model:
             new = type(layer).from_config(layer.get_config())
             copies.append((layer, new))
             return new
-        layers = pair.table.layers(pair.rank, _free(f"{layer.name}_thin", taken))
+        name, use_bias = _free(f"{layer.name}_thin", taken), pair.bias is not None
+        layers = pair.table.layers(pair.rank, name, use_bias=use_bias)
         thin.append((pair, *layers))
         return layers
 
@@ -187,8 +194,8 @@ def _written(graph: Graph, pairs) -> keras.Model:
     for pair, first, second in thin:
         for layer, kernel in zip((first, second), pair.kernels, strict=True):
             layer.kernel.assign(kernel)
-        if pair.table.layer.use_bias:
-            second.bias.assign(array(pair.table.layer.bias))
+        if pair.bias is not None:
+            second.bias.assign(pair.bias)
     return model
 
 

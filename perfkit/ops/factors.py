@@ -24,16 +24,16 @@ def axes_of_tables(tables) -> tuple[np.ndarray, np.ndarray]:
     return singular**2, np.swapaxes(axes, -1, -2)
 
 
-def axes_of_moments(moments) -> tuple[np.ndarray, np.ndarray]:
-    """Return the axes by which least of outputs gets lost, from their second moments.
+def axes_of_covariances(covariances) -> tuple[np.ndarray, np.ndarray]:
+    """Return the axes by which least of outputs gets lost, but for their means.
 
     Args:
-        moments: `(groups, columns, columns)`, of what the matrices make of data.
+        covariances: `(groups, columns, columns)`, of what the matrices make of data.
 
     Returns:
-        Squared norms and axes as of `axes_of_tables`.
+        Variances along the axes, falling, and the axes, as of `axes_of_tables`.
     """
-    squares, axes = np.linalg.eigh(moments)
+    squares, axes = np.linalg.eigh(covariances)
     return np.maximum(squares[:, ::-1], 0.0), axes[:, :, ::-1]
 
 

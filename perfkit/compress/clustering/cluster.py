@@ -54,7 +54,8 @@ def cluster(
             before or will be while it is trained.
         per_channel: Whether each output unit has values of its own.
         gradient: Whether a value gets the "sum" or the "mean" of the gradients of its
-            weights.
+            weights. Where steps are proportional to gradients, as with `SGD`, the sum
+            of thousands is a large one.
         seed: For "kmeans++" and "random".
         strict: Whether it is an error if a layer that was meant cannot be clustered.
             Else it stays as it is, and is named in what is printed.

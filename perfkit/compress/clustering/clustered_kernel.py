@@ -97,7 +97,7 @@ class ClusteredKernel(Configured, KernelTransform):
         else:
             made = ops.reshape(made, kernel.shape)
         if self.zeros is not None:
-            made = ops.where(ops.logical_or(self.zeros, kernel == 0), 0.0, made)
+            made = ops.where(self.zeros, 0.0, made)
         return ops.cast(made, kernel.dtype)
 
     def _columns(self, kernel, axes):
