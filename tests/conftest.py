@@ -68,6 +68,7 @@ ALIKE = {
     "test_linear_probe",
     "test_lora",
     "test_losses",
+    "test_low_rank",
     "test_macs",
     "test_optimizer_oracles",
     "test_optimizer_schedule",

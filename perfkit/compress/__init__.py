@@ -1,10 +1,15 @@
 """Smaller and faster models, down to a `.tflite` file."""
 
+from perfkit.compress.clustering.cluster import cluster as cluster
+from perfkit.compress.clustering.clustered_kernel import (
+    ClusteredKernel as ClusteredKernel,
+)
 from perfkit.compress.export_tflite import TFLiteReport as TFLiteReport
 from perfkit.compress.export_tflite import export_tflite as export_tflite
 from perfkit.compress.fold_batch_norm import fold_batch_norm as fold_batch_norm
 from perfkit.compress.lite_model import LiteModel as LiteModel
 from perfkit.compress.lite_model import LiteTensor as LiteTensor
+from perfkit.compress.low_rank import low_rank as low_rank
 from perfkit.compress.quantization.fake_quantization import (
     FakeQuantization as FakeQuantization,
 )

@@ -13,8 +13,12 @@ class KernelTransform(keras.layers.Layer):
     """A function of the kernel of a layer, which may have weights of its own.
 
     A transform implements `call(kernel, axes)`, with the axes that number the output
-    units, and may implement `begin(kernel, axes)`.
+    units, and may implement `build(input_shape, axes)`, with the shape of the
+    kernel, and `begin(kernel, axes)`.
     """
+
+    def build(self, input_shape=None, axes=()):
+        """Make weights of the transform."""
 
     def begin(self, kernel, axes) -> None:
         """Set weights of the transform from the first values of the kernel, NumPy."""
@@ -35,7 +39,9 @@ class Reparameterized(keras.layers.Wrapper):
     """
 
     def __init__(self, layer, transforms, **kwargs):
-        super().__init__(layer, **kwargs)
+        # What is kept in float32 is rounded or clustered in it; the layer inside casts.
+        kwargs.setdefault("dtype", layer.dtype_policy)
+        super().__init__(layer, autocast=False, **kwargs)
         self.transforms = [_transform(one) for one in transforms]
         self.supports_masking = layer.supports_masking
 
@@ -43,7 +49,7 @@ class Reparameterized(keras.layers.Wrapper):
         super().build(input_shape)
         for transform in self.transforms:
             if not transform.built:
-                transform.build(tuple(self.variable.shape))
+                transform.build(tuple(self.variable.shape), self.axes)
 
     @property
     def variable(self) -> Any:
@@ -59,9 +65,14 @@ class Reparameterized(keras.layers.Wrapper):
     @property
     def kernel(self) -> Any:
         """What the layer computes with."""
+        return self.kernel_before()
+
+    def kernel_before(self, *left) -> Any:
+        """Return the kernel as it is in front of some of the transforms."""
         value: Any = keras.ops.convert_to_tensor(self.variable)
         for transform in self.transforms:
-            value = transform(value, axes=self.axes)
+            if all(transform is not one for one in left):
+                value = transform(value, axes=self.axes)
         return value
 
     def call(self, inputs, **kwargs):

@@ -108,19 +108,10 @@ def _plain(model, ranges, transforms):
         if isinstance(old, Reparameterized):
             copy_values(new, old.layer)
             (kernel,) = [v for v in new.weights if v.name == old.variable.name]
-            kernel.assign(array(_before(old, transforms(old))))
+            kernel.assign(array(old.kernel_before(*transforms(old))))
         else:
             copy_values(new, old)
     return copy
-
-
-def _before(layer, left) -> Any:
-    """The kernel as it is in front of the transforms that are left."""
-    value = keras.ops.convert_to_tensor(layer.variable)
-    for transform in layer.transforms:
-        if all(transform is not one for one in left):
-            value = transform(value, axes=layer.axes)
-    return value
 
 
 def _float32(layer):

@@ -1,5 +1,6 @@
 """Batch normalization that becomes part of the layer before it."""
 
+from collections.abc import Collection
 from typing import Any
 
 import keras
@@ -60,7 +61,7 @@ def pairs(graph: Graph) -> list[tuple[Any, keras.layers.BatchNormalization]]:
     return found
 
 
-def folded(owner: str, model) -> keras.Model:
+def folded(owner: str, model, apart: Collection[str] = ()) -> keras.Model:
     """Return a new model in which layers do what batch normalization did after them.
 
     At inference it returns the same, to rounding; it has no batch statistics to train.
@@ -68,9 +69,11 @@ def folded(owner: str, model) -> keras.Model:
     Args:
         owner: Name of the caller, for errors.
         model: A built Functional or Sequential model; models may be nested in it.
+        apart: Names of layers that keep it behind them.
     """
     graph = read(owner, model)
-    norms = {id(layer): norm for layer, norm in pairs(graph)}
+    both = [(layer, norm) for layer, norm in pairs(graph) if layer.name not in apart]
+    norms = {id(layer): norm for layer, norm in both}
     gone = {id(norm) for norm in norms.values()}
     made: list[tuple[Any, Any]] = []
 

@@ -23,8 +23,9 @@ def rebuilt(
 
     Args:
         graph: What `calls.read` returned.
-        make_layer: Function of a layer that returns a new one, which is not built, or
-            None to leave the layer out, which has to have one input and one output.
+        make_layer: Function of a layer that returns a new one, which is not built; or a
+            list of those that are called one after the other in its place; or None to
+            leave the layer out, which has to have one input and one output.
         make_call: Function `(graph, call, operation, *arguments, **named) -> outputs`;
             plainly it returns `operation(*arguments, **named)`.
         shape_of: Function of an input of a model: the shape of the new one.
@@ -40,6 +41,7 @@ def _rebuilt(graph, make_layer, make_call, shape_of, known):
             inner = graph.nested.get(id(layer))
             if inner is None:
                 made = make_layer(layer)
+                made = _InARow(made) if isinstance(made, list) else made
                 known[id(layer)] = _LeftOut() if made is None else made
             else:
                 rest = make_layer, make_call, shape_of, known
@@ -50,7 +52,7 @@ def _rebuilt(graph, make_layer, make_call, shape_of, known):
     inputs = new_inputs(graph, shape_of)
     if isinstance(model, keras.Sequential) and make_call is None:
         (first,) = inputs
-        layers = [x for x in map(new, model.layers) if not isinstance(x, _LeftOut)]
+        layers = [step for layer in model.layers for step in _steps(new(layer))]
         copy = keras.Sequential([first, *layers], name=model.name)
     else:
         numbers = iter(graph.calls)
@@ -93,6 +95,27 @@ def new_inputs(graph: Graph, shape_of=lambda tensor: tuple(tensor.shape)) -> lis
 
 class _LeftOut(keras.layers.Layer):
     """In the place of a layer that a new model does without."""
+
+
+class _InARow(keras.layers.Layer):
+    """In the place of a layer, several that are called one after the other."""
+
+    def __init__(self, steps):
+        super().__init__()
+        self.steps = steps
+
+    def __call__(self, *arguments, **named):
+        first, *others = self.steps
+        outputs = first(*arguments, **named)
+        for step in others:
+            outputs = step(outputs)
+        return outputs
+
+
+def _steps(layer) -> list[Any]:
+    if isinstance(layer, _InARow):
+        return list(layer.steps)
+    return [] if isinstance(layer, _LeftOut) else [layer]
 
 
 def copy_values(new, old, cut: Callable[[int, Any], Any] = lambda _, x: x) -> None:

@@ -64,7 +64,7 @@ def correct_from(model, moments: dict[str, Moments]) -> None:
 
 def _change(layer) -> Any:
     """What rounding adds to a kernel."""
-    return layer.kernel - keras.ops.convert_to_tensor(layer.variable)
+    return layer.kernel - layer.kernel_before(layer.transforms[-1])
 
 
 def _bias(layer) -> list[Any]:

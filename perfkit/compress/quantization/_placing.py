@@ -52,6 +52,7 @@ def quantized(
     split_model,
     paths,
     *,
+    transforms,
     bits_of: Callable[[str], int],
     per_channel,
     momentum,
@@ -63,6 +64,7 @@ def quantized(
         owner: Name of the caller, for errors.
         split_model: A model of single steps: see `graph.splitting`.
         paths: Paths of its layers in the model that was split, by name.
+        transforms: What acts on kernels before they are rounded, by the same paths.
         bits_of: Function of the path of a layer with weights: the bits of these.
         per_channel: Whether output units have ranges of their own.
         momentum: That of the ranges of tensors.
@@ -79,7 +81,7 @@ def quantized(
         expected = f"made of layers that have an integer form; not so: {names}. With "
         expected += "strict=False these stay in float, with conversions around them"
         _check.fail(owner, "model", expected, split_model.name)
-    work = _Placing(graph, paths, bits_of, per_channel, momentum)
+    work = _Placing(graph, paths, transforms, bits_of, per_channel, momentum)
     new = inlined(graph, work.make, work.begin)
     for old, layer in work.made:
         copy_values(layer, old)
@@ -87,10 +89,10 @@ def quantized(
 
 
 class _Placing:
-    def __init__(self, graph: Graph, paths, bits_of, per_channel, momentum):
+    def __init__(self, graph: Graph, paths, transforms, bits_of, per_channel, momentum):
         self.made: list[tuple[Any, Any]] = []
         self._graph = graph
-        self._paths, self._bits_of = paths, bits_of
+        self._paths, self._transforms, self._bits_of = paths, transforms, bits_of
         self._per_channel, self._momentum = per_channel, momentum
         self._layers: dict[int, Any] = {}
         self._ranges: dict[int, Any] = {}  # layers, by the tensors that were read
@@ -138,16 +140,21 @@ class _Placing:
         if not isinstance(operation, keras.Layer):
             return operation
         if id(operation) not in self._layers:
-            new: Any = type(operation).from_config(operation.get_config())
-            self.made.append((operation, new))
+            new: Any = self._copied(operation)
             if has_kernel(operation):
                 path = self._paths.get(operation.name)
                 bits = 8 if path is None else self._bits_of(path)
                 per_channel = self._per_channel and takes_channels(operation, bits)
+                before = map(self._copied, self._transforms.get(path, ()))
                 kernel = QuantizedKernel(bits, per_channel=per_channel)
-                new = Reparameterized(new, [kernel], name=operation.name)
+                new = Reparameterized(new, [*before, kernel], name=operation.name)
             self._layers[id(operation)] = new
         return self._layers[id(operation)]
+
+    def _copied(self, layer):
+        new = type(layer).from_config(layer.get_config())
+        self.made.append((layer, new))
+        return new
 
     def _is_joined(self, call) -> bool:
         """Whether the only operation that takes a tensor is one with what makes it."""

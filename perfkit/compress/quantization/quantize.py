@@ -9,11 +9,12 @@ import numpy as np
 from perfkit import _check
 from perfkit.compress import _calibration
 from perfkit.compress.quantization import _bits, _correcting, _data_free, _observing
+from perfkit.compress.quantization._dressing import undressed
 from perfkit.compress.quantization._placing import quantized
 from perfkit.compress.quantization.fake_quantization import FakeQuantization
 from perfkit.graph.calls import read
 from perfkit.graph.equalization import equalize
-from perfkit.graph.folding import folded
+from perfkit.graph.folding import folded, pairs
 from perfkit.graph.splitting import split
 
 _KINDS = ("minmax", "ema", "percentile", "mse", "kl")
@@ -40,7 +41,7 @@ def quantize(
     The result computes in float what an int8 file will compute in integers: evaluate it
     to see what quantization costs, give it to `export_tflite`, which needs no data any
     more, or train it some epochs at a low rate. Batch normalization is folded into the
-    layers before it.
+    layers before it, but for those with clusters.
 
     Without data the ranges come from batch normalization, which knows mean and
     deviation of what it returns, passed on through the network: a way out where data
@@ -103,17 +104,23 @@ def quantize(
         _check.boolean(owner, name, value)
     _check.boolean(owner, "verbose", verbose)
     input_range = _data_free.checked(owner, data, calibration, input_range)
-    steps = split(owner, model, biases=True)
+    bare, transforms = undressed(owner, model)
+    if equalized and transforms:
+        expected = "False, as it would scale apart weights that have their values in "
+        _check.fail(owner, "equalized", expected + "common in clusters", equalized)
+    steps = split(owner, bare, biases=True)
+    apart = _apart(owner, steps, transforms, per_channel)
     batches = None
     if data is not None:
         batches = collected(owner, steps.model, data, samples)
-    plain = folded(owner, steps.model)
+    plain = folded(owner, steps.model, apart)
     if equalized:
         equalize(read(owner, plain))
     small = quantized(
         owner,
         plain,
         steps.paths,
+        transforms=transforms,
         bits_of=_bits.chooser(owner, bits, steps.paths),
         per_channel=per_channel,
         momentum=0.99,
@@ -139,6 +146,21 @@ def set_ranges(model, ranges) -> None:
     for layer, (low, high) in zip(layers, ranges, strict=True):
         if layer.fixed is None:
             layer.set_range(low, high)
+
+
+def _apart(owner, steps, transforms, per_channel) -> set[str]:
+    """Names of layers into which batch normalization is not folded.
+
+    A factor for each channel would make many values of few. The converter folds it, and
+    of weights that are rounded per channel this changes nothing but the scales.
+    """
+    apart = {name for name, path in steps.paths.items() if path in transforms}
+    found = [layer.name for layer, _ in pairs(read(owner, steps.model))]
+    if not per_channel and apart & set(found):
+        expected = "True, as batch normalization follows layers with clusters: its "
+        expected += "factors are of channels"
+        _check.fail(owner, "per_channel", expected, per_channel)
+    return apart
 
 
 def collected(owner, model, data, samples) -> list[Any]:

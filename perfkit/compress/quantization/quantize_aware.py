@@ -4,6 +4,7 @@ import keras
 
 from perfkit import _check
 from perfkit.compress.quantization import _bits
+from perfkit.compress.quantization._dressing import undressed
 from perfkit.compress.quantization._placing import quantized
 from perfkit.graph.splitting import split
 
@@ -63,11 +64,13 @@ def quantize_aware(
     _check.boolean(owner, "per_channel", per_channel)
     _check.unit(owner, "momentum", momentum)
     _check.boolean(owner, "strict", strict)
-    steps = split(owner, model)
+    plain, transforms = undressed(owner, model)
+    steps = split(owner, plain)
     return quantized(
         owner,
         steps.model,
         steps.paths,
+        transforms=transforms,
         bits_of=_bits.chooser(owner, bits, steps.paths),
         per_channel=per_channel,
         momentum=momentum,

@@ -1,0 +1,64 @@
+"""Layers without what acts on their kernels, and with it again."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+
+from perfkit import _check
+from perfkit.compress.quantization._placing import has_kernel
+from perfkit.compress.quantization.quantized_kernel import QuantizedKernel
+from perfkit.compress.reparameterized import KernelTransform, Reparameterized
+from perfkit.graph.calls import read
+from perfkit.graph.rebuilding import copy_values, rebuilt
+from perfkit.graph.trails import names, trails
+
+Transforms = Mapping[str, Sequence[KernelTransform]]
+
+
+def undressed(owner, model) -> tuple[keras.Model, Transforms]:
+    """Return a model of plain layers with their kernels as they learn.
+
+    And the transforms that act on these, by the paths of the layers. Where there are
+    none, it is the model itself.
+
+    Args:
+        owner: Name of the caller, for errors.
+        model: A built `keras.Model`.
+    """
+    _check.instance(owner, "model", model, keras.Model)
+    if not any(_is_dressed(trail[-1]) for trail in trails(model)):
+        return model, {}
+    graph = read(owner, model)
+    found = {
+        "/".join(names(trail)): trail[-1].transforms
+        for trail, _, _ in graph.trails()
+        if _is_dressed(trail[-1])
+    }
+    quantized = [path for path, kinds in found.items() if _is_quantized(kinds)]
+    if quantized:
+        expected = (
+            "a model that is not quantized yet; `strip` makes a plain one of it. "
+        )
+        expected += f"Quantized are {', '.join(quantized)}"
+        _check.fail(owner, "model", expected, model.name)
+    made: list[tuple[Any, Any]] = []
+
+    def make(layer):
+        inner = layer.layer if _is_dressed(layer) else layer
+        new = type(inner).from_config({**inner.get_config(), "name": layer.name})
+        made.append((inner, new))
+        return new
+
+    plain = rebuilt(graph, make)
+    for old, new in made:
+        copy_values(new, old)
+    return plain, found
+
+
+def _is_dressed(layer) -> bool:
+    return isinstance(layer, Reparameterized) and has_kernel(layer.layer)
+
+
+def _is_quantized(transforms) -> bool:
+    return any(isinstance(one, QuantizedKernel) for one in transforms)
