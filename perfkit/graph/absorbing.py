@@ -98,7 +98,8 @@ def _absorb(layer: Any, before) -> None:
         shift = kernel * exact(before.bias).reshape(shape)
         units = shift.ndim - (2 if type(layer) is _layers.DepthwiseConv2D else 1)
         added = shift.sum(axis=tuple(range(units))).ravel()
-        layer.bias.assign(exact(layer.bias) + added)
+        bias: Any = layer.bias
+        bias.assign(exact(bias) + added)
     layer.kernel.assign(kernel * scale.reshape(shape))
 
 
