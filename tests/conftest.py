@@ -51,6 +51,7 @@ ALIKE = {
     "test_bottleneck_adapters",
     "test_cache_files",
     "test_classifier",
+    "test_cluster_quantized",
     "test_compress",
     "test_compress_report_lite",
     "test_compress_report_shown",
