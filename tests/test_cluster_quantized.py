@@ -116,7 +116,7 @@ def masked(model, masks):
     for name, layer in wrapped(model).items():
         mask = keras.ops.convert_to_tensor(masks[name])
         layer.variable.constraint = lambda kernel, mask=mask: keras.ops.where(
-            mask, kernel, 0.0
+            mask, keras.ops.convert_to_tensor(kernel), 0.0
         )
 
 
@@ -208,6 +208,20 @@ def test_what_would_take_clusters_apart_is_refused():
     for function in (compress.quantize_aware, lambda m: compress.quantize(m, x)):
         with pytest.raises(ValueError, match="a model that is not quantized yet"):
             function(small)
+
+
+def test_half_precision_is_refused_by_the_file_and_not_by_integers(tmp_path):
+    model = keras.Sequential(
+        [keras.Input((64,)), layers.Dense(8, dtype="mixed_float16", name="half")]
+    )
+    few, x = clustered(model), RNG.normal(size=(16, 64)).astype("float32")
+    path = tmp_path / "few.tflite"
+    with pytest.raises(ValueError, match=r"a float32 model.*'half'"):
+        compress.export_tflite(few, path)
+    small = compress.quantize(few, x, verbose=False)
+    assert len(np.unique(value(wrapped(small)["half"].kernel))) <= 8 * CLUSTERS
+    if ON_TENSORFLOW:
+        assert "int8" in compress.export_tflite(small, path).tensor_dtypes
 
 
 def test_layers_without_an_integer_form_keep_their_clusters():

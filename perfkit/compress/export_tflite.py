@@ -233,7 +233,9 @@ def _checked_model(model):
             "one output; around any other, keras.Model(inputs, outputs) makes one"
         )
         _check.fail("export_tflite", "model", expected, model)
-    halves = [x.name for x in model.layers if x.compute_dtype.endswith("float16")]
+    found = (trail[-1] for trail in trails(model))
+    found = [layer for layer in found if not isinstance(layer, keras.Model)]
+    halves = [x.name for x in found if x.compute_dtype.endswith("float16")]
     if halves:
         expected = f"a float32 model; these layers compute in half precision: {halves}"
         _check.fail("export_tflite", "model", expected, model)

@@ -17,6 +17,11 @@ class KernelTransform(keras.layers.Layer):
     kernel, and `begin(kernel, axes)`.
     """
 
+    def __init__(self, **kwargs):
+        # Kernels are rounded and clustered as they are kept, not in half precision.
+        kwargs["dtype"] = "float32"
+        super().__init__(autocast=False, **kwargs)
+
     def build(self, input_shape=None, axes=()):
         """Make weights of the transform."""
 
@@ -39,8 +44,7 @@ class Reparameterized(keras.layers.Wrapper):
     """
 
     def __init__(self, layer, transforms, **kwargs):
-        # What is kept in float32 is rounded or clustered in it; the layer inside casts.
-        kwargs.setdefault("dtype", layer.dtype_policy)
+        kwargs["dtype"] = layer.variable_dtype  # the layer inside casts for itself
         super().__init__(layer, autocast=False, **kwargs)
         self.transforms = [_transform(one) for one in transforms]
         self.supports_masking = layer.supports_masking
@@ -81,6 +85,9 @@ class Reparameterized(keras.layers.Wrapper):
 
     def compute_output_shape(self, input_shape):
         return self.layer.compute_output_shape(input_shape)
+
+    def compute_output_spec(self, *args, **kwargs):
+        return self.layer.compute_output_spec(*args, **kwargs)
 
     def get_config(self):
         transforms = map(keras.saving.serialize_keras_object, self.transforms)

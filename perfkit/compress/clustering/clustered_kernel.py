@@ -46,7 +46,7 @@ class ClusteredKernel(Configured, KernelTransform):
         seed=0,
         **kwargs,
     ):
-        super().__init__(autocast=False, **kwargs)
+        super().__init__(**kwargs)
         self.clusters = clusters
         self.method = method
         self.preserve_sparsity = preserve_sparsity
@@ -61,7 +61,6 @@ class ClusteredKernel(Configured, KernelTransform):
         self.centroids = self.add_weight(
             shape=(units, self.clusters - self.preserve_sparsity),
             initializer="zeros",
-            dtype="float32",
             name="centroids",
         )
         self.zeros = None
@@ -97,7 +96,7 @@ class ClusteredKernel(Configured, KernelTransform):
         else:
             made = ops.reshape(made, kernel.shape)
         if self.zeros is not None:
-            made = ops.where(self.zeros, 0.0, made)
+            made = ops.where(ops.convert_to_tensor(self.zeros), 0.0, made)
         return ops.cast(made, kernel.dtype)
 
     def _columns(self, kernel, axes):
