@@ -367,8 +367,8 @@ def test_calibration_spreads_over_a_sorted_array():
 
 
 def test_a_long_calibration_shows_a_bar_unless_silenced():
-    assert _converter._progress(ROWS, None) is ROWS
-    bar = _converter._progress(ROWS, sys.stdout)
+    assert _converter.progress(ROWS, None) is ROWS
+    bar = _converter.progress(ROWS, sys.stdout)
     assert type(bar).__name__ == "tqdm"
     np.testing.assert_array_equal(list(bar), ROWS)
 
