@@ -188,7 +188,7 @@ def _checked_ranges(model):
 
 def _refuse_calibration(ranged, data, engine, float_interface):
     """Refuse what only the quantization of a model without ranges takes."""
-    why = "the model has ranges" if ranged else "without quantization='int8'"
+    why = "where the model has ranges" if ranged else "without quantization='int8'"
     expected = f"left out {why}"
     if data is not None:
         _check.fail("export_tflite", "data", expected, data)
