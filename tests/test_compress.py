@@ -341,7 +341,7 @@ class Batches(keras.utils.PyDataset):
     ids=["array", "samples", "batches", "(x, y)", "generator", "tensor"],
 )
 def test_calibration_takes_data_in_every_usual_form(data):
-    collected = _calibration.collect("export_tflite", data, (4,), "float32", 300)
+    collected = _calibration.collect("test", data, (4,), "float32", 300)
     np.testing.assert_array_equal(collected, np.arange(20.0).reshape(5, 4))
     assert collected.dtype == "float32"
 
@@ -349,28 +349,26 @@ def test_calibration_takes_data_in_every_usual_form(data):
 def test_calibration_takes_tf_data_and_py_datasets():
     tf = pytest.importorskip("tensorflow")
     dataset = tf.data.Dataset.from_tensor_slices((ROWS, np.zeros(5))).batch(2)
-    assert _calibration.collect(
-        "export_tflite", dataset, (4,), "float32", 300
-    ).shape == (5, 4)
-    collected = _calibration.collect("export_tflite", Batches(), (4,), "float32", 300)
+    assert _calibration.collect("test", dataset, (4,), "float32", 300).shape == (5, 4)
+    collected = _calibration.collect("test", Batches(), (4,), "float32", 300)
     np.testing.assert_array_equal(collected[:, 0], [0, 0, 1, 1])
 
 
 def test_calibration_stops_at_the_number_of_samples():
     endless = (np.full((4, 1), i) for i in itertools.count())
-    collected = _calibration.collect("export_tflite", endless, (1,), "float32", 6)
+    collected = _calibration.collect("test", endless, (1,), "float32", 6)
     np.testing.assert_array_equal(collected[:, 0], [0, 0, 0, 0, 1, 1])
 
 
 def test_calibration_spreads_over_a_sorted_array():
     rows = np.arange(101.0)[:, None]
-    collected = _calibration.collect("export_tflite", rows, (1,), "float32", 5)
+    collected = _calibration.collect("test", rows, (1,), "float32", 5)
     np.testing.assert_array_equal(collected[:, 0], [0, 25, 50, 75, 100])
 
 
 def test_a_long_calibration_shows_a_bar_unless_silenced():
-    assert _converter._progress(ROWS, None) is ROWS
-    bar = _converter._progress(ROWS, sys.stdout)
+    assert _converter.progress(ROWS, None) is ROWS
+    bar = _converter.progress(ROWS, sys.stdout)
     assert type(bar).__name__ == "tqdm"
     np.testing.assert_array_equal(list(bar), ROWS)
 

@@ -166,7 +166,7 @@ def test_a_model_that_saw_nothing_is_not_written(tmp_path):
         compress.export_tflite(aware, path)
     assert not path.exists()
     quantized = compress.quantize(networks.plain(), networks.images(), verbose=False)
-    with pytest.raises(ValueError, match="left out the model has ranges"):
+    with pytest.raises(ValueError, match="left out where the model has ranges"):
         compress.export_tflite(quantized, path, data=networks.images())
 
 

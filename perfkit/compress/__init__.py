@@ -4,6 +4,8 @@ from perfkit.compress.clustering.cluster import cluster as cluster
 from perfkit.compress.clustering.clustered_kernel import (
     ClusteredKernel as ClusteredKernel,
 )
+from perfkit.compress.export_onnx import ONNXReport as ONNXReport
+from perfkit.compress.export_onnx import export_onnx as export_onnx
 from perfkit.compress.export_tflite import TFLiteReport as TFLiteReport
 from perfkit.compress.export_tflite import export_tflite as export_tflite
 from perfkit.compress.fold_batch_norm import fold_batch_norm as fold_batch_norm

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import warnings
 from pathlib import Path
+from typing import NoReturn
 
 import keras
 import numpy as np
@@ -57,7 +58,8 @@ def _convert(model, samples, ranged, float_interface, stream):
 
     concrete = serve.get_concrete_function()
     if samples is not None or ranged:
-        _refuse_loops(concrete, model)
+        if _has_loops(concrete):
+            refuse_loops(model)
     # Tracked is the function: a SavedModel of the model, which the converter would
     # make of it, fails on attributes that TensorFlow cannot save, and may lose
     # the weights without a word.
@@ -73,7 +75,7 @@ def _convert(model, samples, ranged, float_interface, stream):
         if samples is not None:
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
             converter.representative_dataset = lambda: (
-                [sample[None]] for sample in _progress(samples, stream)
+                [sample[None]] for sample in progress(samples, stream)
             )
         try:
             return converter.convert()
@@ -85,16 +87,20 @@ def _convert(model, samples, ranged, float_interface, stream):
             _check.fail("export_tflite", "model", expected, model)
 
 
-def _refuse_loops(concrete, model):
-    """The converter of TensorFlow 2.21 kills the process on a loop in int8."""
+def _has_loops(concrete):
+    """Whether the converter of TensorFlow 2.21 would kill the process in int8."""
     graph = concrete.graph.as_graph_def()
     nodes = [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
-    if any(node.op in ("While", "StatelessWhile") for node in nodes):
-        expected = "free of loops for int8; give recurrent layers unroll=True"
-        _check.fail("export_tflite", "model", expected, model)
+    return any(node.op in ("While", "StatelessWhile") for node in nodes)
 
 
-def _progress(samples, stream):
+def refuse_loops(model) -> NoReturn:
+    """Raise the error of a model whose loops cannot be int8."""
+    expected = "free of loops for int8; give recurrent layers unroll=True"
+    _check.fail("export_tflite", "model", expected, model)
+
+
+def progress(samples, stream):
     """Show a bar for a calibration of more than two seconds, if tqdm is installed."""
     if stream and importlib.util.find_spec("tqdm"):
         from tqdm import tqdm

@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 
 from perfkit import _check
-from perfkit.compress import _calibration, _converter
+from perfkit.compress import _calibration, _converter, _files, _litert_quantizer
 from perfkit.compress.lite_model import LiteModel, LiteTensor
 from perfkit.compress.quantization.fake_quantization import FakeQuantization
 from perfkit.compress.stripping import baked
@@ -57,6 +57,7 @@ def export_tflite(
     quantization=None,
     data=None,
     samples=300,
+    engine="tensorflow",
     float_interface=False,
     strict=True,
     verbose=True,
@@ -69,8 +70,8 @@ def export_tflite(
 
     What `quantize` and `quantize_aware` return has ranges and becomes an int8 file,
     without data. For other models `quantization="int8"` is post-training quantization
-    by TensorFlow's converter: weights per output channel, activations with the ranges
-    seen on `data`. Every tensor of the file is an integer, so that it runs on
+    by `engine`: weights per output channel, activations with the ranges seen on
+    `data`. Every tensor of the file is an integer, so that it runs on
     integer-only hardware; a model that cannot be written so raises. To feed such a file
     outside of perfkit, send `report.input.quantize(x)` and read
     `report.output.dequantize(y)`; `LiteModel` does both.
@@ -90,6 +91,8 @@ def export_tflite(
             `PyDataset`, a list) of batches `x` or `(x, y)`.
         samples: How many of `data` are used at most: evenly spaced ones of an
             array, the first ones of an iterable. A few hundred are enough.
+        engine: What quantizes a model without ranges: "tensorflow" is TensorFlow's
+            converter, "litert" litert-quantizer on the float file of the converter.
         float_interface: Whether an int8 file takes and returns float32, at the
             price of one conversion at each end.
         strict: Whether it is an error if an int8 file would compute in float somewhere.
@@ -103,7 +106,8 @@ def export_tflite(
         ValueError: If an argument cannot be used, or the model cannot be written in
             the form asked for.
         RuntimeError: If the second process failed.
-        ImportError: If TensorFlow is not installed.
+        ImportError: If TensorFlow is not installed, or litert-quantizer for its
+            engine.
 
     Example:
         >>> import numpy as np
@@ -122,9 +126,9 @@ def export_tflite(
 
     Reference: Jacob et al., "Quantization and Training of Neural Networks for
     Efficient Integer-Arithmetic-Only Inference", 2018, arXiv:1712.05877; what runs
-    is the converter of TensorFlow.
+    is the converter of TensorFlow, and litert-quantizer by Google.
     """
-    path = _checked_path(path)
+    path = _files.checked("export_tflite", path, ".tflite")
     _check.instance("export_tflite", "model", model, keras.Model)
     if quantization is not None:
         _check.one_of("export_tflite", "quantization", quantization, ["int8"])
@@ -133,28 +137,25 @@ def export_tflite(
         quantization, model = "int8", baked(_checked_ranges(model))
     shape, dtype = _checked_model(model)
     _check.integer("export_tflite", "samples", samples)
+    _check.one_of("export_tflite", "engine", engine, ["tensorflow", "litert"])
     _check.boolean("export_tflite", "float_interface", float_interface)
     _check.boolean("export_tflite", "strict", strict)
     _check.boolean("export_tflite", "verbose", verbose)
     calibration = None
     if quantization is None or ranged:
-        why = "the model has ranges" if ranged else "without quantization='int8'"
-        if data is not None:
-            _check.fail("export_tflite", "data", f"left out {why}", data)
-        if float_interface and not ranged:
-            expected = f"left out {why}"
-            _check.fail("export_tflite", "float_interface", expected, float_interface)
+        _refuse_calibration(ranged, data, engine, float_interface)
     else:
         calibration = _calibration_data(model, data, shape, dtype, samples)
-    arguments = calibration, ranged, float_interface, verbose
-    content = _converter.convert(model, *arguments)
-    with tempfile.TemporaryDirectory() as folder:
-        trial = Path(folder, path.name)
-        trial.write_bytes(content)
-        lite = LiteModel(trial)
+    if engine == "litert":
+        arguments = calibration, float_interface, verbose
+        content = _litert_quantizer.convert(model, *arguments)
+    else:
+        arguments = calibration, ranged, float_interface, verbose
+        content = _converter.convert(model, *arguments)
+    lite = _opened(model, content)
     if quantization == "int8" and strict:
         _check_all_integer(model, lite, ends=2 * float_interface)
-    _written(path, content)
+    _files.write(path, content)
     return TFLiteReport(
         path=path,
         size=len(content),
@@ -185,6 +186,18 @@ def _checked_ranges(model):
     return model
 
 
+def _refuse_calibration(ranged, data, engine, float_interface):
+    """Refuse what only the quantization of a model without ranges takes."""
+    why = "where the model has ranges" if ranged else "without quantization='int8'"
+    expected = f"left out {why}"
+    if data is not None:
+        _check.fail("export_tflite", "data", expected, data)
+    if engine != "tensorflow":
+        _check.fail("export_tflite", "engine", expected, engine)
+    if float_interface and not ranged:
+        _check.fail("export_tflite", "float_interface", expected, float_interface)
+
+
 def _calibration_data(model, data, shape, dtype, samples):
     if data is None:
         expected = "some hundred training inputs when quantization='int8'"
@@ -196,28 +209,6 @@ def _calibration_data(model, data, shape, dtype, samples):
         )
         _check.fail("export_tflite", "model", expected, model)
     return _calibration.collect("export_tflite", data, shape, dtype, samples)
-
-
-def _written(path, content) -> None:
-    """Write a file so that it is there whole, or as it was."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        trial = Path(file.name)
-        try:
-            file.write(content)
-        except BaseException:
-            trial.unlink()
-            raise
-    trial.chmod(0o644)
-    trial.replace(path)
-
-
-def _checked_path(path):
-    _check.instance("export_tflite", "path", path, (str, Path))
-    path = Path(path)
-    if path.suffix != ".tflite" or not path.parent.is_dir() or path.is_dir():
-        expected = "a file name ending in .tflite, in an existing folder"
-        _check.fail("export_tflite", "path", expected, str(path))
-    return path
 
 
 def _checked_model(model):
@@ -233,13 +224,30 @@ def _checked_model(model):
             "one output; around any other, keras.Model(inputs, outputs) makes one"
         )
         _check.fail("export_tflite", "model", expected, model)
+    refuse_half_precision("export_tflite", model)
+    return shape, keras.backend.standardize_dtype(dtype)
+
+
+def refuse_half_precision(owner, model) -> None:
+    """Raise if a model computes in half precision, which loses what files keep."""
     found = (trail[-1] for trail in trails(model))
     found = [layer for layer in found if not isinstance(layer, keras.Model)]
     halves = [x.name for x in found if x.compute_dtype.endswith("float16")]
     if halves:
         expected = f"a float32 model; these layers compute in half precision: {halves}"
-        _check.fail("export_tflite", "model", expected, model)
-    return shape, keras.backend.standardize_dtype(dtype)
+        _check.fail(owner, "model", expected, model)
+
+
+def _opened(model, content):
+    with tempfile.TemporaryDirectory() as folder:
+        trial = Path(folder, "model.tflite")
+        trial.write_bytes(content)
+        try:
+            return LiteModel(trial)
+        except RuntimeError as error:
+            reason = str(error).partition("\n")[0]
+            expected = f"one whose file the runtime can run. It says: {reason}"
+            _check.fail("export_tflite", "model", expected, model)
 
 
 def _check_all_integer(model, lite, ends):

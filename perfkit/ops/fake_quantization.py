@@ -25,7 +25,8 @@ def activations(x, low, high, bits=8) -> Any:
         bits: From 2 to 16.
     """
     low, high = ops.minimum(low, 0.0), ops.maximum(high, 0.0)
-    high = ops.maximum(high, low + 2.0 * _LEAST)
+    high = ops.stop_gradient(ops.maximum(high, low + 2.0 * _LEAST))
+    low = ops.stop_gradient(low)
     return keras.quantizers.fake_quant_with_min_max_vars(x, low, high, num_bits=bits)
 
 
