@@ -137,7 +137,7 @@ def test_an_operation_that_cannot_be_written_is_named(tmp_path, onnxruntime, cap
     real, _ = keras.ops.fft((inputs, inputs))
     path = tmp_path / "model.onnx"
     path.write_text("before")
-    with pytest.raises(ValueError, match="as ONNX. It says: .*(Complex|complex64)"):
+    with pytest.raises(ValueError, match=r"as ONNX\. It says: .*(Complex|complex64)"):
         compress.export_onnx(keras.Model(inputs, real), path)
     assert path.read_text() == "before"
     assert capfd.readouterr() == ("", "")

@@ -105,7 +105,7 @@ def test_what_litert_quantizer_cannot_do_is_its_own_word(
         raise RuntimeError("no such thing\nand pages more")
 
     monkeypatch.setattr(package.Quantizer, "quantize", quantize)
-    with pytest.raises(ValueError, match="It says: no such thing. Received: model="):
+    with pytest.raises(ValueError, match=r"It says: no such thing\. Received: model="):
         exported(networks.plain(), tmp_path)
 
 
