@@ -151,6 +151,26 @@ def test_masks_clusters_and_integers_are_trained_together(tmp_path):
             assert (rows == 0).sum() == (kernel == 0).sum() >= (~masks[name]).sum()
 
 
+def test_pruning_goes_on_while_clusters_and_integers_are_trained():
+    model = networks.stirred(networks.residual())
+    small = compress.quantize_aware(clustered(model, preserve_sparsity=True))
+    schedule = compress.CubicSparsity(0.6, steps=12)
+    pruning = compress.Pruning(schedule, every=3, where=["stem", "expand", "project"])
+    x, y = networks.images(64), RNG.integers(0, 5, 64)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    small.compile(keras.optimizers.Adam(1e-2), loss)
+    small.fit(x, y, epochs=5, batch_size=16, verbose=0, callbacks=[pruning])
+    plain = compress.strip(small)
+    for name in ("stem", "expand", "project"):
+        layer = wrapped(small)[name]
+        zeros = value(layer.variable) == 0
+        assert zeros.mean() == pytest.approx(0.6, abs=1 / zeros.size)
+        kernel = value(plain.get_layer(name).kernel)
+        np.testing.assert_array_equal(kernel[zeros], 0.0)
+        assert distinct_per_unit(kernel, layer.axes) <= CLUSTERS
+    assert (value(plain.get_layer("last").kernel) != 0).mean() > 0.6
+
+
 def test_zeros_that_come_while_training_are_kept():
     model = networks.stirred(networks.residual())
     few = clustered(model, preserve_sparsity=True, where="expand")
