@@ -43,7 +43,10 @@ def test_the_file_is_all_integers_and_as_good_as_the_converter_s(
         for each in (report, theirs)
     ]
     assert noise[0] < 1.3 * noise[1]
-    for mine, converted in ((report.input, theirs.input), (report.output, theirs.output)):
+    for mine, converted in (
+        (report.input, theirs.input),
+        (report.output, theirs.output),
+    ):
         # Both take the least and the largest value seen.
         assert mine.scale == pytest.approx(converted.scale, rel=1e-4)
         assert mine.zero_point == converted.zero_point
@@ -102,12 +105,14 @@ def test_what_litert_quantizer_cannot_do_is_its_own_word(
         raise RuntimeError("no such thing\nand pages more")
 
     monkeypatch.setattr(package.Quantizer, "quantize", quantize)
-    with pytest.raises(ValueError, match="It says: no such thing. Received: model="):
+    with pytest.raises(ValueError, match=r"It says: no such thing\. Received: model="):
         exported(networks.plain(), tmp_path)
 
 
 def test_an_export_prints_nothing(tmp_path, quantizer, capfd):
-    exported(networks.residual(), tmp_path)
+    deep = [layers.Dense(4, None, True, "orthogonal") for _ in range(60)]
+    model = keras.Sequential([keras.Input((4,)), *deep])  # of so many it shows a bar
+    exported(model, tmp_path, data=np.eye(4))
     assert capfd.readouterr() == ("", "")
 
 

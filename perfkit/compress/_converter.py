@@ -57,9 +57,8 @@ def _convert(model, samples, ranged, float_interface, stream):
         return model(inputs, training=False)
 
     concrete = serve.get_concrete_function()
-    if samples is not None or ranged:
-        if _has_loops(concrete):
-            refuse_loops(model)
+    if (samples is not None or ranged) and _has_loops(concrete):
+        refuse_loops(model)
     # Tracked is the function: a SavedModel of the model, which the converter would
     # make of it, fails on attributes that TensorFlow cannot save, and may lose
     # the weights without a word.
