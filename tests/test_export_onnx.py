@@ -132,7 +132,9 @@ def test_a_stripped_model_is_written_with_its_rounded_kernels(tmp_path, onnxrunt
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
-def test_an_operation_that_cannot_be_written_is_named(tmp_path, onnxruntime, capfd):
+def test_an_operation_that_cannot_be_written_is_named(
+    tmp_path, onnxruntime, capfd, caplog
+):
     inputs = keras.Input((8,))
     real, _ = keras.ops.fft((inputs, inputs))
     path = tmp_path / "model.onnx"
@@ -141,6 +143,7 @@ def test_an_operation_that_cannot_be_written_is_named(tmp_path, onnxruntime, cap
         compress.export_onnx(keras.Model(inputs, real), path)
     assert path.read_text() == "before"
     assert capfd.readouterr() == ("", "")
+    assert not caplog.records
 
 
 # What is refused, with or without the packages

@@ -81,7 +81,5 @@ def _quantized(content, ranges, float_interface):
     with warnings.catch_warnings(), hidden:
         # It only asks an interpreter what signatures the file has.
         warnings.filterwarnings("ignore", ".*`experimental_preserve_all_tensors`")
-        result = quantizer.quantize(
-            ranges, enable_progress_bar=False, enable_progress_report=False
-        )
+        result = quantizer.quantize(ranges, enable_progress_report=False)
     return bytes(result.quantized_model)
