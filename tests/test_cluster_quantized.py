@@ -85,6 +85,7 @@ def test_what_was_clustered_is_still_when_it_is_quantized(make):
 
 
 @about_the_file
+@pytest.mark.slow
 @pytest.mark.parametrize("make", SINGLE)
 def test_a_file_has_as_few_integers_in_each_unit(make, tmp_path):
     few, x = clustered(networks.stirred(make())), networks.images(32)

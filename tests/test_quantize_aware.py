@@ -234,3 +234,16 @@ def test_recurrent_layers_are_named_as_having_no_integer_form():
         compress.quantize_aware(model)
     aware = compress.quantize_aware(model, strict=False)
     assert np.isfinite(aware(np.ones((1, 5, 3)), training=True)).all()
+
+
+@about_the_file
+def test_one_range_for_a_kernel_is_written_too(tmp_path):
+    aware = compress.quantize_aware(networks.residual(), per_channel=False)
+    x = networks.images(32)
+    aware(x, training=True)
+    report = compress.export_tflite(aware, tmp_path / "one.tflite")
+    assert set(report.tensor_dtypes) <= {"int8", "int32"}
+    (expected,) = networks.outputs(aware, x)
+    found = compress.LiteModel(report.path).predict(x)
+    noise = np.square(found - expected).sum() / np.square(expected).sum()
+    assert 10 * np.log10(noise) < -22

@@ -6,6 +6,7 @@ from perfkit import _check
 from perfkit.compress.quantization import _bits
 from perfkit.compress.quantization._dressing import undressed
 from perfkit.compress.quantization._placing import quantized
+from perfkit.graph.folding import folded
 from perfkit.graph.splitting import split
 
 
@@ -34,8 +35,9 @@ def quantize_aware(
             of layers to these, such as `{"block_*": 4}`; others get 8, and of several
             that fit the last counts. Four make a file smaller, not faster. Tensors have
             8.
-        per_channel: Whether each output unit has a range of its own. Dense layers of 4
-            bits have one range in any case.
+        per_channel: Whether each output unit has a range of its own; else batch
+            normalization is folded first. Dense layers of 4 bits have one range in any
+            case.
         momentum: How much of the range of a tensor stays at each batch, within [0, 1].
         strict: Whether a layer without an integer form is an error. Else it stays in
             float, with conversions around it.
@@ -66,9 +68,11 @@ def quantize_aware(
     _check.boolean(owner, "strict", strict)
     plain, transforms = undressed(owner, model)
     steps = split(owner, plain)
+    # Its factors commute with the rounding of channels, not with that of a whole kernel.
+    ready = steps.model if per_channel else folded(owner, steps.model)
     return quantized(
         owner,
-        steps.model,
+        ready,
         steps.paths,
         transforms=transforms,
         bits_of=_bits.chooser(owner, bits, steps.paths),
