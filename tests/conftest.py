@@ -71,6 +71,7 @@ ALIKE = {
     "test_layers_pooling",
     "test_layers_weight_normalization",
     "test_linear_probe",
+    "test_litert_quantizer",
     "test_lora",
     "test_losses",
     "test_low_rank",

@@ -109,6 +109,17 @@ def test_what_litert_quantizer_cannot_do_is_its_own_word(
         exported(networks.plain(), tmp_path)
 
 
+def test_a_file_that_no_runtime_takes_is_not_written(tmp_path, quantizer, monkeypatch):
+    def refuse(path):
+        raise RuntimeError("failed to prepare\nand pages more")
+
+    module = sys.modules["perfkit.compress.export_tflite"]
+    monkeypatch.setattr(module, "LiteModel", refuse)
+    with pytest.raises(ValueError, match=r"can run\. It says: failed to prepare"):
+        exported(networks.plain(), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_export_prints_nothing(tmp_path, quantizer, capfd):
     deep = [layers.Dense(4, None, True, "orthogonal") for _ in range(60)]
     model = keras.Sequential([keras.Input((4,)), *deep])  # of so many it shows a bar

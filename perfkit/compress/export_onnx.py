@@ -35,6 +35,13 @@ class ONNXReport:
         inputs: Type and shape of each input by its name, in the order of the
             model's; `None` is a size that is free.
         outputs: The same of the outputs.
+
+    Example:
+        >>> ends = {"image": "float32 (None, 8)"}, {"class": "float32 (None, 3)"}
+        >>> print(ONNXReport(Path("small.onnx"), 1200, 700, 15, *ends))
+        small.onnx: opset 15, 1,200 bytes (700 after gzip)
+          input   image: float32 (None, 8)
+          output  class: float32 (None, 3)
     """
 
     path: Path
@@ -64,7 +71,8 @@ def export_onnx(model, path) -> ONNXReport:
     """Write a Keras model as an ONNX file, in float.
 
     The file runs the model as at inference, on any number of samples at a time. It is
-    one file with the weights inside, which the checker of ONNX has passed.
+    one file with the weights inside, which the checker of ONNX has passed. Its inputs
+    are named as the model's; its outputs are in the order in which Keras flattens them.
 
     Keras converts, with tf2onnx under TensorFlow (`pip install 'perfkit[onnx]'`) and
     with jax2onnx under JAX (`pip install 'perfkit[onnx-jax]'`).
@@ -83,6 +91,12 @@ def export_onnx(model, path) -> ONNXReport:
         ValueError: If an argument cannot be used, or the model has an operation that
             the converter cannot write.
         ImportError: If the packages that convert are not installed.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((4,)), keras.layers.ReLU()])
+        >>> report = export_onnx(model, "relu.onnx")  # doctest: +SKIP
+        >>> session = onnxruntime.InferenceSession(report.path)  # doctest: +SKIP
+        >>> (y,) = session.run(None, {model.inputs[0].name: x})  # doctest: +SKIP
 
     Reference: Open Neural Network Exchange, https://onnx.ai; what runs is
     `keras.Model.export(format="onnx")`.
