@@ -68,7 +68,7 @@ def quantize_aware(
     _check.boolean(owner, "strict", strict)
     plain, transforms = undressed(owner, model)
     steps = split(owner, plain)
-    # Its factors commute with the rounding of channels, not with that of a whole kernel.
+    # Its factors commute with the rounding of channels, not with that of all weights.
     ready = steps.model if per_channel else folded(owner, steps.model)
     return quantized(
         owner,
