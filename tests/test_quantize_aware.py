@@ -70,7 +70,9 @@ def test_a_range_stands_where_the_file_rounds_and_nowhere_else():
     assert set(ranges(aware)) == {f"{name}_range" for name in expected}
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize(
+    "jit_compile", [pytest.param(False, marks=pytest.mark.slow), True]
+)
 def test_it_learns_compiled_by_xla_or_not(jit_compile):
     keras.utils.set_random_seed(0)
     aware, x = compress.quantize_aware(networks.plain()), networks.images(64)
@@ -185,6 +187,7 @@ def test_an_interrupted_export_leaves_what_was_there(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.slow
 def test_a_quantized_model_trains_on():
     keras.utils.set_random_seed(0)
     x = networks.images(64)
