@@ -1,7 +1,6 @@
 """A model whose kernels are products of two thin ones."""
 
 import dataclasses
-from typing import Any
 
 import keras
 import numpy as np
@@ -12,7 +11,7 @@ from perfkit.compress._targets import refuse, said, targets
 from perfkit.compress.quantization.quantize import collected
 from perfkit.graph.arrays import exact
 from perfkit.graph.calls import Graph, read
-from perfkit.graph.rebuilding import copy_values, rebuilt
+from perfkit.graph.rebuilding import copy_values, like, rebuilt
 from perfkit.ops import factors
 
 _layers = keras.layers
@@ -174,29 +173,25 @@ def _written(graph: Graph, pairs) -> keras.Model:
     """The new model, with its weights."""
     by_layer = {id(pair.table.layer): pair for pair in pairs}
     taken = {trail[-1].name for trail, _, _ in graph.trails()}
-    copies: list[tuple[Any, Any]] = []
-    thin: list[tuple[_Pair, Any, Any]] = []
 
     def make(layer):
         pair = by_layer.get(id(layer))
         if pair is None:
-            new = type(layer).from_config(layer.get_config())
-            copies.append((layer, new))
-            return new
+            return like(layer)
         name, use_bias = _free(f"{layer.name}_thin", taken), pair.bias is not None
-        layers = pair.table.layers(pair.rank, name, use_bias=use_bias)
-        thin.append((pair, *layers))
-        return layers
+        return pair.table.layers(pair.rank, name, use_bias=use_bias)
 
-    model = rebuilt(graph, make)
-    for old, new in copies:
-        copy_values(new, old)
-    for pair, first, second in thin:
-        for layer, kernel in zip((first, second), pair.kernels, strict=True):
+    def fill(new, old):
+        pair = by_layer.get(id(old))
+        if pair is None:
+            copy_values(new, old)
+            return
+        for layer, kernel in zip(new, pair.kernels, strict=True):
             layer.kernel.assign(kernel)
         if pair.bias is not None:
-            second.bias.assign(pair.bias)
-    return model
+            new[-1].bias.assign(pair.bias)
+
+    return rebuilt(graph, make, fill)
 
 
 def _free(name, taken) -> str:

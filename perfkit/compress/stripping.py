@@ -1,7 +1,5 @@
 """Plain layers in place of those that compute with a function of their kernel."""
 
-from typing import Any
-
 import keras
 import numpy as np
 
@@ -12,7 +10,7 @@ from perfkit.compress.reparameterized import Reparameterized
 from perfkit.graph.absorbing import absorbed
 from perfkit.graph.arrays import array
 from perfkit.graph.calls import read
-from perfkit.graph.rebuilding import copy_values, rebuilt
+from perfkit.graph.rebuilding import copy_values, like, rebuilt
 from perfkit.graph.trails import trails
 
 
@@ -38,7 +36,7 @@ def strip(model) -> keras.Model:
         [0.571, 1.0]
     """
     _check.instance("strip", "model", model, keras.Model)
-    return _plain(model, _nothing, _none_left)
+    return _plain(model, _none, _none)
 
 
 def baked(model) -> keras.Model:
@@ -75,47 +73,34 @@ def _vary_biases(model) -> None:
                 bias.assign(values)
 
 
-def _nothing(layer) -> None:
-    """No rounding of tensors."""
-
-
-def _none_left(layer) -> tuple[()]:  # noqa: ARG001
-    return ()
+def _none(layer) -> None:
+    """Neither rounding of tensors nor transforms that are left."""
 
 
 def _plain(model, ranges, transforms):
-    made: list[tuple[Any, Any]] = []
-
     def make(layer):
         if isinstance(layer, FakeQuantization):
-            new = ranges(layer)
-            if new is not None:
-                made.append((layer, new))
-            return new
+            return ranges(layer)
         if not isinstance(layer, Reparameterized):
-            new = _float32(layer)
-            made.append((layer, new))
-            return new
+            return _float32(layer)
         inner, left = _float32(layer.layer), transforms(layer)
         inner.name = layer.name
-        made.append((layer, inner))
         if left:
             return Reparameterized(inner, list(map(_float32, left)), name=layer.name)
         return inner
 
-    copy = rebuilt(read("strip", model), make)
-    for old, new in made:
-        if isinstance(old, Reparameterized):
-            copy_values(new, old.layer)
-            (kernel,) = [v for v in new.weights if v.name == old.variable.name]
-            kernel.assign(array(old.kernel_before(*transforms(old))))
-        else:
+    def fill(new, old):
+        if not isinstance(old, Reparameterized):
             copy_values(new, old)
-    return copy
+            return
+        inner = new.layer if isinstance(new, Reparameterized) else new
+        copy_values(inner, old.layer)
+        (kernel,) = [v for v in inner.weights if v.name == old.variable.name]
+        kernel.assign(array(old.kernel_before(*(transforms(old) or ()))))
+
+    return rebuilt(read("strip", model), make, fill)
 
 
 def _float32(layer):
-    config = layer.get_config()
-    if getattr(layer, "compute_dtype", "float32").endswith("float16"):
-        config["dtype"] = "float32"
-    return type(layer).from_config(config)
+    halved = getattr(layer, "compute_dtype", "float32").endswith("float16")
+    return like(layer, **({"dtype": "float32"} if halved else {}))

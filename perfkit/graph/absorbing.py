@@ -6,7 +6,7 @@ import keras
 
 from perfkit.graph.arrays import exact
 from perfkit.graph.calls import Graph, read
-from perfkit.graph.rebuilding import copy_values, rebuilt
+from perfkit.graph.rebuilding import copy_values, like, rebuilt
 
 _layers = keras.layers
 # Axis of the kernel that numbers what a layer takes.
@@ -29,21 +29,13 @@ def absorbed(owner: str, model, between: type) -> keras.Model:
     gone = {id(layer) for chain in pairs.values() for layer in chain}
     if not gone:
         return model
-    made: list[tuple[Any, Any]] = []
 
-    def make(layer):
-        if id(layer) in gone:
-            return None
-        new = type(layer).from_config(layer.get_config())
-        made.append((layer, new))
-        return new
-
-    copy = rebuilt(graph, make)
-    for old, new in made:
+    def fill(new, old):
         copy_values(new, old)
         if id(old) in pairs:
             _absorb(new, pairs[id(old)][0])
-    return copy
+
+    return rebuilt(graph, lambda x: None if id(x) in gone else like(x), fill)
 
 
 def _pairs(graph: Graph, between):

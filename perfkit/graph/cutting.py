@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from perfkit.graph.channels import Reading
-from perfkit.graph.rebuilding import copy_values, rebuilt
+from perfkit.graph.rebuilding import copy_values, like, one_tensor, rebuilt
 
 
 def without(reading: Reading, cut) -> keras.Model:
@@ -17,15 +17,23 @@ def without(reading: Reading, cut) -> keras.Model:
         cut: The channels to take out, as roots of their labels.
     """
     kept = ~np.isin(reading.labels.roots(np.arange(len(reading.labels))), cut)
-    made: list[tuple[Any, Any]] = []
 
     def smaller(layer):
-        config, use = layer.get_config(), reading.uses.get(id(layer))
-        if use is not None:
-            config |= {k: _counted(value, kept) for k, value in use.config.items()}
-        new = type(layer).from_config(config)
-        made.append((layer, new))
-        return new
+        use = reading.uses.get(id(layer))
+        config = {} if use is None else use.config
+        return like(layer, **{k: _counted(value, kept) for k, value in config.items()})
+
+    def fill(new, old):
+        use = reading.uses.get(id(old))
+        names = [variable.name for variable in old.variables]
+
+        def sliced(number, value):
+            axes = {} if use is None else use.cuts.get(names[number], {})
+            for axis, labels in axes.items():
+                value = np.compress(kept[labels], value, axis)
+            return value
+
+        copy_values(new, old, sliced)
 
     def shape_of(tensor):
         shape, place = list(tensor.shape), reading.inputs.get(id(tensor))
@@ -41,28 +49,8 @@ def without(reading: Reading, cut) -> keras.Model:
         return operation(*arguments, **named)
 
     raw = any(not isinstance(use.layer, keras.Layer) for use in reading.uses.values())
-    small = rebuilt(
-        reading.graph, smaller, make_call=call if raw else None, shape_of=shape_of
-    )
-    for old, new in made:
-        use = reading.uses.get(id(old))
-        names = [variable.name for variable in old.variables]
-
-        def slices(number, value, use=use, names=names):
-            axes = {} if use is None else use.cuts.get(names[number], {})
-            for axis, labels in axes.items():
-                value = np.compress(kept[labels], value, axis)
-            return value
-
-        copy_values(new, old, slices)
-    return small
-
-
-def one_tensor(arguments, named) -> Any:
-    """Return the only symbolic tensor among the arguments of a call."""
-    leaves = keras.tree.flatten((arguments, named))
-    (tensor,) = [leaf for leaf in leaves if isinstance(leaf, keras.KerasTensor)]
-    return tensor
+    make_call = call if raw else None
+    return rebuilt(reading.graph, smaller, fill, make_call=make_call, shape_of=shape_of)
 
 
 def _counts(shape, kept):

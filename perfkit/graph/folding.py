@@ -9,7 +9,7 @@ import numpy as np
 from perfkit.graph import kernels
 from perfkit.graph.arrays import exact
 from perfkit.graph.calls import Graph, read
-from perfkit.graph.rebuilding import copy_values, rebuilt
+from perfkit.graph.rebuilding import copy_values, like, rebuilt
 
 # With a kernel, a bias and an activation.
 WEIGHTED = (
@@ -75,27 +75,21 @@ def folded(owner: str, model, apart: Collection[str] = ()) -> keras.Model:
     both = [(layer, norm) for layer, norm in pairs(graph) if layer.name not in apart]
     norms = {id(layer): norm for layer, norm in both}
     gone = {id(norm) for norm in norms.values()}
-    made: list[tuple[Any, Any]] = []
 
     def make(layer):
         if id(layer) in gone:
             return None
-        config = layer.get_config()
-        if id(layer) in norms:
-            config["use_bias"] = True
-        new = type(layer).from_config(config)
-        made.append((layer, new))
-        return new
+        return like(layer, **({"use_bias": True} if id(layer) in norms else {}))
 
-    copy = rebuilt(graph, make)
-    for old, new in made:
+    def fill(new, old):
         norm = norms.get(id(old))
         if norm is None:
             copy_values(new, old)
-        else:
-            for variable, value in zip(new.weights, _folded(old, norm), strict=True):
-                variable.assign(value)
-    return copy
+            return
+        for variable, value in zip(new.weights, _folded(old, norm), strict=True):
+            variable.assign(value)
+
+    return rebuilt(graph, make, fill)
 
 
 def affine(norm) -> tuple[np.ndarray, np.ndarray]:

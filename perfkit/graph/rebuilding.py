@@ -9,14 +9,40 @@ from perfkit.graph.arrays import array
 from perfkit.graph.calls import Graph
 
 
+def like(layer, **changes) -> Any:
+    """Return a new layer like one that is there, which is not built.
+
+    Args:
+        layer: A layer.
+        **changes: Arguments that are other ones.
+    """
+    return type(layer).from_config({**layer.get_config(), **changes})
+
+
+def copy_values(new, old, cut: Callable[[int, Any], Any] = lambda _, x: x) -> None:
+    """Give the weights of a layer those of another, and what is trainable of it.
+
+    Args:
+        new: A built layer.
+        old: A layer of the same kind.
+        cut: Function of the number of a weight and its value, for the new one.
+    """
+    pairs = zip(new.variables, old.variables, strict=True)
+    for number, (variable, value) in enumerate(pairs):
+        variable.assign(cut(number, array(value)))
+        if variable.trainable != value.trainable:
+            variable.trainable = value.trainable
+
+
 def rebuilt(
     graph: Graph,
-    make_layer: Callable[[Any], Any],
+    make_layer: Callable[[Any], Any] = like,
+    fill: Callable[[Any, Any], None] = copy_values,
     *,
     make_call: Callable | None = None,
     shape_of: Callable[[Any], tuple] = lambda tensor: tuple(tensor.shape),
 ) -> keras.Model:
-    """Return a new model of layers that `make_layer` makes from those that are there.
+    """Return a new model of layers that are made from those that are there.
 
     Models in it are made anew too, each once. A Sequential model stays one, if its
     calls are not changed.
@@ -26,11 +52,24 @@ def rebuilt(
         make_layer: Function of a layer that returns a new one, which is not built; or a
             list of those that are called one after the other in its place; or None to
             leave the layer out, which has to have one input and one output.
+        fill: Function of what that returned, built by now, and of the old layer, which
+            gives the former its weights; not called for None.
         make_call: Function `(graph, call, operation, *arguments, **named) -> outputs`;
             plainly it returns `operation(*arguments, **named)`.
         shape_of: Function of an input of a model: the shape of the new one.
     """
-    return _rebuilt(graph, make_layer, make_call, shape_of, {})
+    made: list[tuple[Any, Any]] = []
+
+    def make(layer):
+        new = make_layer(layer)
+        if new is not None:
+            made.append((new, layer))
+        return new
+
+    copy = _rebuilt(graph, make, make_call, shape_of, {})
+    for new, old in made:
+        fill(new, old)
+    return copy
 
 
 def _rebuilt(graph, make_layer, make_call, shape_of, known):
@@ -60,7 +99,7 @@ def _rebuilt(graph, make_layer, make_call, shape_of, known):
         def call(operation, *arguments, **named):
             made = next(numbers)
             if isinstance(operation, _LeftOut):
-                return arguments[0]
+                return one_tensor(arguments, named)
             if make_call is None:
                 return operation(*arguments, **named)
             return make_call(graph, made, operation, *arguments, **named)
@@ -93,6 +132,13 @@ def new_inputs(graph: Graph, shape_of=lambda tensor: tuple(tensor.shape)) -> lis
     ]
 
 
+def one_tensor(arguments, named) -> Any:
+    """Return the only symbolic tensor among the arguments of a call."""
+    leaves = keras.tree.flatten((arguments, named))
+    (tensor,) = [leaf for leaf in leaves if isinstance(leaf, keras.KerasTensor)]
+    return tensor
+
+
 class _LeftOut(keras.layers.Layer):
     """In the place of a layer that a new model does without."""
 
@@ -116,18 +162,3 @@ def _steps(layer) -> list[Any]:
     if isinstance(layer, _InARow):
         return list(layer.steps)
     return [] if isinstance(layer, _LeftOut) else [layer]
-
-
-def copy_values(new, old, cut: Callable[[int, Any], Any] = lambda _, x: x) -> None:
-    """Give the weights of a layer those of another, and what is trainable of it.
-
-    Args:
-        new: A built layer.
-        old: A layer of the same kind.
-        cut: Function of the number of a weight and its value, for the new one.
-    """
-    pairs = zip(new.variables, old.variables, strict=True)
-    for number, (variable, value) in enumerate(pairs):
-        variable.assign(cut(number, array(value)))
-        if variable.trainable != old.variables[number].trainable:
-            variable.trainable = old.variables[number].trainable

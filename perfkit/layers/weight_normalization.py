@@ -4,6 +4,7 @@ import keras
 
 from perfkit import _backend, _check
 from perfkit.graph import kernels as known
+from perfkit.graph.substituting import call_with
 from perfkit.ops import kernels
 
 _KINDS = (
@@ -100,16 +101,8 @@ class WeightNormalization(keras.layers.Wrapper):
         return kernels.with_norms(self.layer.kernel, self.g, self._axes)
 
     def call(self, inputs):
-        # Scopes do not nest, so this one has all that the layer reads.
-        values = [(variable, variable) for variable in self.layer.variables]
-        values = [*values, (self.layer.kernel, self.kernel)]
-        with keras.StatelessScope(values, collect_losses=True) as scope:
-            outputs = self.layer(inputs)
-        for variable in self.layer.non_trainable_variables:
-            variable.assign(scope.get_current_value(variable))
-        for loss in scope.losses:  # Keras knows the layer's by their identity
-            self.add_loss(keras.ops.copy(loss))
-        return outputs
+        values = [(self.layer.kernel, self.kernel)]
+        return call_with(self, self.layer, values, lambda: self.layer(inputs))
 
     def compute_output_shape(self, input_shape):
         return self.layer.compute_output_shape(input_shape)

@@ -13,7 +13,7 @@ from perfkit.compress.reparameterized import Reparameterized
 from perfkit.graph import kernels
 from perfkit.graph.arrays import array, exact
 from perfkit.graph.calls import read
-from perfkit.graph.rebuilding import copy_values, rebuilt
+from perfkit.graph.rebuilding import copy_values, like, rebuilt
 from perfkit.ops.kernels import unit_size
 
 
@@ -115,9 +115,13 @@ def _transforms(layer) -> list[Any]:
     return layer.transforms if isinstance(layer, Reparameterized) else []
 
 
+def _inner(layer) -> Any:
+    return layer.layer if isinstance(layer, Reparameterized) else layer
+
+
 def _weights(layer, per_channel) -> int:
     """How many weights have their values in common."""
-    inner = layer.layer if isinstance(layer, Reparameterized) else layer
+    inner = _inner(layer)
     (kernel,) = kernels.own_kernels(inner)
     units = kernels.units(inner, kernel.name) if per_channel else ()
     return unit_size(kernel, units)
@@ -125,33 +129,32 @@ def _weights(layer, per_channel) -> int:
 
 def _placed(graph, chosen, options) -> tuple[keras.Model, list[Any]]:
     """A new model with clusters that have not begun, and those with their layers."""
-    copies: list[tuple[Any, Any]] = []
     made: list[tuple[Any, Any]] = []
-
-    def copied(layer):
-        new = type(layer).from_config(layer.get_config())
-        copies.append((layer, new))
-        return new
 
     def make(layer):
         if id(layer) not in chosen:
-            return copied(layer)
-        transforms = _transforms(layer)
-        inner = layer.layer if transforms else layer
+            return like(layer)
+        transforms, inner = _transforms(layer), _inner(layer)
         (kernel,) = kernels.own_kernels(inner)
         clustered = ClusteredKernel(**options, trainable=kernel.trainable)
         kinds = [isinstance(one, QuantizedKernel) for one in transforms]
         place = kinds.index(True) if True in kinds else len(kinds)
-        new = [*map(copied, transforms)]
+        new = [*map(like, transforms)]
         new.insert(place, clustered)
-        wrapper = Reparameterized(copied(inner), new, name=layer.name)
+        wrapper = Reparameterized(like(inner), new, name=layer.name)
         made.append((wrapper, clustered))
         return wrapper
 
-    copy = rebuilt(graph, make)
-    for old, new in copies:
-        copy_values(new, old)
-    return copy, made
+    def fill(new, old):
+        if id(old) not in chosen:
+            copy_values(new, old)
+            return
+        copy_values(new.layer, _inner(old))
+        kept = [one for one in new.transforms if not isinstance(one, ClusteredKernel)]
+        for one, before in zip(kept, _transforms(old), strict=True):
+            copy_values(one, before)
+
+    return rebuilt(graph, make, fill), made
 
 
 def _begun(made, verbose) -> dict[str, float]:

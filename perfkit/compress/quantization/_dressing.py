@@ -1,7 +1,6 @@
 """Layers without what acts on their kernels, and with it again."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import keras
 
@@ -10,7 +9,7 @@ from perfkit.compress.quantization._placing import has_kernel
 from perfkit.compress.quantization.quantized_kernel import QuantizedKernel
 from perfkit.compress.reparameterized import KernelTransform, Reparameterized
 from perfkit.graph.calls import read
-from perfkit.graph.rebuilding import copy_values, rebuilt
+from perfkit.graph.rebuilding import copy_values, like, rebuilt
 from perfkit.graph.trails import names, trails
 
 Transforms = Mapping[str, Sequence[KernelTransform]]
@@ -42,17 +41,15 @@ def undressed(owner, model) -> tuple[keras.Model, Transforms]:
         )
         expected += f"Quantized are {', '.join(quantized)}"
         _check.fail(owner, "model", expected, model.name)
-    made: list[tuple[Any, Any]] = []
 
-    def make(layer):
-        inner = layer.layer if _is_dressed(layer) else layer
-        new = type(inner).from_config({**inner.get_config(), "name": layer.name})
-        made.append((inner, new))
-        return new
+    def inner(layer):
+        return layer.layer if _is_dressed(layer) else layer
 
-    plain = rebuilt(graph, make)
-    for old, new in made:
-        copy_values(new, old)
+    plain = rebuilt(
+        graph,
+        lambda layer: like(inner(layer), name=layer.name),
+        lambda new, old: copy_values(new, inner(old)),
+    )
     return plain, found
 
 

@@ -16,6 +16,7 @@ import keras
 
 from perfkit import _backend
 from perfkit.graph.owners import own_weights
+from perfkit.graph.substituting import call_with
 from perfkit.graph.tracing import retrace
 from perfkit.graph.trails import children, trails
 from perfkit.transfer.adapters import _learning, _low_rank, _thin
@@ -44,20 +45,8 @@ class Tuned:
         if thin:
             kwargs.pop("training", None)  # all the same to these
             return thin(self, adapters[0], *args, **kwargs)
-        # Scopes do not nest, so this one has all that the layer reads.
-        own: Any = self
-        values: list[Any] = [(variable, variable) for variable in own.variables]
-        values += [(v, adapter.kernel(v)) for v, adapter in adapted_kernels(self)]
-        with keras.StatelessScope(values, collect_losses=True) as scope:
-            before = {id(v): scope.get_current_value(v) for v in own.variables}
-            outputs = call(*args, **kwargs)
-        for variable in own.non_trainable_variables:
-            value = scope.get_current_value(variable)
-            if value is not before[id(variable)] and not variable.trainable:
-                variable.assign(value)
-        for loss in scope.losses:  # Keras knows the layer's by their identity
-            own.add_loss(keras.ops.copy(loss))
-        return outputs
+        values = [(v, adapter.kernel(v)) for v, adapter in adapted_kernels(self)]
+        return call_with(self, self, values, lambda: call(*args, **kwargs))
 
     def get_config(self):
         layers = numbered(self)
