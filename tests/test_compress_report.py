@@ -253,6 +253,23 @@ def test_equal_layers_are_infinitely_good_and_others_have_no_counterpart():
 # Quality
 
 
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_layer_with_batch_normalization_in_it_is_compared_with_both(nested):
+    model = net(nested=nested)
+    norm = model.get_layer("body" if nested else "norm")
+    norm = norm.get_layer("norm") if nested else norm
+    norm.moving_variance.assign(RNG.uniform(4, 9, 4))
+    folded = compress.fold_batch_norm(model)
+    same = keras.models.clone_model(model)
+    same.set_weights(model.get_weights())
+    found = compress.report(
+        {"whole": model, "folded": folded, "same": same}, data=X, **QUIET
+    )
+    conv = "body/conv" if nested else "conv"
+    assert rows(found["folded"])[conv].sqnr > 100
+    assert rows(found["same"])[conv].sqnr == np.inf
+
+
 def test_accuracy_is_the_share_of_right_classes_however_they_are_written():
     model = net()
     right = float(np.mean(model.predict(X, verbose=0).argmax(1) == Y))

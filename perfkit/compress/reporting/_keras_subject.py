@@ -17,7 +17,9 @@ from perfkit.compress.lite_model import LiteModel
 from perfkit.compress.reporting import _layer_outputs, _samples, _units
 from perfkit.compress.reporting._samples import OWNER
 from perfkit.compress.reporting.results import LayerReport, ModelReport
-from perfkit.graph import macs
+from perfkit.graph import folding, macs
+from perfkit.graph.calls import read
+from perfkit.graph.functional import is_graph
 from perfkit.graph.latency import compiled
 from perfkit.graph.layer_calls import layer_calls, own_inputs
 
@@ -56,6 +58,18 @@ class KerasSubject:
         shapes = [call.outputs for call in self._calls or ()]
         # Of what makes several tensors nothing is kept.
         return 4 * sum(math.prod(s) for s in shapes if s and isinstance(s[0], int))
+
+    @property
+    def folds(self) -> dict[str, str]:
+        """Paths of layers, and of the batch normalization that may be a part of them.
+
+        Another model or a file without the latter has it in the former.
+        """
+        if not is_graph(self.model):
+            return {}
+        paths = {id(unit.layer): unit.path for unit in self._units}
+        pairs = folding.pairs(read(OWNER, self.model))
+        return {paths[id(layer)]: paths[id(norm)] for layer, norm in pairs}
 
     def misfit(self, x) -> str:
         """Return what inputs it takes if it cannot take these, else nothing."""

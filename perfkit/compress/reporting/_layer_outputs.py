@@ -45,11 +45,13 @@ def outputs(model, units: list[Unit], batch) -> Outputs:
     return {**made, "": _array(result)}
 
 
-def sqnr(reference, probes: list[Probe], batches) -> list[dict[str, float]]:
+def sqnr(reference, folds, probes: list[Probe], batches) -> list[dict[str, float]]:
     """Return signal-to-noise ratios in decibels, for each probe by the names of rows.
 
     Args:
         reference: Function from a batch to the outputs of the layers of a model.
+        folds: Paths of layers of that model, and of the layer after each that may be a
+            part of it elsewhere.
         probes: What is compared with it.
         batches: Pairs of a batch and how many samples of it count.
     """
@@ -57,8 +59,12 @@ def sqnr(reference, probes: list[Probe], batches) -> list[dict[str, float]]:
     for batch, count in batches:
         expected = reference(batch)
         for probe, sums in zip(probes, found, strict=True):
-            for name, paths, values in probe(batch, expected):
+            rows = list(probe(batch, expected))
+            seen = {path for _, paths, _ in rows for path in paths}
+            for name, paths, values in rows:
                 path = next((path for path in paths if path in expected), None)
+                if path in folds and folds[path] not in seen:
+                    path = folds[path]
                 right = None if path is None else expected[path]
                 # Of another shape, it is no counterpart.
                 if right is not None and right.shape == values.shape:

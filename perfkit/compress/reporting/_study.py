@@ -82,6 +82,7 @@ class Study:
         x = _joined(self._inputs)
         found = _layer_outputs.sqnr(
             judge.outputs,
+            judge.folds,
             [each.probe() for each in others],
             _samples.equal_batches(x, min(size, _samples.samples_of(x))),
         )
