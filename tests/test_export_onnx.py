@@ -167,7 +167,7 @@ def half():
         ({"model": "model.keras"}, "of type Model. Received: model='model.keras'"),
         ({"model": keras.Sequential([layers.ReLU()])}, "a built Sequential or Functi"),
         ({"model": Subclassed()}, "around any other, keras.Model(inputs, outputs)"),
-        ({"model": half()}, "compute in half precision: ['half']"),
+        ({"model": half()}, "compute in another type: half (float16)"),
         ({"model": compress.quantize_aware(dense())}, "plain model: strip(model)"),
         ({"path": "model.keras"}, "a file name ending in .onnx"),
         ({"path": "missing/model.onnx"}, "in an existing folder"),

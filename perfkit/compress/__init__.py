@@ -1,5 +1,7 @@
 """Smaller and faster models, down to a `.tflite` file."""
 
+import importlib
+
 from perfkit.compress.clustering.cluster import cluster as cluster
 from perfkit.compress.clustering.clustered_kernel import (
     ClusteredKernel as ClusteredKernel,
@@ -58,13 +60,15 @@ _OF_TFMOT = ("ConstantSparsity", "PolynomialDecay")
 
 
 def __getattr__(name):
-    """Give schedules of tensorflow-model-optimization, which loads TensorFlow."""
+    """Give the bridge, and schedules of tensorflow-model-optimization, when asked."""
     if name in _OF_TFMOT:
         from perfkit.compress import _tfmot
 
         return getattr(_tfmot.tfmot().sparsity.keras, name)
+    if name == "tfmot":
+        return importlib.import_module("perfkit.compress.tfmot")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__():
-    return sorted([*globals(), *_OF_TFMOT])
+    return sorted({*globals(), *_OF_TFMOT, "tfmot"})

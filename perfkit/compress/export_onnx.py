@@ -14,7 +14,7 @@ import keras
 
 from perfkit import _check
 from perfkit.compress import _files, _quiet
-from perfkit.compress.export_tflite import refuse_half_precision
+from perfkit.compress.export_tflite import refuse_other_precision
 from perfkit.compress.quantization.fake_quantization import FakeQuantization
 from perfkit.compress.reparameterized import Reparameterized
 from perfkit.graph.trails import trails
@@ -128,7 +128,7 @@ def _signature(model):
         expected = "a built Sequential or Functional model; around any other, "
         expected += "keras.Model(inputs, outputs) makes one"
         _check.fail("export_onnx", "model", expected, model)
-    refuse_half_precision("export_onnx", model)
+    refuse_other_precision("export_onnx", model)
     if any(
         isinstance(trail[-1], (FakeQuantization, Reparameterized))
         for trail in trails(model)

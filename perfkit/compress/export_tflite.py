@@ -29,6 +29,8 @@ class TFLiteReport:
         input: `LiteTensor`: shape, dtype, scale and zero point of the input.
         output: The same of the output.
         tensor_dtypes: How many tensors have each dtype, weights included.
+        floats: Names of tensors inside an int8 file that are float, with
+            `strict=False`.
     """
 
     path: Path
@@ -38,16 +40,18 @@ class TFLiteReport:
     input: LiteTensor
     output: LiteTensor
     tensor_dtypes: dict[str, int]
+    floats: tuple[str, ...] = ()
 
     def __str__(self):
         counts = ", ".join(f"{n} {dtype}" for dtype, n in self.tensor_dtypes.items())
-        return (
+        text = (
             f"{self.path}: {self.quantization or 'float'}, {self.size:,} bytes "
             f"({self.gzip_size:,} after gzip)\n"
             f"  input    {self.input}\n"
             f"  output   {self.output}\n"
             f"  tensors  {counts}"
         )
+        return f"{text}\n  in float {', '.join(self.floats)}" if self.floats else text
 
 
 def export_tflite(
@@ -153,8 +157,11 @@ def export_tflite(
         arguments = calibration, ranged, float_interface, verbose
         content = _converter.convert(model, *arguments)
     lite = _opened(model, content)
-    if quantization == "int8" and strict:
-        _check_all_integer(model, lite, ends=2 * float_interface)
+    floats = () if quantization is None else _floats(lite, float_interface)
+    if floats and strict:
+        expected = "made of operations that exist in int8; not so: "
+        expected += f"{', '.join(floats)}. With strict=False these stay in float"
+        _check.fail("export_tflite", "model", expected, model)
     _files.write(path, content)
     return TFLiteReport(
         path=path,
@@ -164,6 +171,7 @@ def export_tflite(
         input=lite.input,
         output=lite.output,
         tensor_dtypes=dict(Counter(dtype for _, dtype in lite.tensors())),
+        floats=floats,
     )
 
 
@@ -224,17 +232,23 @@ def _checked_model(model):
             "one output; around any other, keras.Model(inputs, outputs) makes one"
         )
         _check.fail("export_tflite", "model", expected, model)
-    refuse_half_precision("export_tflite", model)
+    refuse_other_precision("export_tflite", model)
     return shape, keras.backend.standardize_dtype(dtype)
 
 
-def refuse_half_precision(owner, model) -> None:
-    """Raise if a model computes in half precision, which loses what files keep."""
+def refuse_other_precision(owner, model) -> None:
+    """Raise if a model computes in another type than float32, that of files."""
     found = (trail[-1] for trail in trails(model))
-    found = [layer for layer in found if not isinstance(layer, keras.Model)]
-    halves = [x.name for x in found if x.compute_dtype.endswith("float16")]
-    if halves:
-        expected = f"a float32 model; these layers compute in half precision: {halves}"
+    others = {
+        layer.name: layer.compute_dtype
+        for layer in found
+        if not isinstance(layer, (keras.Model, keras.layers.InputLayer))
+        and keras.backend.is_float_dtype(layer.compute_dtype)
+        and layer.compute_dtype != "float32"
+    }
+    if others:
+        names = ", ".join(f"{name} ({dtype})" for name, dtype in others.items())
+        expected = f"a float32 model; these layers compute in another type: {names}"
         _check.fail(owner, "model", expected, model)
 
 
@@ -250,9 +264,7 @@ def _opened(model, content):
             _check.fail("export_tflite", "model", expected, model)
 
 
-def _check_all_integer(model, lite, ends):
-    """The converter computes in float, without a word, what has no int8 kernel."""
-    floats = [name for name, dtype in lite.tensors() if "float" in dtype]
-    if len(floats) > ends:
-        expected = f"made of operations that exist in int8; not so: {', '.join(floats)}"
-        _check.fail("export_tflite", "model", expected, model)
+def _floats(lite, float_interface) -> tuple[str, ...]:
+    """Names of what is float inside an int8 file, which the converter does not say."""
+    ends = lite.ends if float_interface else ()
+    return tuple(n for n, dtype in lite.tensors() if "float" in dtype and n not in ends)

@@ -156,6 +156,15 @@ class LiteModel:
         return self._interpreter.invoke
 
     @property
+    def ends(self) -> tuple[str, str]:
+        """Names of the tensors that it takes and returns."""
+        given, made = (
+            self._interpreter.get_input_details(),
+            self._interpreter.get_output_details(),
+        )
+        return given[0]["name"], made[0]["name"]
+
+    @property
     def runtime(self) -> str:
         """Name of the package that runs the file."""
         return type(self._interpreter).__module__.partition(".")[0]

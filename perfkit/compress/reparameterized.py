@@ -44,6 +44,7 @@ class Reparameterized(keras.layers.Wrapper):
     """
 
     def __init__(self, layer, transforms, **kwargs):
+        _check.instance("Reparameterized", "layer", layer, keras.Layer)
         kwargs["dtype"] = layer.variable_dtype  # the layer inside casts for itself
         super().__init__(layer, autocast=False, **kwargs)
         self.transforms = [_transform(one) for one in transforms]
@@ -58,8 +59,12 @@ class Reparameterized(keras.layers.Wrapper):
     @property
     def variable(self) -> Any:
         """The kernel of the layer inside, as it learns."""
-        (kernel,) = kernels.own_kernels(self.layer)
-        return kernel
+        found = kernels.own_kernels(self.layer)
+        if len(found) != 1:
+            names = [kernel.name for kernel in found]
+            expected = f"one with one kernel; {self.layer.name} has {names}"
+            _check.fail("Reparameterized", "layer", expected, self.layer)
+        return found[0]
 
     @property
     def axes(self) -> tuple[int, ...]:

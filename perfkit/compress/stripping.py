@@ -102,5 +102,5 @@ def _plain(model, ranges, transforms):
 
 
 def _float32(layer):
-    halved = getattr(layer, "compute_dtype", "float32").endswith("float16")
-    return like(layer, **({"dtype": "float32"} if halved else {}))
+    other = getattr(layer, "compute_dtype", "float32") != "float32"
+    return like(layer, **({"dtype": "float32"} if other else {}))

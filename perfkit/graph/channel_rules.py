@@ -15,7 +15,7 @@ from perfkit.graph.labels import Labelled
 
 _layers = keras.layers
 
-# Functions of one value: a channel depends on that channel alone.
+# Activations that look at several channels.
 _MIXING_ACTIVATIONS = {"softmax", "log_softmax", "sparsemax", "glu"}
 
 
@@ -51,6 +51,7 @@ def _conv(reading, call, given):
         outs = np.repeat(ins, layer.filters // groups)
         cuts = {"kernel": {-1: outs}, "bias": {0: outs}}
         reading.use(call, cuts, {"filters": outs, "groups": ins})
+        _mixed(reading, call, outs)
         return [Labelled(axis, outs)]
     outs = reading.made(call, layer.filters)
     cuts = {"kernel": {-2: ins, -1: outs}, "bias": {0: outs}}
@@ -76,6 +77,7 @@ def _depthwise(reading, call, given):
     ins = reading.on(call, 0, given, axis)
     outs = np.repeat(ins, layer.depth_multiplier)
     reading.use(call, {"kernel": {-2: ins}, "bias": {0: outs}})
+    _mixed(reading, call, outs)
     return [Labelled(axis, outs)]
 
 
@@ -91,6 +93,12 @@ def _separable(reading, call, given):
     }
     reading.use(call, cuts, {"filters": outs}, made=outs)
     return [Labelled(axis, outs)]
+
+
+def _mixed(reading, call, labels):
+    """Lock channels if the activation of their layer looks at several of them."""
+    if activation_mixes(call.operation):
+        reading.lock(call, labels, why="its activation looks at all of them")
 
 
 def _embedding(reading, call, given):  # noqa: ARG001
@@ -163,6 +171,19 @@ def _prelu(reading, call, given):
 def _same(reading, call, given):  # noqa: ARG001
     """Pass on what comes; the shape stays, or its other axes change."""
     return [given[0]] * len(call.outputs)
+
+
+def _rescaled(reading, call, given):
+    if np.ndim(call.operation.scale) or np.ndim(call.operation.offset):
+        return _unknown(reading, call, given)  # perhaps a factor for each channel
+    return _same(reading, call, given)
+
+
+def _of_each(reading, call, given):
+    """Pass on what comes through a function of one value and of numbers."""
+    if len(call.inputs) != 1 or not _arguments_are_plain(call):
+        return _unknown(reading, call, given)
+    return _same(reading, call, given)
 
 
 def _resized(reading, call, given):
@@ -314,7 +335,8 @@ _LAYERS: tuple[tuple[tuple[type, ...], Any], ...] = (
     (_kinds("PReLU"), _prelu),
     (_kinds("Activation"), _activation),
     (_kinds("Softmax"), _softmax),
-    (_kinds("ReLU", "LeakyReLU", "ELU", "Identity", "Dropout", "Rescaling"), _same),
+    (_kinds("ReLU", "LeakyReLU", "ELU", "Identity", "Dropout"), _same),
+    (_kinds("Rescaling"), _rescaled),
     (_kinds("GaussianNoise", "GaussianDropout", "AlphaDropout"), _same),
     (_kinds("SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"), _same),
     (_kinds("ZeroPadding1D", "Cropping1D", "UpSampling1D"), _same),
@@ -334,10 +356,10 @@ _LAYERS: tuple[tuple[tuple[type, ...], Any], ...] = (
 _OPERATIONS = {
     **dict.fromkeys(["Add", "Subtract", "Multiply", "Divide"], _elementwise),
     **dict.fromkeys(["TrueDivide", "Maximum", "Minimum"], _elementwise),
-    **dict.fromkeys(["Relu", "Relu6", "Sigmoid", "Silu", "HardSigmoid"], _same),
-    **dict.fromkeys(["HardSilu", "Gelu", "Tanh", "Elu", "LeakyRelu"], _same),
-    **dict.fromkeys(["Softplus", "Swish", "Negative", "Absolute", "Abs"], _same),
-    **dict.fromkeys(["Square", "Sqrt", "Exp", "Clip", "Identity", "Cast"], _same),
+    **dict.fromkeys(["Relu", "Relu6", "Sigmoid", "Silu", "HardSigmoid"], _of_each),
+    **dict.fromkeys(["HardSilu", "Gelu", "Tanh", "Elu", "LeakyRelu"], _of_each),
+    **dict.fromkeys(["Softplus", "Swish", "Negative", "Absolute", "Abs"], _of_each),
+    **dict.fromkeys(["Square", "Sqrt", "Exp", "Clip", "Identity", "Cast"], _of_each),
     **dict.fromkeys(["Mean", "Sum", "Max", "Min"], _reduced),
     **dict.fromkeys(["Reshape", "Transpose", "ExpandDims", "Squeeze"], _moved),
 }

@@ -9,7 +9,7 @@ import numpy as np
 from perfkit.graph import kernels
 from perfkit.graph.arrays import exact
 from perfkit.graph.calls import Graph, read
-from perfkit.graph.rebuilding import copy_values, like, rebuilt
+from perfkit.graph.rebuilding import copy_state, copy_values, like, rebuilt
 
 # With a kernel, a bias and an activation.
 WEIGHTED = (
@@ -88,6 +88,9 @@ def folded(owner: str, model, apart: Collection[str] = ()) -> keras.Model:
             return
         for variable, value in zip(new.weights, _folded(old, norm), strict=True):
             variable.assign(value)
+            for before in old.weights:
+                if before.name == variable.name:
+                    copy_state(variable, before)
 
     return rebuilt(graph, make, fill)
 

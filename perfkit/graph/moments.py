@@ -80,10 +80,8 @@ def weighted_mean(layer, kernel, mean) -> np.ndarray:
         return (total * np.reshape(mean, (-1, 1))).ravel()
     if "Transpose" in type(layer).__name__:
         kernel = np.swapaxes(kernel, -1, -2)
-        strides = layer.strides
-        kernel = kernel / np.prod(
-            strides
-        )  # of each output only some weights see inputs
+        # Of each output only some weights see inputs.
+        kernel = kernel / np.prod(layer.strides)
     total = kernel.reshape(-1, *kernel.shape[-2:]).sum(axis=0)
     ins = total.shape[0]
     groups = max(1, len(mean) // ins)
@@ -127,13 +125,14 @@ def _of(call, given: list[Moments]) -> Moments:
         return Moments(mean, variance, low, max(one.high for one in given))
     if kind in ("Maximum", "Minimum"):
         spread = np.maximum.reduce([one.variance for one in given])
-        return Moments(np.maximum.reduce([one.mean for one in given]), spread)
-    if len(given) == 1 and _is_of_oneexact(call):
+        choose = np.maximum if kind == "Maximum" else np.minimum
+        return Moments(choose.reduce([one.mean for one in given]), spread)
+    if len(given) == 1 and _is_of_each(call):
         return _through(call, first)
     return first
 
 
-def _is_of_oneexact(call) -> bool:
+def _is_of_each(call) -> bool:
     kinds = {"Activation", "ReLU", "LeakyReLU", "Add", "Multiply", "Subtract"}
     kind = type(call.operation).__name__
     elementwise = kind in kinds or not isinstance(call.operation, keras.Layer)

@@ -30,8 +30,22 @@ def copy_values(new, old, cut: Callable[[int, Any], Any] = lambda _, x: x) -> No
     pairs = zip(new.variables, old.variables, strict=True)
     for number, (variable, value) in enumerate(pairs):
         variable.assign(cut(number, array(value)))
-        if variable.trainable != value.trainable:
-            variable.trainable = value.trainable
+        copy_state(variable, value, lambda x, number=number: cut(number, x))
+
+
+def copy_state(variable, old, cut: Callable[[Any], Any] = lambda x: x) -> None:
+    """Have a variable learn or not as another does, and keep the zeros of that.
+
+    Args:
+        variable: A variable that has its value.
+        old: The one in its place in the model that was read.
+        cut: Function of an array like the old value, for the new one.
+    """
+    if variable.trainable != old.trainable:
+        variable.trainable = old.trainable
+    carry = getattr(old.constraint, "carry_to", None)
+    if carry is not None:
+        carry(variable, cut)
 
 
 def rebuilt(

@@ -18,7 +18,7 @@ from perfkit.graph.arrays import exact
 from perfkit.graph.calls import Graph, read
 from perfkit.graph.folding import WEIGHTED, affine, is_linear, pairs
 from perfkit.graph.inlining import inlined
-from perfkit.graph.rebuilding import copy_values
+from perfkit.graph.rebuilding import copy_state, copy_values, like
 
 _layers = keras.layers
 
@@ -89,16 +89,17 @@ class _Splitting:
             id(layer) not in self._folded
         )
         if alone and layer.axis % rank == rank - 1:
-            return self._affine(path, call, *affine(layer))
+            return self._affine(path, call, layer, *affine(layer), learns=True)
         if type(layer) is _layers.Rescaling:
-            return self._affine(path, call, layer.scale, layer.offset, learns=False)
+            return self._affine(path, call, layer, layer.scale, layer.offset)
         if type(layer) is _layers.Normalization and not layer.invert:
             deviation = np.maximum(exact(layer.variance) ** 0.5, keras.config.epsilon())
             mean = exact(layer.mean)
             ends = 1.0 / deviation, -mean / deviation
-            return self._affine(path, call, *ends, learns=False)
+            return self._affine(path, call, layer, *ends)
         if type(layer).__name__ == "LayerScale" and _is_of_keras(layer):
-            return self._affine(path, call, exact(layer.gamma), 0.0)
+            gamma = exact(layer.gamma)
+            return self._affine(path, call, layer, gamma, 0.0, learns=True)
         if type(layer) is _layers.Average:
             return _average
         if type(layer) is _layers.Activation and layer.activation in _ACTIVATIONS:
@@ -107,36 +108,27 @@ class _Splitting:
 
     def _copied(self, path, layer, **changes):
         """A new layer like one that is there."""
-        config = {**layer.get_config(), **changes, "name": self._named(path)}
-        new = type(layer).from_config(config)
+        new = like(layer, **changes, name=self._named(path))
         self.fillers.append(lambda: copy_values(new, layer))
         return new
 
     def _weighted(self, path, layer):
         linear = is_linear(layer)
-        config = {**layer.get_config(), "name": self._named(path), "activation": None}
-        if self._biases and "use_bias" in config:
-            config["use_bias"] = True
-        new = type(layer).from_config(config)
+        changes: dict[str, Any] = {"name": self._named(path), "activation": None}
+        if self._biases and "use_bias" in layer.get_config():
+            changes["use_bias"] = True
+        if not linear:
+            changes["activity_regularizer"] = None  # it is behind the activation
+        new = like(layer, **changes)
         self.paths[new.name] = path
-
-        def fill():
-            for variable in new.variables:
-                same = [old for old in layer.variables if old.name == variable.name]
-                if same:
-                    variable.assign(exact(same[0]))
-                    if variable.trainable != same[0].trainable:
-                        variable.trainable = same[0].trainable
-
-        self.fillers.append(fill)
-        if linear:
-            return new
-        return self._then(path, new, layer.activation)
+        self.fillers.append(lambda: _fill(new, layer))
+        return new if linear else self._then(path, new, layer)
 
     def _separable(self, path, layer):
-        one = type(layer) is _layers.SeparableConv1D
+        one, linear = type(layer) is _layers.SeparableConv1D, is_linear(layer)
         config = layer.get_config()
         shared = {k: config[k] for k in ("data_format", "dtype", "trainable")}
+        penalties = ("regularizer", "constraint")
         depthwise: Any = (_layers.DepthwiseConv1D if one else _layers.DepthwiseConv2D)(
             layer.kernel_size,
             layer.strides,
@@ -145,6 +137,7 @@ class _Splitting:
             dilation_rate=layer.dilation_rate,
             use_bias=self._biases,
             name=self._named(f"{path}_depthwise"),
+            **{f"depthwise_{k}": config[f"depthwise_{k}"] for k in penalties},
             **shared,
         )
         pointwise: Any = (_layers.Conv1D if one else _layers.Conv2D)(
@@ -152,36 +145,48 @@ class _Splitting:
             1,
             use_bias=layer.use_bias or self._biases,
             name=self._named(f"{path}_pointwise"),
+            **{f"kernel_{k}": config[f"pointwise_{k}"] for k in penalties},
+            **{f"bias_{k}": config[f"bias_{k}"] for k in penalties},
+            activity_regularizer=config["activity_regularizer"] if linear else None,
             **shared,
         )
         self.paths[depthwise.name] = self.paths[pointwise.name] = path
 
         def fill():
-            depthwise.kernel.assign(exact(layer.depthwise_kernel))
-            pointwise.kernel.assign(exact(layer.pointwise_kernel))
+            _assign(depthwise.kernel, layer.depthwise_kernel)
+            _assign(pointwise.kernel, layer.pointwise_kernel)
             if layer.use_bias:
-                pointwise.bias.assign(exact(layer.bias))
+                _assign(pointwise.bias, layer.bias)
 
         self.fillers.append(fill)
-        both = lambda x: pointwise(depthwise(x))  # noqa: E731
-        if is_linear(layer):
-            return both
-        return self._then(path, both, layer.activation)
 
-    def _then(self, path, call, activation):
+        def both(x):
+            return pointwise(depthwise(x))
+
+        return both if linear else self._then(path, both, layer)
+
+    def _then(self, path, call, old):
         """A call, and an activation as a layer of its own behind it."""
         name = f"{path}_activation"
-        after: Any = _ACTIVATIONS.get(activation)
+        after: Any = _ACTIVATIONS.get(old.activation)
         if after is None:
-            after = _layers.Activation(activation, name=self._named(name))
-        return lambda x: after(call(x))
+            after = _layers.Activation(old.activation, name=self._named(name))
+        penalty = old.get_config().get("activity_regularizer")
+        if penalty is None:
+            return lambda x: after(call(x))
+        name = self._named(f"{path}_activity")
+        last: Any = _layers.Identity(activity_regularizer=penalty, name=name)
+        return lambda x: last(after(call(x)))
 
-    def _affine(self, path, call, scale, shift, *, learns=True):
+    def _affine(self, path, call, old, scale, shift, *, learns=False):
         """A product and a sum for each channel, as a depthwise convolution."""
         shape = call.inputs[0].shape
         channels, spatial = shape[-1], len(shape) == 4
         layer: Any = _layers.DepthwiseConv2D(
-            1, name=self._named(path), trainable=learns
+            1,
+            name=self._named(path),
+            trainable=learns and old.trainable,
+            dtype=old.dtype_policy,
         )
 
         def fill():
@@ -207,6 +212,19 @@ class _Splitting:
             number += 1
         self._names.add(name)
         return name
+
+
+def _fill(new, old):
+    """Give a layer the weights of another that have the same names."""
+    for variable in new.variables:
+        for value in old.variables:
+            if value.name == variable.name:
+                _assign(variable, value)
+
+
+def _assign(variable, value):
+    variable.assign(exact(value))
+    copy_state(variable, value)
 
 
 def _is_of_keras(layer) -> bool:

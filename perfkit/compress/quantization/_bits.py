@@ -25,9 +25,11 @@ def chooser(owner, bits: Any, paths: Mapping[str, str]) -> Callable[[str], int]:
         if count not in CHOICES or isinstance(count, bool):
             expected = "4 or 8, or a mapping from patterns for layers to these"
             _check.fail(owner, "bits", expected, bits)
-        if not any(_fits(pattern, path) for path in every):
-            expected = "with patterns that fit a layer with weights, which are "
-            _check.fail(owner, "bits", expected + ", ".join(sorted(every)), pattern)
+        fits = any(_fits(pattern, path) for path in every)
+        if not fits and isinstance(bits, Mapping):
+            expected = "a mapping whose patterns fit layers with weights, which are "
+            expected += ", ".join(sorted(every)) or "none in this model"
+            _check.fail(owner, "bits", expected, pattern)
 
     def bits_of(path):
         found = [count for pattern, count in choices.items() if _fits(pattern, path)]

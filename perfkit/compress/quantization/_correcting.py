@@ -7,7 +7,8 @@ import numpy as np
 
 from perfkit.compress.quantization._observing import layers_of, unrounded
 from perfkit.compress.reparameterized import Reparameterized
-from perfkit.graph.arrays import array, exact
+from perfkit.graph.arrays import exact
+from perfkit.graph.channel_rules import channel_axis
 from perfkit.graph.moments import Moments, weighted_mean
 from perfkit.graph.substituting import call_with
 from perfkit.graph.watching import around_calls
@@ -33,8 +34,8 @@ def correct(model, data, *, bar) -> None:
         values = [(layer.variable, changes[place])]
         values += [(v, keras.ops.zeros(v.shape)) for v in _bias(layer)]
         other = call_with(layer, layer.layer, values, lambda: layer.layer(inputs))
-        other = array(other)
-        axis = _axis(layer.layer, other.ndim)
+        other = exact(other)
+        axis = channel_axis(layer.layer, other.ndim)
         others = tuple(k for k in range(other.ndim) if k != axis)
         moved[place].append((len(other), other.mean(axis=others)))
         return call(inputs, *args, **named)
@@ -74,9 +75,4 @@ def _bias(layer) -> list[Any]:
 def _subtract(layer, change):
     (bias,) = _bias(layer)
     if tuple(bias.shape) == np.shape(change):
-        bias.assign(array(bias) - change)
-
-
-def _axis(layer, rank):
-    first = getattr(layer, "data_format", None) == "channels_first"
-    return 1 if first else rank - 1
+        bias.assign(exact(bias) - change)

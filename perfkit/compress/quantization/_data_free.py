@@ -60,7 +60,8 @@ def calibrate(owner, steps, plain, small, input_range, corrected) -> None:
         found[layer.name] = found[norm.name]
     for layer in layers_of(small, FakeQuantization):
         if layer.fixed is None:
-            known = found.get(re.sub(r"_range(_\d+)?$", "", layer.name), inputs)
+            name = re.sub(r"_range(_\d+)?$", "", layer.name)
+            known = inputs if re.fullmatch(r"input_\d+", name) else found[name]
             layer.set_range(*known.range)
     if corrected:
         made = {id(x): call for call in read(owner, plain).calls for x in call.outputs}

@@ -57,6 +57,7 @@ def quantized(
     per_channel,
     momentum,
     strict,
+    verbose,
 ) -> keras.Model:
     """Return a new model with fake quantization in it, and the same weights.
 
@@ -69,6 +70,7 @@ def quantized(
         per_channel: Whether output units have ranges of their own.
         momentum: That of the ranges of tensors.
         strict: Whether it is an error if a layer has no integer form.
+        verbose: Whether to print which layers have none.
     """
     graph = read(owner, split_model)
     floats = {
@@ -76,11 +78,13 @@ def quantized(
         for call in graph.calls
         if not _is_known(call)
     }
+    names = ", ".join(f"{path} ({kind})" for path, kind in floats.items())
     if floats and strict:
-        names = ", ".join(f"{path} ({kind})" for path, kind in floats.items())
         expected = f"made of layers that have an integer form; not so: {names}. With "
         expected += "strict=False these stay in float, with conversions around them"
         _check.fail(owner, "model", expected, split_model.name)
+    if floats and verbose:
+        print(f"left in float: {names}")
     work = _Placing(graph, paths, transforms, bits_of, per_channel, momentum)
     new = inlined(graph, work.make, work.begin)
     for old, layer in work.made:
@@ -172,7 +176,8 @@ class _Placing:
 
 def has_kernel(layer) -> bool:
     """Whether a layer multiplies what it takes by a kernel that can be rounded."""
-    return type(layer) in (*WEIGHTED, _layers.EinsumDense)
+    three = (_layers.Conv3D, _layers.Conv3DTranspose)  # which are float in files
+    return type(layer) in (*WEIGHTED, _layers.EinsumDense) and type(layer) not in three
 
 
 def takes_channels(layer, bits) -> bool:
@@ -195,6 +200,8 @@ def _kind(call) -> str:
 def _is_known(call) -> bool:
     if has_kernel(call.operation):
         return True
+    if type(call.operation) is _layers.ReLU:
+        return _is_relu(call.operation) or _is_leaky(call.operation)
     ours = type(call.operation).__module__.startswith(("keras.", "perfkit."))
     kinds = _OF_SAME_RANGE | _ROUNDED | set(_FIXED)
     return ours and (_passes(call) or _kind(call) in kinds)
@@ -203,6 +210,10 @@ def _is_known(call) -> bool:
 def _passes(call) -> bool:
     """Whether what a call returns are values that it was given, at inference."""
     return _kind(call) in _PASSING or getattr(call.operation, "keeps_channels", False)
+
+
+def _is_leaky(layer) -> bool:
+    return layer.max_value is None and not layer.threshold
 
 
 def _is_relu(operation) -> bool:

@@ -2,7 +2,7 @@
 
 import keras
 
-from perfkit import _check
+from perfkit import _check, _replicas
 from perfkit._backend import keras_ops as ops
 from perfkit.ops import fake_quantization
 
@@ -55,7 +55,7 @@ class FakeQuantization(keras.layers.Layer):
             stays = ops.where(self.seen > 0.0, self.momentum, 0.0)
             moves = 1.0 - stays
             values = ops.cast(inputs, "float32")
-            low, high = ops.min(values), ops.max(values)
+            low, high = _replicas.mean_of_replicas([ops.min(values), ops.max(values)])
             self.low.assign(stays * self.low + moves * ops.minimum(low, 0.0))
             self.high.assign(stays * self.high + moves * ops.maximum(high, 0.0))
             self.seen.assign(ops.ones(()))

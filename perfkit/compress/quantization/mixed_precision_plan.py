@@ -95,6 +95,7 @@ def mixed_precision_plan(
     """
     owner = "mixed_precision_plan"
     _check.positive(owner, "size", size)
+    _check.integer(owner, "samples", samples)
     _check.boolean(owner, "verbose", verbose)
     steps = split(owner, model)
     kernels = _kernels(steps)
@@ -104,8 +105,8 @@ def mixed_precision_plan(
     if budget < least:
         expected = f"at least {least} bytes, or {least / whole:.3f} of what 8 bits take"
         _check.fail(owner, "size", expected, size)
-    small = quantize(model, data, samples=samples, corrected=False, verbose=False)
-    batches = collected(owner, small, data, samples)
+    batches = collected(owner, steps.model, data, samples)
+    small = quantize(model, batches, samples=samples, corrected=False, verbose=False)
     noises, power = _noises(small, steps.paths, batches, verbose)
     bits = dict.fromkeys(kernels, _HIGH)
     taken = whole

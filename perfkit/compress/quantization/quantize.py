@@ -125,6 +125,7 @@ def quantize(
         per_channel=per_channel,
         momentum=0.99,
         strict=strict,
+        verbose=verbose,
     )
     if batches is None:
         _data_free.calibrate(owner, steps.model, plain, small, input_range, corrected)

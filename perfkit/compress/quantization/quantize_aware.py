@@ -11,7 +11,7 @@ from perfkit.graph.splitting import split
 
 
 def quantize_aware(
-    model, *, bits=8, per_channel=True, momentum=0.99, strict=True
+    model, *, bits=8, per_channel=True, momentum=0.99, strict=True, verbose=True
 ) -> keras.Model:
     """Put fake quantization into a model, to train what an int8 file computes.
 
@@ -41,6 +41,7 @@ def quantize_aware(
         momentum: How much of the range of a tensor stays at each batch, within [0, 1].
         strict: Whether a layer without an integer form is an error. Else it stays in
             float, with conversions around it.
+        verbose: Whether to print which layers stay in float.
 
     Returns:
         A new Functional model with weights of its own, not compiled.
@@ -66,6 +67,7 @@ def quantize_aware(
     _check.boolean(owner, "per_channel", per_channel)
     _check.unit(owner, "momentum", momentum)
     _check.boolean(owner, "strict", strict)
+    _check.boolean(owner, "verbose", verbose)
     plain, transforms = undressed(owner, model)
     steps = split(owner, plain)
     # Its factors commute with the rounding of channels, not with that of all weights.
@@ -79,4 +81,5 @@ def quantize_aware(
         per_channel=per_channel,
         momentum=momentum,
         strict=strict,
+        verbose=verbose,
     )

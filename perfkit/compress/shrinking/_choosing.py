@@ -17,7 +17,7 @@ def cut(groups: list[Group], scores, keep, *, scope, round_to, sizes) -> np.ndar
         scope: Whether each group keeps this share ("local"), or all together
             ("global"), or those of the same kinds of layers ("isomorphic").
         round_to: What the number of channels is a multiple of afterwards.
-        sizes: How many channels the groups had at first, by their paths.
+        sizes: How many channels the groups had at first, by the first of their paths.
     """
     counts = {
         id(group): count
@@ -56,7 +56,7 @@ def _buckets(groups, scores, scope):
 
 def _counts(bucket, keep, sizes, alone):
     """Yield how many channels each group keeps, before that is rounded."""
-    totals = [sizes[group.paths] for group, _ in bucket]
+    totals = [sizes.get(g.paths[0], len(g.channels)) for g, _ in bucket]
     if alone:
         for (group, _), total in zip(bucket, totals, strict=True):
             yield group, keep * total

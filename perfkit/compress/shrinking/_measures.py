@@ -15,38 +15,38 @@ from perfkit.graph.macs import macs
 _RUNS = 60
 
 
-def parameters(small, model) -> float:
-    """Weights of a model, as a share of those of another."""
-    return small.count_params() / model.count_params()
+def parameters(model) -> Callable[[Any], float]:
+    """Weights of another model, as a share of those of this one."""
+    whole = model.count_params()
+    return lambda small: small.count_params() / whole
 
 
-def multiplications(small, model) -> float:
-    """Multiply-accumulates of a sample, as a share of those of another model."""
-    return macs(small).total / macs(model).total
+def multiplications(model) -> Callable[[Any], float]:
+    """Multiply-accumulates of a sample, as a share of those of this model."""
+    whole = macs(model).total
+    return lambda small: macs(small).total / whole
 
 
-def latency(small, model) -> float:
-    """Time of a prediction by TFLite, as a share of that of another model.
+def latency(model) -> Callable[[Any], float]:
+    """Time of a prediction by TFLite, as a share of that of this model.
 
     Both as float files with one thread, in turn, so that noise is shared.
     """
+    whole = _call(model)
+
+    def share(small):
+        took = alternately([whole, _call(small)], _RUNS)
+        return float(np.median(took[:, 1] / took[:, 0]))
+
+    return share
+
+
+def _call(model):
     with tempfile.TemporaryDirectory() as folder:
-        calls = [
-            _call(each, Path(folder, f"{name}.tflite"))
-            for name, each in (("model", model), ("small", small))
-        ]
-        took = alternately(calls, _RUNS)
-    return float(np.median(took[:, 1] / took[:, 0]))
+        path = Path(folder, "model.tflite")
+        export_tflite(model, path, verbose=False)
+        return LiteModel(path).on_zeros()
 
 
-def _call(model, path):
-    export_tflite(model, path, verbose=False)
-    return LiteModel(path).on_zeros()
-
-
-def against(of, model) -> Callable[[Any], float]:
-    """Return a function that measures a model as a share of this one."""
-    return lambda small: SHARES[of](small, model)
-
-
+# Functions of a model that return one of another: its share of what this one has.
 SHARES = {"parameters": parameters, "macs": multiplications, "latency": latency}

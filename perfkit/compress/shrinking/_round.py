@@ -33,7 +33,7 @@ class Round:
     """A model whose channels have scores.
 
     Attributes:
-        sizes: How many channels each group had in the first round, by its paths.
+        sizes: How many channels each group had in the first round, by its first path.
     """
 
     def __init__(self, model, options: Options, sizes: Mapping | None):
@@ -49,7 +49,7 @@ class Round:
             loss=loss,
             seed=seed,
         )
-        found = {group.paths: len(group.channels) for group in self._groups}
+        found = {group.paths[0]: len(group.channels) for group in self._groups}
         self.sizes = found if sizes is None else sizes
 
     def keeping(self, share) -> Any:

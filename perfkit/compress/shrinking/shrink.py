@@ -8,6 +8,7 @@ from perfkit import _check
 from perfkit.compress.shrinking import _choosing, _measures, _scores
 from perfkit.compress.shrinking._round import Options, Round
 from perfkit.compress.shrinking.channel_groups import channel_groups
+from perfkit.graph.channels import RETURNED, TAKEN
 from perfkit.graph.macs import macs
 
 _OF = ("channels", *_measures.SHARES)
@@ -68,7 +69,7 @@ def shrink(
         steps: In how many rounds, at least 1. With more, `fine_tune` is wanted.
         fine_tune: Function of the smaller model, called after each round to compile
             and train it; what it returns is ignored.
-        seed: For "random".
+        seed: For "random", at least 0.
         strict: Whether it is an error if layers keep channels for another reason than
             that the model takes or returns them. Else they stay as they are, and
             `channel_groups` names them.
@@ -114,22 +115,23 @@ def shrink(
     _check.one_of("shrink", "scope", scope, _choosing.SCOPES)
     _check.integer("shrink", "round_to", round_to)
     _check.integer("shrink", "steps", steps)
+    _check.integer("shrink", "seed", seed, 0)
     _check.boolean("shrink", "strict", strict)
     _check.boolean("shrink", "verbose", verbose)
     if fine_tune is not None and not callable(fine_tune):
         expected = "a function of the smaller model"
         _check.fail("shrink", "fine_tune", expected, fine_tune, TypeError)
     if importance == "taylor":
-        _check_taylor(model, data, loss)
+        _check_taylor(model, data, loss, steps, fine_tune)
     options = Options(importance, scope, round_to, where, strict, data, loss, seed)
     small, sizes = model, None
+    measure = None if of == "channels" else _measures.SHARES[of](model)
     for step in range(1, steps + 1):
         this, share = Round(small, options, sizes), keep ** (step / steps)
         sizes = this.sizes
-        if of == "channels":
-            small = this.keeping(share)
-        else:
-            small = this.reaching(share, _measures.against(of, model))
+        small = (
+            this.keeping(share) if measure is None else this.reaching(share, measure)
+        )
         if fine_tune is not None:
             fine_tune(small)
     if verbose:
@@ -137,11 +139,15 @@ def shrink(
     return small
 
 
-def _check_taylor(model, data, loss):
+def _check_taylor(model, data, loss, steps, fine_tune):
     if data is None:
         _check.fail("shrink", "data", "batches (x, y) for taylor", data)
     if loss is None and not model.compiled:
         expected = "given, or the model compiled with one, for taylor"
+        _check.fail("shrink", "loss", expected, loss)
+    if loss is None and steps > 1 and fine_tune is None:
+        expected = "given for taylor in several steps without `fine_tune`, as the "
+        expected += "smaller models are not compiled"
         _check.fail("shrink", "loss", expected, loss)
     if loss is not None and not callable(loss):
         expected = "a function of targets and outputs"
@@ -150,12 +156,16 @@ def _check_taylor(model, data, loss):
 
 def _said(model, small) -> str:
     before, after = (channel_groups(each).groups for each in (model, small))
+    left = {path: group.channels for group in after for path in group.layers}
     total = sum(group.channels for group in before)
-    lines = [f"{total - sum(g.channels for g in after)} of {total} channels cut"]
-    for old, new in zip(before, after, strict=True):
-        if new.channels < old.channels:
-            names = ", ".join(old.layers)
-            lines.append(f"   {names}: {old.channels} -> {new.channels}")
+    lost = sum(group.channels - left[group.layers[0]] for group in before)
+    lines = [f"{lost} of {total} channels cut"]
+    for group in before:
+        names, count = ", ".join(group.layers), left[group.layers[0]]
+        if count < group.channels:
+            lines.append(f"   {names}: {group.channels} -> {count}")
+        elif group.reasons and not {TAKEN, RETURNED} & {*group.reasons}:
+            lines.append(f"   {names}: {count} stay ({'; '.join(group.reasons)})")
     costs = [f"parameters {model.count_params():,} -> {small.count_params():,}"]
     if all(None not in tensor.shape[1:] for tensor in model.inputs):
         before, after = macs(model).total, macs(small).total

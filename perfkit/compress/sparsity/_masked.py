@@ -42,6 +42,10 @@ class Masked(keras.constraints.Constraint):
             self.memory.remember(mask, updated, value)
         return value
 
+    def carry_to(self, variable, cut) -> None:
+        """Keep the same zeros in a variable of a model that is made from this one."""
+        hold(variable, np.asarray(cut(numpy_of(self.mask)), bool))
+
     def get_config(self):
         raise NotImplementedError("a mask is not part of a config; it is in the zeros")
 
