@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from perfkit import _check
 from perfkit.compress import _calibration, _converter, _files, _litert_quantizer
@@ -181,11 +182,16 @@ def has_ranges(model) -> bool:
 
 
 def _checked_ranges(model):
-    unseen = [
-        trail[-1].name
-        for trail in trails(model)
-        if isinstance(trail[-1], FakeQuantization) and not array(trail[-1].seen)
+    found = [trail[-1] for trail in trails(model)]
+    ranges = [layer for layer in found if isinstance(layer, FakeQuantization)]
+    unseen = [layer.name for layer in ranges if not array(layer.seen)]
+    # The runtime ends the process over what is not a number.
+    wild = [
+        x.name for x in ranges if not np.isfinite([array(x.low), array(x.high)]).all()
     ]
+    if wild:
+        expected = f"a model whose ranges are finite; not so: {', '.join(wild)}"
+        _check.fail("export_tflite", "model", expected, model.name)
     if unseen:
         expected = "a model whose ranges were seen: train it first, or give data to "
         expected += f"`quantize`; not so: {', '.join(unseen[:5])}"

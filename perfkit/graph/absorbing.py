@@ -26,6 +26,8 @@ def absorbed(owner: str, model, between: type) -> keras.Model:
     """
     graph = read(owner, model)
     pairs = {id(last): first for first, last in _pairs(graph, between)}
+    # One that takes and is taken itself takes first; the rest comes next time.
+    pairs = {last: chain for last, chain in pairs.items() if id(chain[0]) not in pairs}
     gone = {id(layer) for chain in pairs.values() for layer in chain}
     if not gone:
         return model
@@ -35,7 +37,8 @@ def absorbed(owner: str, model, between: type) -> keras.Model:
         if id(old) in pairs:
             _absorb(new, pairs[id(old)][0])
 
-    return rebuilt(graph, lambda x: None if id(x) in gone else like(x), fill)
+    new = rebuilt(graph, lambda x: None if id(x) in gone else like(x), fill)
+    return absorbed(owner, new, between)
 
 
 def _pairs(graph: Graph, between):

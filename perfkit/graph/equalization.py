@@ -78,7 +78,10 @@ def _is_homogeneous(layer) -> bool:
 
 def _equalize(reading, first, second) -> float:
     """Equalize one pair; return the largest logarithm of a factor."""
-    outs = reading.uses[id(first)].cuts["bias"][0]
+    cuts = reading.uses[id(first)].cuts
+    if "bias" not in cuts:  # of a layer whose channels lie in groups
+        return 0.0
+    outs = cuts["bias"][0]
     made = _along(reading, first, lambda labels: np.array_equal(labels, outs))
     taken = _along(reading, second, lambda labels: np.isin(labels, outs).all())
     if made is None or taken is None or len(np.unique(outs)) < len(outs):

@@ -49,6 +49,8 @@ def pairs(graph: Graph) -> list[tuple[Any, keras.layers.BatchNormalization]]:
             layer = call.operation
             if type(layer) not in WEIGHTED or not is_linear(layer):
                 continue
+            if kernels.is_changed(layer):
+                continue
             consumers = one.consumers(call)
             if len(consumers) != 1 or id(call.outputs[0]) in ends:
                 continue

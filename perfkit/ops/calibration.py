@@ -15,7 +15,8 @@ class Histogram:
     """
 
     def __init__(self, low, high):
-        self.low, self.high = float(low), float(max(high, low + 1e-12))
+        self.low = float(low)
+        self.high = float(max(high, low + max(1e-12, 1e-6 * abs(low))))
         self.counts = np.zeros(_BINS)
 
     def add(self, values) -> None:
@@ -71,6 +72,8 @@ def least_divergence(histogram: Histogram, bits=8) -> tuple[float, float]:
     """
     low, high = min(histogram.low, 0.0), max(histogram.high, 0.0)
     most, signed = max(-low, high), low < 0.0 < high
+    if most <= 1e-12:  # nothing but zeros
+        return low, high
     levels = 2 ** (bits - 1) if signed else 2**bits
     places = np.abs(histogram.centers) * (_BINS / most)
     places = np.clip(places.astype("int64"), 0, _BINS - 1)

@@ -191,8 +191,10 @@ def _kind(call) -> str:
     """Name of the class of what is called, or of its activation."""
     layer = call.operation
     if type(layer) is _layers.Activation:
-        return getattr(layer.activation, "__name__", "activation")
-    if type(layer) is _layers.Softmax:
+        name = getattr(layer.activation, "__name__", "")
+        of_keras = getattr(keras.activations, name, None) is layer.activation
+        return name if of_keras else "activation of its own"
+    if type(layer).__name__ == "Softmax":
         return "softmax"
     return type(layer).__name__
 
@@ -200,20 +202,30 @@ def _kind(call) -> str:
 def _is_known(call) -> bool:
     if has_kernel(call.operation):
         return True
-    if type(call.operation) is _layers.ReLU:
-        return _is_relu(call.operation) or _is_leaky(call.operation)
     ours = type(call.operation).__module__.startswith(("keras.", "perfkit."))
     kinds = _OF_SAME_RANGE | _ROUNDED | set(_FIXED)
-    return ours and (_passes(call) or _kind(call) in kinds)
+    known = ours and (_passes(call) or _kind(call) in kinds)
+    return known and _is_set_as_known(call)
+
+
+def _is_set_as_known(call) -> bool:
+    """Whether the settings of a layer are those that have an integer form."""
+    layer = call.operation
+    match type(layer).__name__:
+        case "ReLU":
+            return _is_relu(layer) or (layer.max_value is None and not layer.threshold)
+        case "BatchNormalization":
+            rank = len(call.inputs[0].shape)
+            return layer.axis % rank == rank - 1
+        case "Resizing" | "UpSampling2D":
+            plain = layer.interpolation in ("nearest", "bilinear")
+            return plain and not getattr(layer, "antialias", False)
+    return True
 
 
 def _passes(call) -> bool:
     """Whether what a call returns are values that it was given, at inference."""
     return _kind(call) in _PASSING or getattr(call.operation, "keeps_channels", False)
-
-
-def _is_leaky(layer) -> bool:
-    return layer.max_value is None and not layer.threshold
 
 
 def _is_relu(operation) -> bool:

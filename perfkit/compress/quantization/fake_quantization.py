@@ -1,5 +1,7 @@
 """A tensor as a quantized file will have it."""
 
+import math
+
 import keras
 
 from perfkit import _check, _replicas
@@ -62,7 +64,10 @@ class FakeQuantization(keras.layers.Layer):
         return fake_quantization.activations(inputs, self.low, self.high, self.bits)
 
     def set_range(self, low, high) -> None:
-        """Set the range, which has to contain 0; training goes on from there."""
+        """Set the range, made to contain 0; training goes on from there."""
+        if not math.isfinite(low) or not math.isfinite(high):
+            where = f"two finite numbers; what {self.name!r} rounds is not finite"
+            _check.fail("FakeQuantization.set_range", "low, high", where, (low, high))
         self.low.assign(min(low, 0.0))
         self.high.assign(max(high, 0.0))
         self.seen.assign(1.0)
@@ -82,6 +87,7 @@ class FakeQuantization(keras.layers.Layer):
             shape=(),
             initializer=keras.initializers.Constant(value),
             trainable=False,
+            autocast=False,  # a moving mean moves by less than half precision holds
             dtype="float32",
             name=name,
         )

@@ -30,7 +30,7 @@ def quantize_aware(
 
     Args:
         model: A built Functional or Sequential model; models may be nested in it. It
-            stays as it is; adapters and clusters in it go along.
+            stays as it is; clusters and zeros in it go along. Merge adapters first.
         bits: Bits of weights: 8 or 4, or a mapping from patterns for the names or paths
             of layers to these, such as `{"block_*": 4}`; others get 8, and of several
             that fit the last counts. Four make a file smaller, not faster. Tensors have
