@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from perfkit.graph import adapted
 from perfkit.graph.arrays import array
 from perfkit.graph.calls import Graph
 
@@ -16,11 +17,26 @@ def like(layer, **changes) -> Any:
         layer: A layer.
         **changes: Arguments that are other ones.
     """
-    return type(layer).from_config({**layer.get_config(), **changes})
+    config = {**layer.get_config(), **changes}
+    if type(layer) is keras.layers.Lambda:
+        return _with_functions_of(layer, config)
+    return type(layer).from_config(config)
+
+
+def _with_functions_of(layer, config) -> keras.layers.Lambda:
+    """A layer with the same functions, which a config holds only names or code of."""
+    config |= {"function": layer.function, "arguments": layer.arguments}
+    if callable(layer.mask):
+        config["mask"] = layer.mask
+    if isinstance(config.get("output_shape"), dict):
+        config["output_shape"] = layer.compute_output_shape
+    return keras.layers.Lambda(**config)
 
 
 def copy_values(new, old, cut: Callable[[int, Any], Any] = lambda _, x: x) -> None:
     """Give the weights of a layer those of another, and what is trainable of it.
+
+    What it adapted to goes along.
 
     Args:
         new: A built layer.
@@ -31,6 +47,7 @@ def copy_values(new, old, cut: Callable[[int, Any], Any] = lambda _, x: x) -> No
     for number, (variable, value) in enumerate(pairs):
         variable.assign(cut(number, array(value)))
         copy_state(variable, value, lambda x, number=number: cut(number, x))
+    adapted.carry(new, old)
 
 
 def copy_state(variable, old, cut: Callable[[Any], Any] = lambda x: x) -> None:
