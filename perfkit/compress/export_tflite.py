@@ -70,7 +70,7 @@ def export_tflite(
 
     The file runs the model as at inference, on one sample at a time: with fixed
     sizes every runtime can plan its memory and use its fast kernels. BatchNorm and
-    ReLU are fused into the convolution before them.
+    ReLU become part of the convolution before them.
 
     What `quantize` and `quantize_aware` return has ranges and becomes an int8 file,
     without data. For other models `quantization="int8"` is post-training quantization
@@ -93,13 +93,15 @@ def export_tflite(
         data: For int8, if the model has no ranges: training inputs as the model takes
             them. An array of shape `(count, ...)`, or an iterable (`tf.data`,
             `PyDataset`, a list) of batches `x` or `(x, y)`.
-        samples: How many of `data` are used at most: evenly spaced ones of an
-            array, the first ones of an iterable. A few hundred are enough.
+        samples: How many of `data` are used at most, at least 1: evenly spaced ones of
+            an array, the first ones of an iterable. A few hundred are enough.
         engine: What quantizes a model without ranges: "tensorflow" is TensorFlow's
             converter, "litert" litert-quantizer on the float file of the converter.
         float_interface: Whether an int8 file takes and returns float32, at the
             price of one conversion at each end.
         strict: Whether it is an error if an int8 file would compute in float somewhere.
+            Give False for a model that `quantize(strict=False)` or
+            `quantize_aware(strict=False)` left partly in float.
         verbose: Whether a calibration of more than two seconds shows a progress
             bar, if tqdm is installed.
 

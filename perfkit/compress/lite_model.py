@@ -21,7 +21,7 @@ class LiteTensor:
     Attributes:
         shape: Sizes, batch first.
         dtype: Name of the type that the file takes or returns.
-        scale: Real units per integer step; None if the tensor is not quantized.
+        scale: What one integer is worth in real units; None if not quantized.
         zero_point: The integer that means 0.0; None if not quantized.
 
     Example:
@@ -136,8 +136,8 @@ class LiteModel:
         after the other.
 
         Args:
-            runs: Number of timed runs.
-            warm_up: Number of runs before, not timed.
+            runs: Number of timed runs. At least 1.
+            warm_up: Number of runs before, not timed. At least 0.
         """
         _check.integer("LiteModel.latency", "runs", runs)
         _check.integer("LiteModel.latency", "warm_up", warm_up, low=0)
