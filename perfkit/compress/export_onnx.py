@@ -88,6 +88,7 @@ def export_onnx(model, path) -> ONNXReport:
         An `ONNXReport`: size, names and shapes of the inputs and outputs; print it.
 
     Raises:
+        TypeError: If an argument has the wrong type.
         ValueError: If an argument cannot be used, or the model has an operation that
             the converter cannot write.
         ImportError: If the packages that convert are not installed.

@@ -31,6 +31,15 @@ class TFLiteReport:
         tensor_dtypes: How many tensors have each dtype, weights included.
         floats: Names of tensors inside an int8 file that are float, with
             `strict=False`.
+
+    Example:
+        >>> tensor = LiteTensor((1, 4), "int8", 0.01, -28)
+        >>> found = 1200, 700, "int8", tensor, tensor, {"int8": 2}
+        >>> print(TFLiteReport(Path("relu.tflite"), *found))
+        relu.tflite: int8, 1,200 bytes (700 after gzip)
+          input    int8 (1, 4), scale 0.01, zero point -28
+          output   int8 (1, 4), scale 0.01, zero point -28
+          tensors  2 int8
     """
 
     path: Path
@@ -109,6 +118,7 @@ def export_tflite(
         A `TFLiteReport`: sizes, types, scales; print it.
 
     Raises:
+        TypeError: If an argument has the wrong type.
         ValueError: If an argument cannot be used, or the model cannot be written in
             the form asked for.
         RuntimeError: If the second process failed.

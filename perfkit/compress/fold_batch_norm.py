@@ -23,6 +23,7 @@ def fold_batch_norm(model) -> keras.Model:
         A new model of the same kind, not compiled.
 
     Raises:
+        TypeError: If it is no `keras.Model`.
         ValueError: If the model is neither Functional nor Sequential, or not built.
 
     Example:

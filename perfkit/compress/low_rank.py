@@ -66,6 +66,7 @@ def low_rank(
         name, the bias and the activation.
 
     Raises:
+        TypeError: If an argument has the wrong type.
         ValueError: If an argument is out of bounds, or a layer has no thin form.
 
     Example:

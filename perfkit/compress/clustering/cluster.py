@@ -66,6 +66,7 @@ def cluster(
         A new model of the same kind with weights of its own, not compiled.
 
     Raises:
+        TypeError: If an argument has the wrong type.
         ValueError: If an argument is out of bounds, the model is neither Functional nor
             Sequential, or a layer cannot be clustered.
 

@@ -33,8 +33,8 @@ class MixedPrecisionPlan:
         size_of_8_bits: What it would be with 8 bits everywhere.
 
     Example:
-        >>> plan = MixedPrecisionPlan({"dense": 4}, {"dense": 30.0}, {"dense": 8}, 8, 16)
-        >>> print(plan)
+        >>> sqnr, sizes = {"dense": 30.0}, {"dense": 8}
+        >>> print(MixedPrecisionPlan({"dense": 4}, sqnr, sizes, 8, 16))
         1 of 1 layers with 4 bits: 8 bytes of weights instead of 16
            layer  bits      bytes   SQNR of 4 bits, dB
            dense     4          8       30.0
@@ -149,7 +149,7 @@ def _halved(count) -> int:
 
 
 def _noises(small, paths, batches, verbose) -> tuple[dict[str, float], float]:
-    """Energy of what 4 bits for each layer change in the outputs, and of the outputs."""
+    """Energy of the noise that 4 bits make, by layer, and that of the outputs."""
     ranges = _observing.layers_of(small, FakeQuantization)
     wrappers = _observing.layers_of(small, Reparameterized)
     layers = [*ranges, *(wrapper.transforms[-1] for wrapper in wrappers)]
