@@ -65,7 +65,7 @@ class StraightThrough(Memory):
 
 
 class Movement(Memory):
-    """Add to a weight's score as it moves away from zero; keep values of pruned ones."""
+    """Score weights by how they move away from zero; keep values of pruned ones."""
 
     names = ("dense", "score")
 

@@ -1,9 +1,9 @@
 """Variables that an optimizer keeps while a model is pruned.
 
-A constraint is applied within the training step. On JAX only the variables of the model
-and of the optimizer reach that place, and the model's are part of its files. So masks
-belong to the optimizer. In files they are a part of their own, which may be missing;
-the optimizer's own variables are saved as without them.
+A constraint is applied within the training step. On JAX only what is trained and what
+belongs to the optimizer reaches that place, so masks belong to the optimizer. In files
+they are a part of their own, which may be missing; the optimizer's own variables are
+saved as without them.
 """
 
 import dataclasses
