@@ -50,9 +50,9 @@ def sqnr(reference, folds, probes: list[Probe], batches) -> list[dict[str, float
 
     Args:
         reference: Function from a batch to the outputs of the layers of a model.
-        folds: Paths of layers of that model, and of the layer after each that may be a
-            part of it elsewhere.
-        probes: What is compared with it.
+        folds: Paths of layers of that model, with those of the layers right behind them
+            that may be folded into them elsewhere.
+        probes: Functions that give what is compared with it.
         batches: Pairs of a batch and how many samples of it count.
     """
     found: list[dict[str, Any]] = [{} for _ in probes]

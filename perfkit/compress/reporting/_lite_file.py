@@ -30,8 +30,8 @@ class Constant:
         dtype: Name of its type, such as "int8".
         shape: Sizes.
         content: Its bytes, as they are stored.
-        values: What is stored, of integers as steps from the one that means 0.0;
-            empty if it is no array of numbers.
+        values: What is stored; of integers, the difference from the one that means 0.0.
+            Empty if it is no array of numbers.
         weighs: Whether it stands for real numbers.
     """
 
