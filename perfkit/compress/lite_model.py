@@ -59,9 +59,9 @@ class LiteTensor:
 
 
 class LiteModel:
-    """A TFLite file with one input and one output, run on the CPU.
+    """Run a TFLite file with one input and one output on the CPU.
 
-    Runs on `ai_edge_litert` if it is installed, else on the interpreter inside
+    It runs on `ai_edge_litert` if that is installed, else on the interpreter inside
     TensorFlow.
 
     Args:
@@ -88,6 +88,8 @@ class LiteModel:
         [[0.0, 0.0, 1.0, 2.0], [3.0, 0.0, 5.0, 0.0]]
         >>> print(lite.input)
         float32 (1, 4)
+
+    Reference: none (standard).
     """
 
     def __init__(self, path, *, threads=1):
@@ -116,6 +118,12 @@ class LiteModel:
             x: Real values of shape `(batch, ...)`, as the Keras model takes them.
                 Where the file is int8, they are quantized here, and its output is
                 turned back.
+
+        Returns:
+            Real values of shape `(batch, ...)`.
+
+        Raises:
+            ValueError: If the samples have another shape than the file takes.
         """
         x = np.asarray(x)
         if x.shape[1:] != self.input.shape[1:]:
