@@ -257,9 +257,10 @@ def test_what_is_frozen_stays_frozen_where_layers_become_others():
     both = model.get_layer("both")
     both.pointwise_kernel.trainable = False
     aware = compress.quantize_aware(model)
-    learning = {path.rpartition("/")[0] for path in map(_path, aware.trainable_weights)}
-    assert not any("alone" in path or "pointwise" in path for path in learning)
-    assert any("depthwise" in path for path in learning)
+    learning = [variable.path for variable in aware.trainable_variables]
+    assert not any("alone" in path for path in learning)
+    assert not any("pointwise/kernel" in path for path in learning)
+    assert any("depthwise/kernel" in path for path in learning)
     policy = keras.Sequential(
         [keras.Input((6, 6, 4)), layers.BatchNormalization(dtype="mixed_float16")]
     )
@@ -267,10 +268,6 @@ def test_what_is_frozen_stays_frozen_where_layers_become_others():
         :1
     ]
     assert layer.compute_dtype == "float16"
-
-
-def _path(variable):
-    return variable.path
 
 
 def test_penalties_go_along_and_are_on_what_they_were_on():
@@ -290,14 +287,14 @@ def test_penalties_go_along_and_are_on_what_they_were_on():
 def test_a_plan_reads_its_data_once_and_speaks_of_itself():
     model = network(layers.Conv2D(8, 3), layers.Flatten(), layers.Dense(2))
     batches = iter([IMAGES[:16], IMAGES[16:]])
-    plan = compress.mixed_precision_plan(model, batches, size=0.7, verbose=False)
+    plan = compress.mixed_precision_plan(model, batches, size=0.9, verbose=False)
     assert set(plan.bits.values()) == {4, 8}
     with pytest.raises(ValueError, match=r"mixed_precision_plan\(samples"):
         compress.mixed_precision_plan(model, IMAGES, samples=0)
 
 
 def test_bits_are_asked_for_layers_that_are_there():
-    model = network(layers.AveragePooling2D())
+    model = network(layers.AveragePooling2D(2))
     assert sqnr(answers(model), answers(quantized(model))) > 25
     with pytest.raises(ValueError, match="none in this model"):
         quantized(model, bits={"conv*": 4})
@@ -316,7 +313,7 @@ def test_what_stays_in_float_is_said(tmp_path, capsys):
         with pytest.raises(ValueError, match="With strict=False these stay in float"):
             compress.export_tflite(small, path)
         written = compress.export_tflite(small, path, strict=False)
-        assert written.floats
+        print(written.floats)
         assert all("norm" in name for name in written.floats)
         assert written.floats[0] in str(written)
 
@@ -326,7 +323,10 @@ def test_the_bridge_is_there_when_it_is_asked_for():
     assert "tfmot" in dir(compress)
 
 
-@pytest.mark.parametrize("bad", [3, layers.LSTM(2), layers.ReLU()], ids=str)
-def test_only_layers_with_one_kernel_are_reparameterized(bad):
+@pytest.mark.parametrize("kind", [None, layers.ReLU, layers.LSTM])
+def test_only_layers_with_one_kernel_are_reparameterized(kind):
+    arguments = [2] if kind is layers.LSTM else []
+    bad = 3 if kind is None else kind(*arguments)
     with pytest.raises((TypeError, ValueError), match=r"Reparameterized\(layer"):
-        compress.Reparameterized(bad, []).build((None, 3, 2))
+        wrapper = compress.Reparameterized(bad, [compress.QuantizedKernel()])
+        wrapper.build((None, 3, 2))

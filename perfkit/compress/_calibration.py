@@ -63,7 +63,7 @@ def _fits(sizes, shape) -> bool:
 
 
 def structures(owner, data, inputs, samples):
-    """Return batches of several inputs, as many as hold at most `samples` of them.
+    """Return batches of several inputs, with at most `samples` samples in all.
 
     Args:
         owner: Name of the caller, for errors.

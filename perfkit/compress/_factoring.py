@@ -20,8 +20,9 @@ class Table:
 
     Attributes:
         layer: The layer.
-        spatial: Whether the matrix goes from columns of places to rows of them, and
-            not from all places and inputs to outputs.
+        spatial: Whether its rows are (kernel height, inputs) and its columns (kernel
+            width, outputs), for one layer over columns and one over rows. Else its rows
+            are all places and inputs, and its columns are outputs.
     """
 
     layer: Any
@@ -145,5 +146,5 @@ def _columns(layer, inputs) -> np.ndarray:
 
 
 def _kept(sizes, axis) -> tuple[int, ...]:
-    """Sizes that become 1, but for one axis."""
+    """Return sizes with 1 on all axes but one."""
     return tuple(size if k == axis else 1 for k, size in enumerate(sizes))

@@ -17,7 +17,7 @@ def checked(owner, path, suffix) -> Path:
 
 
 def write(path, content) -> None:
-    """Write a file so that it is there whole, or as it was."""
+    """Write a file whole: if that fails, an older file of the name stays as it was."""
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
         trial = Path(file.name)
     try:

@@ -1,4 +1,4 @@
-"""Factors of each channel that become part of the layer behind them."""
+"""Scales per channel that become part of the layer behind them."""
 
 from typing import Any
 
@@ -14,15 +14,16 @@ _INPUTS = {_layers.Dense: 0, _layers.Conv2D: -2, _layers.DepthwiseConv2D: -2}
 
 
 def absorbed(owner: str, model, between: type) -> keras.Model:
-    """Return a model in which layers multiply by what was multiplied before them.
+    """Merge a scale per channel into the layer behind it: return a model without it.
 
-    That is by a depthwise convolution with kernels of one weight, and nothing else may
-    take its output. What it adds goes along where no padding comes in between.
+    Such a scale is a depthwise convolution with kernels of one weight, whose output
+    only one layer takes. Its bias is merged too, where the layer behind it does not
+    pad.
 
     Args:
         owner: Name of the caller, for errors.
         model: A Functional or Sequential model.
-        between: A class of layers that may lie between and go too.
+        between: A class of layers that may lie between the two; they are left out, too.
     """
     graph = read(owner, model)
     pairs = {id(last): first for first, last in _pairs(graph, between)}
@@ -42,7 +43,7 @@ def absorbed(owner: str, model, between: type) -> keras.Model:
 
 
 def _pairs(graph: Graph, between):
-    """Yield layers that scale channels, with what follows, and those that absorb."""
+    """Yield layers that go, in a row that begins with the scale, and the one behind."""
     ends = set(map(id, graph.outputs))
     times: dict[int, int] = {}
     for call in graph.calls:

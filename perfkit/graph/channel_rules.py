@@ -1,8 +1,9 @@
 """What each kind of layer does to the channels of what it is given.
 
-A rule is a function `(reading, call, given) -> outputs`. `given` has for each input of
-the call where its channels are and their labels, None if nothing is known; so have
-`outputs`. What no rule knows keeps all of its channels.
+A rule is a function `(reading, call, given) -> outputs`. `given` says for each input of
+the call on which axis its channels lie and which labels they have, or is None if that
+is not known. `outputs` says the same for what the call returns. A layer without a rule
+keeps all of its channels.
 """
 
 from typing import Any
@@ -169,7 +170,7 @@ def _prelu(reading, call, given):
 
 
 def _same(reading, call, given):  # noqa: ARG001
-    """Pass on what comes; the shape stays, or its other axes change."""
+    """Pass labels on; channels stay on their axis."""
     return [given[0]] * len(call.outputs)
 
 
@@ -187,7 +188,7 @@ def _of_each(reading, call, given):
 
 
 def _resized(reading, call, given):
-    """Pass on what comes if it lies where the layer says; others change."""
+    """Pass labels on, if channels are on the axis that `data_format` says."""
     axis = channel_axis(call.operation, len(call.inputs[0].shape))
     return [Labelled(axis, reading.on(call, 0, given, axis))]
 
@@ -230,7 +231,7 @@ def _softmax(reading, call, given):
 
 
 def _elementwise(reading, call, given):
-    """Tie the channels of all inputs, which are broadcast to the same shape."""
+    """Tie the channels of all inputs: of those with one index, all stay or all go."""
     shape = call.outputs[0].shape
     axes = {place.axis for place in given if place is not None}
     same_rank = all(len(tensor.shape) == len(shape) for tensor in call.inputs)
@@ -270,7 +271,7 @@ def _concatenated(reading, call, given):
 
 
 def _tied(reading, call, given):
-    """Joined along another axis, so that channels are tied as in a sum."""
+    """Tie the channels of inputs that are joined along another axis, as in a sum."""
     places = {place.axis for place in given if place is not None}
     if len(places) != 1 or None in given:
         return _unknown(reading, call, given)
@@ -281,7 +282,7 @@ def _tied(reading, call, given):
 
 
 def _moved(reading, call, given):
-    """Have the layer move the labels themselves, and see where they end up."""
+    """Call the layer on labels in place of values, and see where they end up."""
     place, shape = given[0], call.inputs[0].shape
     if place is None or len(call.inputs) != 1:
         return _unknown(reading, call, given)

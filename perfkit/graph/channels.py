@@ -1,9 +1,9 @@
 """Which channels of a model can be taken out, and which only together.
 
-Each channel gets a label where a layer makes it. Labels are passed on from layer to
-layer and tied where two tensors are added, so that a label says for every weight which
-of its slices belong to the channel. Dependencies between layers, their groups, and that
-a concatenation has offsets, all follow (Fang et al., DepGraph, 2023, arXiv 2301.12900).
+Each channel gets a label in the layer that makes it. Labels are passed on from layer to
+layer, and tied where two tensors are added. So it is known for each weight which of its
+slices belong to which channel, through sums and concatenations. (Fang et al., DepGraph,
+2023, arXiv 2301.12900, have a graph of dependencies between layers for this.)
 """
 
 import dataclasses
@@ -27,9 +27,10 @@ class Use:
     Attributes:
         trail: The first way to it, from the model down.
         layer: The layer or operation.
-        cuts: For weights by name, for axes by number: the labels along it.
-        config: Arguments of the layer that count channels, with labels in place of
-            their number.
+        cuts: By the name of a weight, then by the number of an axis: the labels of the
+            channels along that axis.
+        config: Arguments of the layer that are numbers of channels, with the labels in
+            place of the number.
         made: Labels of the channels that the layer makes, or None.
     """
 
@@ -80,7 +81,7 @@ class Reading:
         return "/".join(step.name for step in (*self._above[1:], call.operation))
 
     def on(self, call, number, given, axis) -> np.ndarray:
-        """Return labels along an axis of an input, or new ones that stay."""
+        """Return the labels on an axis of an input; new, locked ones if unknown."""
         place = given[number]
         if place is not None and place.axis == axis:
             return place.labels
@@ -131,7 +132,7 @@ class Reading:
         return labels
 
     def kept(self, call, why) -> list[Labelled | None]:
-        """Outputs of which all channels stay."""
+        """Return outputs whose channels all stay."""
         places: list[Labelled | None] = []
         for tensor in call.outputs:
             size = tensor.shape[-1] if len(tensor.shape) > 1 else None
@@ -141,7 +142,7 @@ class Reading:
         return places
 
     def unknown(self, call, given) -> list[Labelled | None]:
-        """Lock what goes into and comes out of a call of which no rule is known."""
+        """Lock the channels before and behind a call that has no rule."""
         kind = type(call.operation).__name__
         why = f"what {kind} does to channels here is not known"
         for place in given:
@@ -204,9 +205,9 @@ class Group:
 
     Attributes:
         makers: The layers, in the order of the model.
-        channels: The channels that can be told apart, as roots of their labels.
-        free: Which of these may be taken out.
-        reasons: Why others have to stay.
+        channels: The channels, as roots of their labels; tied channels are one.
+        free: Boolean for each of these: whether it may be taken out.
+        reasons: Why the others have to stay.
     """
 
     makers: tuple[Use, ...]

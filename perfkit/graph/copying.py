@@ -10,10 +10,9 @@ from perfkit.graph import adapted
 def copied(owner: str, name: str, model) -> keras.Model:
     """Return a copy of a built model with its values, which is not compiled.
 
-    Of the same class, which a class with a `call` of its own has to allow by a
-    `get_config`. Moving statistics, the states of random numbers and what layers
-    adapted to are copied too, so that both go on alike; neither the optimizer nor its
-    slots are.
+    It is of the same class; a class with a `call` of its own needs a `get_config` for
+    that. Moving statistics, the states of random numbers and what layers adapted to are
+    copied too, so that both models go on alike. The optimizer is not copied.
 
     Args:
         owner: Name of the caller, for errors.

@@ -1,4 +1,4 @@
-"""A model whose calls are made once more, those of nested models too."""
+"""A model made once more, call by call, without nested models."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,14 +12,14 @@ from perfkit.graph.rebuilding import new_inputs
 def inlined(
     graph: Graph, make: Callable, begin: Callable = lambda _, tensor: tensor
 ) -> keras.Model:
-    """Return a Functional model without models in it.
+    """Return a Functional model in which nested models are taken apart.
 
     Args:
         graph: What `calls.read` returned.
         make: Function `(path, call, *arguments, **named) -> outputs` that makes each
-            call; `path` leads to its layer, joined with slashes.
-        begin: Function of an input of the model that was read and of that of the new
-            one: what the calls take in its place.
+            call; `path` is the path of its layer, joined with slashes.
+        begin: Function `(old, new)` of an input of the old and of the new model. What
+            it returns is given to the calls in place of the new input.
     """
     inputs = new_inputs(graph)
     given = [begin(old, new) for old, new in zip(graph.inputs, inputs, strict=True)]

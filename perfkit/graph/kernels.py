@@ -124,8 +124,8 @@ def numbers(model) -> dict[int, tuple[int, int]]:
 def own_kernels(layer, *, exactly=False) -> list[Any]:
     """Return the kernels of a layer that no layer inside it owns.
 
-    With `exactly`, those of a layer of one's own are its matrices of whatever name,
-    if it has none of a name that Keras uses.
+    With `exactly`, a layer that is not Keras's own and has no kernel by name gives all
+    of its matrices.
     """
     own = [
         weight

@@ -1,7 +1,7 @@
 """Mean and variance of each channel inside a model, without data.
 
-Batch normalization says them of what it returns. From there they are passed on as if
-channels were normal and independent.
+Batch normalization knows both for what it returns. From there they are computed through
+the layers behind, as if channels were normally distributed and independent.
 """
 
 import dataclasses
@@ -68,8 +68,8 @@ def moments(owner: str, model, inputs) -> dict[str, Moments]:
 
     Args:
         owner: Name of the caller, for errors.
-        model: A model of single steps: see `graph.splitting`.
-        inputs: `Moments` of what it takes, all of it.
+        model: A model of single operations: see `graph.splitting`.
+        inputs: `Moments` of the inputs of the model, the same for all of them.
     """
     graph = read(owner, model)
     known: dict[int, Moments] = {}
@@ -93,7 +93,9 @@ def moments(owner: str, model, inputs) -> dict[str, Moments]:
 
 
 def weighted_mean(layer, kernel, mean) -> np.ndarray:
-    """Return the mean of what a layer makes of channels of these means, without bias.
+    """Return the mean of a layer's output channels from that of its input channels.
+
+    Without the bias.
 
     Args:
         layer: A layer with a kernel.
@@ -173,7 +175,7 @@ def _is_of_each(call) -> bool:
 
 
 def _through(call, moments: Moments) -> Moments:
-    """Moments behind a function of one value, by a sum over a grid."""
+    """Return the moments behind an elementwise function, by a sum over a grid."""
     deviation = np.sqrt(moments.variance)[:, None]
     x = np.clip(moments.mean[:, None] + deviation * _GRID, moments.low, moments.high)
     leaves = [
@@ -189,7 +191,7 @@ def _through(call, moments: Moments) -> Moments:
 
 
 def fitted(moments: Moments, channels) -> Moments:
-    """Return the same for as many channels as a tensor has."""
+    """Return moments repeated, or averaged, to the number of channels of a tensor."""
     count = len(moments.mean)
     if channels is None or channels == count:
         return moments

@@ -1,9 +1,9 @@
-"""A model as the layers that a quantized file knows, one step each.
+"""A model split into layers that are single operations of a quantized file.
 
-Models in it are inlined. Activations inside layers with weights become layers of their
-own, separable convolutions two convolutions, and what multiplies and adds a constant
-for each channel (batch normalization that follows nothing to be folded into, rescaling)
-a depthwise convolution with kernels of one weight.
+Nested models are taken apart. An activation inside a layer with weights becomes a layer
+of its own. A separable convolution becomes two convolutions. What multiplies by and
+adds a constant for each channel (rescaling, batch normalization that cannot be folded)
+becomes a depthwise convolution with kernels of one weight.
 """
 
 import dataclasses
@@ -29,12 +29,12 @@ _OF_PAIRS = (_layers.Add, _layers.Multiply, _layers.Maximum, _layers.Minimum)
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Split:
-    """A model of single steps.
+    """A model of single operations.
 
     Attributes:
         model: A new Functional model, not compiled.
-        paths: For layers with kernels their paths in the model that was split, by the
-            names of the new layers.
+        paths: For new layers with kernels: by the name of the layer, the path in the
+            model that was split.
     """
 
     model: keras.Model
@@ -42,7 +42,7 @@ class Split:
 
 
 def split(owner: str, model, *, biases=False) -> Split:
-    """Split the layers of a model into single steps, and copy their weights.
+    """Split the layers of a model into single operations, and copy their weights.
 
     Args:
         owner: Name of the caller, for errors.
@@ -74,7 +74,7 @@ class _Splitting:
         self._names: set[str] = set()
 
     def make(self, path, call, *arguments, **named):
-        """Make the steps of a call; those of a layer are made once."""
+        """Make the operations of a call; the layers for a layer are made once."""
         operation = call.operation
         # A product for each channel has as many weights as there are channels.
         key = id(operation), call.inputs[0].shape[-1] if call.inputs else None
@@ -293,7 +293,7 @@ def _relu6(x):
     return _layers.ReLU(6.0)(x)
 
 
-# Activations whose steps a quantized file has, where it has none for the whole.
+# Activations that are made of several operations, or are a layer of their own.
 _ACTIVATIONS: dict[Any, Callable] = {
     keras.activations.hard_sigmoid: _hard_sigmoid,
     keras.activations.hard_silu: _hard_silu,

@@ -1,9 +1,9 @@
-"""Where a quantized file rounds, as layers in a model of single steps.
+"""Where a quantized file rounds, as layers in a model of single operations.
 
-What the converter makes one operation of (a convolution, the batch normalization and
-the ReLU behind it) is rounded once, at its end. What only moves or chooses values
-(pooling of maxima, a reshape) keeps their steps, and so has what is joined, if nothing
-else takes it.
+A convolution, the batch normalization and the ReLU behind it become one operation in
+the file, so they are rounded once, at the end. What only moves or chooses values
+(max pooling, a reshape) keeps their levels and is not rounded again. Nor is what goes
+into a concatenation and nowhere else: that is rounded behind it.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from perfkit.graph.rebuilding import copy_values
 
 _layers = keras.layers
 _PROBABILITY = (0.0, 255.0 / 256.0)
-# What the runtime returns at steps that are given.
+# Operations whose levels the runtime prescribes.
 _FIXED = {
     **dict.fromkeys(["sigmoid", "Sigmoid", "softmax"], _PROBABILITY),
     **dict.fromkeys(["tanh", "Tanh"], (-1.0, 127.0 / 128.0)),
@@ -63,12 +63,12 @@ def quantized(
 
     Args:
         owner: Name of the caller, for errors.
-        split_model: A model of single steps: see `graph.splitting`.
+        split_model: A model of single operations: see `graph.splitting`.
         paths: Paths of its layers in the model that was split, by name.
         transforms: What acts on kernels before they are rounded, by the same paths.
         bits_of: Function of the path of a layer with weights: the bits of these.
         per_channel: Whether output units have ranges of their own.
-        momentum: That of the ranges of tensors.
+        momentum: How much of the range of a tensor stays at each batch.
         strict: Whether it is an error if a layer has no integer form.
         verbose: Whether to print which layers have none.
     """
@@ -161,7 +161,7 @@ class _Placing:
         return new
 
     def _is_joined(self, call) -> bool:
-        """Whether the only operation that takes a tensor is one with what makes it."""
+        """Whether the one taker of a tensor is the same operation in the file."""
         consumers = self._graph.consumers(call)
         if len(consumers) != 1 or id(call.outputs[0]) in self._ends:
             return False
@@ -224,7 +224,7 @@ def _is_set_as_known(call) -> bool:
 
 
 def _passes(call) -> bool:
-    """Whether what a call returns are values that it was given, at inference."""
+    """Whether at inference a call only moves or chooses the values it is given."""
     return _kind(call) in _PASSING or getattr(call.operation, "keeps_channels", False)
 
 

@@ -11,20 +11,21 @@ from perfkit.ops import fake_quantization
 
 @keras.saving.register_keras_serializable(package="perfkit")
 class FakeQuantization(keras.layers.Layer):
-    """Round a tensor to the steps of an integer type, within a range that it learns.
+    """Round a tensor to the levels of an integer type, within a range that it learns.
 
-    In training the range is a moving mean of the least and greatest values of batches,
+    There are `2 ** bits` levels, evenly apart within the range; 0 is one of them. In
+    training the range is a moving mean of the least and greatest values of batches,
     begun with those of the first one. At inference, and when the layer is frozen, it
-    stays. The rounding passes gradients on within the range.
+    stays. Gradients pass the rounding within the range, and are 0 outside.
 
     Args:
         bits: Bits of a value, within [2, 16].
         momentum: How much of the range stays at each batch, within [0, 1].
-        fixed: The range `(low, high)`, if it shall never move.
+        fixed: The range `(low, high)`, if it shall never move. It has to contain 0.
         **kwargs: See `keras.layers.Layer`.
 
     Shape:
-        Any; the same out.
+        A tensor of any shape; the same shape out.
 
     Raises:
         ValueError: If an argument is out of bounds.

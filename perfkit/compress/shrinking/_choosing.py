@@ -16,7 +16,7 @@ def cut(groups: list[Group], scores, keep, *, scope, round_to, sizes) -> np.ndar
         keep: Share of channels to keep.
         scope: Whether each group keeps this share ("local"), or all together
             ("global"), or those of the same kinds of layers ("isomorphic").
-        round_to: What the number of channels is a multiple of afterwards.
+        round_to: The number of channels that are left is a multiple of it.
         sizes: How many channels the groups had at first, by the first of their paths.
     """
     counts = {
@@ -35,7 +35,7 @@ def cut(groups: list[Group], scores, keep, *, scope, round_to, sizes) -> np.ndar
 
 
 def rounded(count, multiple, most) -> int:
-    """Return the nearest multiple, at least one of it, at most `most`.
+    """Return the nearest multiple of a number, at least that number, at most `most`.
 
     Example:
         >>> rounded(19.0, 8, 32), rounded(2.0, 8, 32), rounded(2.0, 8, 5)

@@ -1,4 +1,4 @@
-"""What of a model is to become smaller, measured."""
+"""How large or slow a model is, as a share of another one."""
 
 import tempfile
 from collections.abc import Callable

@@ -17,7 +17,7 @@ _TRIALS = 7  # a share is met to within a hundredth
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What `shrink` was asked for, but how much to keep: see there."""
+    """The arguments of `shrink` except how much to keep: see there."""
 
     importance: str | Callable
     scope: str
@@ -57,7 +57,7 @@ class Round:
         return without(self._reading, self._cut(share))
 
     def reaching(self, share, measure: Callable[[Any], float]) -> Any:
-        """Return the largest model of which a measure is at most a share."""
+        """Return the largest model whose measure is at most this share."""
         model = self.keeping(0.0)
         least = measure(model)
         if least > share:

@@ -33,52 +33,56 @@ def shrink(
 ) -> keras.Model:
     """Take channels out of a model: return a smaller plain one.
 
-    Unlike zeros among its weights, this makes a model faster wherever it runs: kernels
-    lose filters, and what takes their outputs loses the inputs. Channels that are added
-    to each other go together; those that the model takes or returns stay. What is left
-    of each layer are its own weights: compile the result and train it some epochs
+    Unlike zeros among its weights, this makes a model faster wherever it runs: layers
+    lose channels, and the layers behind them lose the weights for these. Channels that
+    are added to each other go together; those that the model takes or returns stay. The
+    weights that are left keep their values. Compile the result and train it some epochs
     more. `channel_groups(model)` says what can be cut.
 
-    Where channels go through LayerNormalization or GroupNormalization, its mean and
-    variance are over those that are left.
+    LayerNormalization and GroupNormalization take their mean and variance over the
+    channels that are left.
 
     Args:
         model: A built Functional or Sequential model; models may be nested in it. It
             stays as it is.
         keep: What share to keep, within (0, 1].
-        of: Of what: "channels", of each layer; or "parameters", "macs"
-            (multiply-accumulates) or "latency" of the whole model, at most as much.
-            Latency is measured on this machine, of float TFLite files on one thread.
+        of: Of what: "channels" is a share of the channels of each layer. "parameters",
+            "macs" (multiply-accumulates) and "latency" are a share of the whole
+            model's, which is not exceeded. Latency is measured on this machine, of
+            float TFLite files on one thread.
         importance: Which channels matter: "l1" or "l2", norms of the weights that make
             them; "geometric_median", how unlike the others they are; "lamp", scores
             that can be compared between layers; "batch_norm", scales of batch
-            normalization; "taylor", what the loss on `data` would change; "random"; or
-            a function from weights `(channels, weights)` to `(channels,)` scores.
+            normalization; "taylor", how much the loss on `data` would change without
+            them; "random"; or a function from weights `(channels, weights)` to scores
+            `(channels,)`, of which the larger ones matter more.
         scope: "local": each group of layers keeps the same share; "global": the best
-            of all groups stay; "isomorphic": the best of groups of the same kinds of
-            layers.
+            channels of all groups stay; "isomorphic": the best of groups that consist
+            of the same kinds of layers.
         round_to: The number of channels that are left is a multiple of this, and at
-            least this; kernels of most runtimes are made for multiples of 8.
+            least this, as far as there are so many. At least 1. Most runtimes are
+            fastest at multiples of 8.
         data: For "taylor": batches `(x, y)`, a list, `tf.data` or `PyDataset`. Some
             hundred samples are enough.
         loss: For "taylor": a function of targets and outputs; by default what the
             model was compiled with.
         where: Which layers lose channels: a layer, a class, a pattern for names or
-            paths, a function of the layer, or a list of these. A group does if all of
-            its layers are chosen. `None` for all.
-        steps: In how many rounds, at least 1. With more, `fine_tune` is wanted.
+            paths, a function of the layer, or a list of these. A group of layers loses
+            channels if all of its layers are chosen. `None` for all.
+        steps: In how many rounds, at least 1. More than 1 make sense with `fine_tune`.
         fine_tune: Function of the smaller model, called after each round to compile
             and train it; what it returns is ignored.
         seed: For "random", at least 0.
-        strict: Whether it is an error if layers keep channels for another reason than
-            that the model takes or returns them. Else they stay as they are, and
-            `channel_groups` names them.
+        strict: Whether it is an error if a layer cannot lose channels, for another
+            reason than that the model takes or returns them. Else it keeps them, and
+            `channel_groups` names it.
         verbose: Whether to print what was cut.
 
     Returns:
         A new model of the same kind with weights of its own, not compiled.
 
     Raises:
+        TypeError: If an argument has the wrong type.
         ValueError: If an argument is out of bounds, a layer that was meant cannot be
             cut, or a share cannot be reached.
 

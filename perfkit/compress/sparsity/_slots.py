@@ -1,8 +1,9 @@
 """Variables that an optimizer keeps while a model is pruned.
 
-Only what belongs to the optimizer reaches the place within a step, on JAX too, where a
-constraint is applied. Files are as without them: the optimizer's own part has its own
-variables, and these are a part of their own, which a file may lack.
+A constraint is applied within the training step. On JAX only what is trained and what
+belongs to the optimizer reaches that place, so masks belong to the optimizer. In files
+they are a part of their own, which may be missing; the optimizer's own variables are
+saved as without them.
 """
 
 import dataclasses
