@@ -160,9 +160,9 @@ def test_ranges_move_in_half_precision_as_in_full():
         layer = compress.FakeQuantization(momentum=0.99, dtype=dtype)
         layer.build((1, 2))
         layer.set_range(-1.0, 1.0)
-        for _ in range(500):
+        for _ in range(100):
             layer(x, training=True)
-        assert float(layer.high) == pytest.approx(1.2, abs=0.01)
+        assert float(layer.high) == pytest.approx(1.2 - 0.2 * 0.99**100, abs=0.01)
 
 
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16", "bfloat16", "float16"])
@@ -264,10 +264,9 @@ def test_what_is_frozen_stays_frozen_where_layers_become_others():
     policy = keras.Sequential(
         [keras.Input((6, 6, 4)), layers.BatchNormalization(dtype="mixed_float16")]
     )
-    (layer,) = [x for x in compress.quantize_aware(policy).layers if "norm" in x.name][
-        :1
-    ]
-    assert layer.compute_dtype == "float16"
+    layers_of = compress.quantize_aware(policy).layers
+    (factor,) = [x for x in layers_of if isinstance(x, compress.Reparameterized)]
+    assert factor.layer.compute_dtype == "float16"
 
 
 def test_penalties_go_along_and_are_on_what_they_were_on():
@@ -290,7 +289,7 @@ def test_a_plan_reads_its_data_once_and_speaks_of_itself():
     plan = compress.mixed_precision_plan(model, batches, size=0.9, verbose=False)
     assert set(plan.bits.values()) == {4, 8}
     with pytest.raises(ValueError, match=r"mixed_precision_plan\(samples"):
-        compress.mixed_precision_plan(model, IMAGES, samples=0)
+        compress.mixed_precision_plan(model, IMAGES, size=1.0, samples=0)
 
 
 def test_bits_are_asked_for_layers_that_are_there():
@@ -313,8 +312,8 @@ def test_what_stays_in_float_is_said(tmp_path, capsys):
         with pytest.raises(ValueError, match="With strict=False these stay in float"):
             compress.export_tflite(small, path)
         written = compress.export_tflite(small, path, strict=False)
-        print(written.floats)
-        assert all("norm" in name for name in written.floats)
+        assert any("norm" in name for name in written.floats)
+        assert not any("dense" in name for name in written.floats)
         assert written.floats[0] in str(written)
 
 
@@ -323,10 +322,10 @@ def test_the_bridge_is_there_when_it_is_asked_for():
     assert "tfmot" in dir(compress)
 
 
-@pytest.mark.parametrize("kind", [None, layers.ReLU, layers.LSTM])
-def test_only_layers_with_one_kernel_are_reparameterized(kind):
-    arguments = [2] if kind is layers.LSTM else []
-    bad = 3 if kind is None else kind(*arguments)
-    with pytest.raises((TypeError, ValueError), match=r"Reparameterized\(layer"):
-        wrapper = compress.Reparameterized(bad, [compress.QuantizedKernel()])
-        wrapper.build((None, 3, 2))
+def test_only_layers_with_one_kernel_are_reparameterized():
+    with pytest.raises(TypeError, match=r"Reparameterized\(layer"):
+        compress.Reparameterized(3, [])
+    for layer in (layers.ReLU(), layers.LSTM(2)):
+        wrapper = compress.Reparameterized(layer, [compress.QuantizedKernel()])
+        with pytest.raises(ValueError, match=r"Reparameterized\(layer"):
+            wrapper.build((None, 3, 2))

@@ -13,6 +13,8 @@ from perfkit.graph.calls import read
 from perfkit.graph.rebuilding import copy_values, like, rebuilt
 from perfkit.graph.trails import trails
 
+_LEAST = 1e-6  # of a range that means something
+
 
 def strip(model) -> keras.Model:
     """Return a plain model of one that was made with fake quantization or clusters.
@@ -64,7 +66,17 @@ def baked(model) -> keras.Model:
     plain = _plain(model, _float32, needed)
     plain = absorbed("export_tflite", plain, FakeQuantization)
     _vary_biases(plain)
+    _widen_ranges(plain)
     return plain
+
+
+def _widen_ranges(model) -> None:
+    """Give what is never active a range to which a runtime can scale."""
+    for layer in (trail[-1] for trail in trails(model)):
+        if isinstance(layer, FakeQuantization):
+            low, high = float(array(layer.low)), float(array(layer.high))
+            if high - low < _LEAST:
+                layer.set_range(low, low + 1.0)
 
 
 def _vary_biases(model) -> None:

@@ -26,7 +26,8 @@ def like(layer, **changes) -> Any:
         config |= {
             name: getattr(layer, name)
             for name in ("activation", "recurrent_activation")
-            if name in config and name not in changes
+            if name in config
+            and name not in changes
             and inspect.isfunction(getattr(layer, name, None))
         }
     return type(layer).from_config(config)

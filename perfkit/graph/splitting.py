@@ -255,10 +255,12 @@ def _is_of_keras(layer) -> bool:
 
 
 def _are_integers(graph, tensor) -> bool:
-    """Whether an input is of integers that are no numbers of tokens."""
-    takers = [c for c in graph.calls if any(x is tensor for x in c.inputs)]
-    tokens = takers and all(isinstance(c.operation, _layers.Embedding) for c in takers)
-    return not tokens and not keras.backend.is_float_dtype(tensor.dtype)
+    """Whether an input is of integers that a layer multiplies, unlike tokens."""
+    takers = [c.operation for c in graph.calls if any(x is tensor for x in c.inputs)]
+    multiplying = (*WEIGHTED, _layers.Rescaling, _layers.Normalization)
+    multiplied = any(type(layer) in multiplying for layer in takers)
+    integers = not keras.backend.is_float_dtype(tensor.dtype)
+    return tensor.dtype == "uint8" or (multiplied and integers)
 
 
 def _factors(layer) -> tuple[Any, Any] | None:

@@ -25,10 +25,8 @@ def activations(x, low, high, bits=8) -> Any:
         bits: From 2 to 16.
     """
     low, high = ops.minimum(low, 0.0), ops.maximum(high, 0.0)
-    # What is never active has any range, but one that a runtime can scale to.
-    alive = high - low > 2.0 * _LEAST
-    high = ops.stop_gradient(ops.where(alive, high, 1.0))
-    low = ops.stop_gradient(ops.where(alive, low, 0.0))
+    high = ops.stop_gradient(ops.maximum(high, low + 2.0 * _LEAST))
+    low = ops.stop_gradient(low)
     return keras.quantizers.fake_quant_with_min_max_vars(x, low, high, num_bits=bits)
 
 
