@@ -5,47 +5,25 @@ import numpy as np
 import pytest
 
 from perfkit import compress
-from perfkit.compress.quantization import _observing
 from tests.support import networks
-
-layers = keras.layers
-ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
-about_the_file = pytest.mark.skipif(
-    not ON_TENSORFLOW, reason="the second process writes what is tested on TensorFlow"
+from tests.support.compressing import (
+    about_the_file,
+    fitted,
+    labels,
+    ranges,
+    reparameterized,
+    value,
 )
 
-
-def labels(x):
-    """Whether an image is brighter on the left: learned in a few steps."""
-    return (x[:, :, :4].mean(axis=(1, 2, 3)) > x[:, :, 4:].mean(axis=(1, 2, 3))).astype(
-        "int32"
-    )
-
-
-def fitted(model, x, steps=30, **options):
-    y = labels(x)
-    model.compile(
-        keras.optimizers.Adam(3e-3),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        **options,
-    )
-    repeats = -(-steps * 32 // len(x))
-    x, y = np.tile(x, (repeats, 1, 1, 1)), np.tile(y, repeats)
-    history = model.fit(x, y, batch_size=32, shuffle=False, verbose=0).history
-    return history["loss"][0]
-
-
-def ranges(model):
-    found = _observing.layers_of(model, compress.FakeQuantization)
-    return {layer.name: (float(layer.low), float(layer.high)) for layer in found}
+layers = keras.layers
 
 
 @pytest.mark.parametrize("make", networks.ALL)
 def test_each_weight_is_at_the_nearest_step(make):
     aware = compress.quantize_aware(networks.stirred(make()))
-    for wrapper in _observing.layers_of(aware, compress.Reparameterized):
-        kernel = np.array(keras.ops.convert_to_numpy(wrapper.kernel))
-        before = np.array(keras.ops.convert_to_numpy(wrapper.variable))
+    for wrapper in reparameterized(aware):
+        kernel = value(wrapper.kernel)
+        before = value(wrapper.variable)
         others = tuple(k for k in range(-kernel.ndim, 0) if k not in wrapper.axes)
         step = np.abs(before).max(axis=others, keepdims=True) / 127
         assert (np.abs(kernel - before) <= 0.5001 * step).all()
@@ -101,12 +79,12 @@ def test_ranges_are_those_of_what_comes_to_them():
 def test_gradients_reach_the_kernels_that_are_kept_in_full():
     model = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
     aware = compress.quantize_aware(model)
-    (wrapper,) = _observing.layers_of(aware, compress.Reparameterized)
-    before = np.array(keras.ops.convert_to_numpy(wrapper.variable))
+    (wrapper,) = reparameterized(aware)
+    before = value(wrapper.variable)
     aware.compile(keras.optimizers.SGD(1e-4), "mse")
     x = np.random.default_rng(0).normal(size=(32, 4))
     aware.fit(x, x.sum(axis=1), verbose=0)
-    moved = np.array(keras.ops.convert_to_numpy(wrapper.variable)) - before
+    moved = value(wrapper.variable) - before
     assert (np.abs(moved) > 0).all()
     assert np.abs(moved).max() < np.abs(before).max() / 127  # less than a step
 
@@ -209,7 +187,7 @@ def test_precision_and_what_is_frozen_go_along():
     aware = compress.quantize_aware(model)
     assert np.isfinite(fitted(aware, networks.images(32), steps=3))
     trained = {id(variable) for variable in aware.trainable_variables}
-    (conv, last) = _observing.layers_of(aware, compress.Reparameterized)
+    (conv, last) = reparameterized(aware)
     assert id(conv.variable) not in trained
     assert id(last.variable) in trained
     assert conv.layer.compute_dtype == "float16"
