@@ -12,6 +12,8 @@ from tests.support.compressing import (
     labels,
     ranges,
     reparameterized,
+    sqnr,
+    tinted,
     value,
 )
 
@@ -123,20 +125,22 @@ def test_a_run_that_is_saved_goes_on_exactly(tmp_path):
         pytest.param(networks.gated, 4, marks=pytest.mark.slow),
     ],
 )
-def test_the_file_answers_as_the_model_does(make, bits, tmp_path):
+def test_the_file_gives_the_answer_of_the_model_in_99_of_100_cases(
+    make, bits, tmp_path
+):
     keras.utils.set_random_seed(0)
-    aware, x = (
-        compress.quantize_aware(make(), bits=bits, momentum=0.8),
-        networks.images(96),
-    )
-    fitted(aware, x)
+    aware = compress.quantize_aware(make(), bits=bits, momentum=0.8)
+    fitted(aware, tinted(512), steps=60)
     report = compress.export_tflite(aware, tmp_path / "aware.tflite")
     assert set(report.tensor_dtypes) <= {"int8", "int32"}
+    x = tinted(1000, seed=3)
     found = compress.LiteModel(report.path).predict(x)
     (expected,) = networks.outputs(aware, x)
-    assert np.mean(found.argmax(axis=1) == expected.argmax(axis=1)) >= 0.96
+    answers = expected.argmax(axis=1)
+    assert np.mean(answers == labels(x)) > 0.85  # it has something to say
+    assert np.mean(found.argmax(axis=1) == answers) >= 0.99
     noise = np.square(found - expected).sum() / np.square(expected).sum()
-    assert noise < 0.003
+    assert noise < 0.001
 
 
 def test_a_model_that_saw_nothing_is_not_written(tmp_path):
@@ -175,6 +179,7 @@ def test_a_quantized_model_trains_on():
 
 
 def test_precision_and_what_is_frozen_go_along():
+    keras.utils.set_random_seed(0)
     model = keras.Sequential(
         [
             keras.Input((8, 8, 3)),
@@ -184,8 +189,11 @@ def test_precision_and_what_is_frozen_go_along():
         ]
     )
     model.layers[0].trainable = False
-    aware = compress.quantize_aware(model)
-    assert np.isfinite(fitted(aware, networks.images(32), steps=3))
+    aware, x = compress.quantize_aware(model), networks.images(32)
+    fitted(aware, x, steps=3)
+    (found,) = networks.outputs(aware, x)
+    (expected,) = networks.outputs(compress.strip(aware), x)
+    assert 25.0 < sqnr(expected, found) < 80.0
     trained = {id(variable) for variable in aware.trainable_variables}
     (conv, last) = reparameterized(aware)
     assert id(conv.variable) not in trained
@@ -210,11 +218,15 @@ def test_wrong_arguments_are_named(wrong):
 
 
 def test_recurrent_layers_are_named_as_having_no_integer_form():
+    keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((5, 3)), layers.LSTM(4), layers.Dense(2)])
     with pytest.raises(ValueError, match=r"lstm\w* \(LSTM\)"):
         compress.quantize_aware(model)
     aware = compress.quantize_aware(model, strict=False)
-    assert np.isfinite(aware(np.ones((1, 5, 3)), training=True)).all()
+    x = np.random.default_rng(0).normal(size=(32, 5, 3)).astype("float32")
+    aware(x, training=True)
+    (expected,), (found,) = networks.outputs(model, x), networks.outputs(aware, x)
+    assert 25.0 < sqnr(expected, found) < 80.0
 
 
 @about_the_file
