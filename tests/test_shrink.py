@@ -13,22 +13,6 @@ from tests.support import networks
 layers = keras.layers
 
 
-def zeroed(model, reading, cut):
-    """The whole model with zeros where channels were cut."""
-    dense = keras.models.clone_model(model)
-    dense.set_weights(model.get_weights())
-    found = {layer.name: layer for layer in dense._flatten_layers()}
-    gone = np.isin(reading.labels.roots(np.arange(len(reading.labels))), cut)
-    for use in reading.uses.values():
-        for variable in getattr(found.get(use.layer.name), "variables", ()):
-            for axis, labels in use.cuts.get(variable.name, {}).items():
-                shape = [1] * len(variable.shape)
-                shape[axis] = len(labels)
-                value = np.array(keras.ops.convert_to_numpy(variable))
-                variable.assign(np.where(gone[labels].reshape(shape), 0.0, value))
-    return dense
-
-
 @pytest.mark.parametrize("make", networks.ALL)
 def test_a_cut_model_returns_what_the_whole_one_does_with_zeros_there(make):
     model, x = networks.stirred(make()), networks.images()
@@ -43,7 +27,7 @@ def test_a_cut_model_returns_what_the_whole_one_does_with_zeros_there(make):
     small = without(reading, cut)
     assert type(small) is type(model)
     assert small.count_params() < model.count_params()
-    expected = networks.outputs(zeroed(model, reading, cut), x)
+    expected = networks.outputs(networks.zeroed(model, reading, cut), x)
     assert networks.apart(networks.outputs(small, x), expected) < 1e-5
 
 

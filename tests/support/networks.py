@@ -165,3 +165,19 @@ def apart(ours, theirs):
     return max(
         np.abs(x - y).max() / np.abs(y).max() for x, y in zip(ours, theirs, strict=True)
     )
+
+
+def zeroed(model, reading, cut):
+    """The whole model with zeros where channels were cut."""
+    dense = keras.models.clone_model(model)
+    dense.set_weights(model.get_weights())
+    found = {layer.name: layer for layer in dense._flatten_layers()}
+    gone = np.isin(reading.labels.roots(np.arange(len(reading.labels))), cut)
+    for use in reading.uses.values():
+        for variable in getattr(found.get(use.layer.name), "variables", ()):
+            for axis, labels in use.cuts.get(variable.name, {}).items():
+                shape = [1] * len(variable.shape)
+                shape[axis] = len(labels)
+                value = np.array(keras.ops.convert_to_numpy(variable))
+                variable.assign(np.where(gone[labels].reshape(shape), 0.0, value))
+    return dense
