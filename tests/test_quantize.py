@@ -19,6 +19,11 @@ from tests.support.compressing import (
 layers = keras.layers
 
 
+@pytest.fixture(autouse=True)
+def _seeded():
+    keras.utils.set_random_seed(0)
+
+
 @pytest.mark.parametrize("make", networks.ALL)
 def test_eight_bits_are_nearly_the_model_itself(make):
     model, x = networks.stirred(make()), networks.images(64)
@@ -119,7 +124,6 @@ def test_outliers_are_left_out(kind):
 
 
 def test_the_least_squared_error_leaves_out_what_costs_more_than_it_brings():
-    keras.utils.set_random_seed(0)
     # One value of a million: that it is held makes the steps of all others long.
     x = np.random.default_rng(0).normal(size=(300, 4096)).astype("float32")
     x[7, 3] = 30.0
@@ -172,7 +176,6 @@ def test_without_data_something_has_to_know_the_ranges():
 
 
 def test_corrected_biases_make_up_for_what_rounding_moves():
-    keras.utils.set_random_seed(0)
     rng = np.random.default_rng(0)
     model = keras.Sequential([keras.Input((64,)), layers.Dense(8)])
     x = rng.uniform(0.0, 1.0, (300, 64)).astype("float32")  # of a mean that is not 0
@@ -187,7 +190,6 @@ def test_corrected_biases_make_up_for_what_rounding_moves():
 
 
 def test_without_data_biases_are_corrected_by_what_is_known():
-    keras.utils.set_random_seed(0)
     model = networks.stirred(
         keras.Sequential(
             [

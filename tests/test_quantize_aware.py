@@ -20,6 +20,11 @@ from tests.support.compressing import (
 layers = keras.layers
 
 
+@pytest.fixture(autouse=True)
+def _seeded():
+    keras.utils.set_random_seed(0)
+
+
 @pytest.mark.parametrize("make", networks.ALL)
 def test_each_weight_is_at_the_nearest_step(make):
     aware = compress.quantize_aware(networks.stirred(make()))
@@ -54,7 +59,6 @@ def test_a_range_stands_where_the_file_rounds_and_nowhere_else():
     "jit_compile", [pytest.param(False, marks=pytest.mark.slow), True]
 )
 def test_it_learns_compiled_by_xla_or_not(jit_compile):
-    keras.utils.set_random_seed(0)
     aware, x = compress.quantize_aware(networks.plain()), networks.images(64)
     fitted(aware, x, jit_compile=jit_compile)
     (made,) = networks.outputs(aware, x)
@@ -100,7 +104,6 @@ def test_the_model_stays():
 
 
 def test_a_run_that_is_saved_goes_on_exactly(tmp_path):
-    keras.utils.set_random_seed(0)
     x = networks.images(32)
     aware = compress.quantize_aware(networks.gated())
     fitted(aware, x, steps=2)
@@ -128,7 +131,6 @@ def test_a_run_that_is_saved_goes_on_exactly(tmp_path):
 def test_the_file_gives_the_answer_of_the_model_in_99_of_100_cases(
     make, bits, tmp_path
 ):
-    keras.utils.set_random_seed(0)
     aware = compress.quantize_aware(make(), bits=bits, momentum=0.8)
     fitted(aware, tinted(512), steps=60)
     report = compress.export_tflite(aware, tmp_path / "aware.tflite")
@@ -171,7 +173,6 @@ def test_an_interrupted_export_leaves_what_was_there(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_a_quantized_model_trains_on():
-    keras.utils.set_random_seed(0)
     x = networks.images(64)
     small = compress.quantize(networks.plain(), x, verbose=False)
     first = fitted(small, x, steps=10)
@@ -179,7 +180,6 @@ def test_a_quantized_model_trains_on():
 
 
 def test_precision_and_what_is_frozen_go_along():
-    keras.utils.set_random_seed(0)
     model = keras.Sequential(
         [
             keras.Input((8, 8, 3)),
@@ -218,7 +218,6 @@ def test_wrong_arguments_are_named(wrong):
 
 
 def test_recurrent_layers_are_named_as_having_no_integer_form():
-    keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((5, 3)), layers.LSTM(4), layers.Dense(2)])
     with pytest.raises(ValueError, match=r"lstm\w* \(LSTM\)"):
         compress.quantize_aware(model)
@@ -231,7 +230,6 @@ def test_recurrent_layers_are_named_as_having_no_integer_form():
 
 @about_the_file
 def test_one_range_for_a_kernel_is_written_too(tmp_path):
-    keras.utils.set_random_seed(0)
     aware = compress.quantize_aware(networks.residual(), per_channel=False)
     x = networks.images(32)
     aware(x, training=True)

@@ -17,6 +17,11 @@ from tests.support.compressing import (
 layers = keras.layers
 
 
+@pytest.fixture(autouse=True)
+def _seeded():
+    keras.utils.set_random_seed(0)
+
+
 @about_the_file
 def test_four_bits_are_in_the_file_where_they_were_wanted(tmp_path):
     model, x = networks.residual(), networks.images(16)
