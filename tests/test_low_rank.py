@@ -7,18 +7,14 @@ import pytest
 from perfkit import compress
 from perfkit.ops import factors
 from tests.support import networks
+from tests.support.compressing import ON_TENSORFLOW, value
 
 layers = keras.layers
-ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
 RNG = np.random.default_rng(0)
 
 
 def thin(model, **options):
     return compress.low_rank(model, verbose=False, **options)
-
-
-def value(variable):
-    return keras.ops.convert_to_numpy(variable)
 
 
 def model_of(layer, shape):
