@@ -255,7 +255,7 @@ def _checked_model(model):
 
 
 def refuse_other_precision(owner, model) -> None:
-    """Raise if a model computes in another type than float32, that of files."""
+    """Raise if a model computes in another type than float32, the type of files."""
     found = (trail[-1] for trail in trails(model))
     others = {
         layer.name: layer.compute_dtype
@@ -283,6 +283,6 @@ def _opened(model, content):
 
 
 def _floats(lite, float_interface) -> tuple[str, ...]:
-    """Names of what is float inside an int8 file, which the converter does not say."""
+    """Return the names of float tensors in an int8 file; the converter is silent."""
     ends = lite.ends if float_interface else ()
     return tuple(n for n, dtype in lite.tensors() if "float" in dtype and n not in ends)

@@ -65,7 +65,7 @@ class Reparameterized(keras.layers.Wrapper):
         As the layer takes and returns it.
 
     Raises:
-        TypeError: If a transform is no `KernelTransform`.
+        TypeError: If `layer` is no layer, or a transform is no `KernelTransform`.
         ValueError: When it is built, if the layer has no kernel, or several.
 
     Example:

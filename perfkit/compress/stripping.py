@@ -20,8 +20,8 @@ def strip(model) -> keras.Model:
     """Return a plain model of one that was made with fake quantization or clusters.
 
     Kernels are what the layers computed with, rounded or clustered; tensors are no
-    longer rounded. Layers that computed in half precision compute in float32. It needs
-    no perfkit to be loaded.
+    longer rounded. Layers that computed in another type, such as half precision,
+    compute in float32. No perfkit is needed to load it.
 
     Args:
         model: What `quantize`, `quantize_aware` or `cluster` returned. It stays as it

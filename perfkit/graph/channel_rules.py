@@ -181,7 +181,7 @@ def _rescaled(reading, call, given):
 
 
 def _of_each(reading, call, given):
-    """Pass on what comes through a function of one value and of numbers."""
+    """Pass labels on through an elementwise function of one tensor and numbers."""
     if len(call.inputs) != 1 or not _arguments_are_plain(call):
         return _unknown(reading, call, given)
     return _same(reading, call, given)

@@ -62,12 +62,12 @@ def copy_values(new, old, cut: Callable[[int, Any], Any] = lambda _, x: x) -> No
 
 
 def copy_state(variable, old, cut: Callable[[Any], Any] = lambda x: x) -> None:
-    """Have a variable learn or not as another does, and keep the zeros of that.
+    """Make a variable trainable like another one, and keep its zeros as masks do.
 
     Args:
-        variable: A variable that has its value.
-        old: The one in its place in the model that was read.
-        cut: Function of an array like the old value, for the new one.
+        variable: A variable whose value is set already.
+        old: The variable of the old model that it stands for.
+        cut: Function of an array of the old shape that returns one of the new shape.
     """
     if variable.trainable != old.trainable:
         variable.trainable = old.trainable

@@ -43,8 +43,8 @@ def quantize(
     `export_tflite`, which needs no data any more. Batch normalization is folded into
     the layers before it, except into layers with clusters.
 
-    A pruned model keeps its zeros, but the new model has no masks: call `hold_zeros` on
-    it before you train it.
+    The zeros of a pruned model stay zeros while the result is trained: the masks go
+    along. For a pruned model that was loaded or cloned, call `hold_zeros` first.
 
     Without data the ranges are computed from batch normalization, which knows mean and
     deviation of what it returns. This is for when there are no data at hand: a few
@@ -75,7 +75,8 @@ def quantize(
             `(0, 255)`. All values between are taken to be as frequent.
         strict: Whether a layer without an integer form is an error. Else it stays in
             float, with conversions around it; give `export_tflite` strict=False too.
-        verbose: Whether to show a progress bar.
+        verbose: Whether to show a progress bar, and to print which layers stay in
+            float.
 
     Returns:
         A new Functional model with fake quantization, not compiled.

@@ -23,8 +23,8 @@ def quantize_aware(
     of tensors are moving means, so some training is needed; `quantize` finds them on
     data instead.
 
-    A pruned model keeps its zeros, but the new model has no masks: call `hold_zeros` on
-    it before you train it. After `cluster(preserve_sparsity=True)` that is not needed.
+    The zeros of a pruned model stay zeros while the result is trained: the masks go
+    along. For a pruned model that was loaded or cloned, call `hold_zeros` first.
 
     Nested models are taken apart. A layer becomes several where a file has no single
     operation for it: separable convolutions, layers with an activation inside,

@@ -43,7 +43,7 @@ class Masked(keras.constraints.Constraint):
         return value
 
     def carry_to(self, variable, cut) -> None:
-        """Keep the same zeros in a variable of a model that is made from this one."""
+        """Put this mask, cut to its shape, on a variable of a new model."""
         hold(variable, np.asarray(cut(numpy_of(self.mask)), bool))
 
     def get_config(self):

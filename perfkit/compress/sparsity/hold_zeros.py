@@ -9,9 +9,9 @@ from perfkit.compress.sparsity.prune_report import PruneReport, report_of
 def hold_zeros(model, *, where=None) -> PruneReport:
     """Have the weights of a model that are zero stay zero while it is trained.
 
-    It is for a pruned model that was loaded or cloned, that another library pruned, or
-    of which `quantize` or `quantize_aware` made a new one. `prune` and `Pruning` do it
-    by themselves. Kernels without zeros are left alone.
+    It is for a pruned model that was loaded or cloned, or that another library pruned.
+    `prune` and `Pruning` do it by themselves, and `quantize`, `shrink` and their kin
+    take the masks along. Kernels without zeros are left alone.
 
     Args:
         model: A built `keras.Model`.

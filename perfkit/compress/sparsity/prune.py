@@ -25,10 +25,10 @@ def prune(
 
     The zeros stay while the model is trained further, whatever it is compiled with and
     also inside another model: a constraint on each kernel puts them back after each
-    update. `strip_pruning` takes it off. A file or a clone of the model, or what
-    `quantize` makes of it, has the zeros but not this constraint: call `hold_zeros` on
-    it. If this model is inside another one that has trained already, compile that one
-    again.
+    update. `strip_pruning` takes it off. New models that `quantize`, `shrink` and their
+    kin make have it too. A file or a clone of the model has the zeros, but not this
+    constraint: call `hold_zeros` on it. If this model is inside another one that has
+    trained already, compile that one again.
 
     Zeros make a file smaller once it is compressed, and so a download. They do not make
     a model faster on x86: no runtime for it skips them. `Pruning` prunes step by step
