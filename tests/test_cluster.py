@@ -120,6 +120,7 @@ def test_values_get_the_gradients_of_their_weights_and_weights_their_own(gradien
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jit_compile", [True, False])
 def test_training_finds_values_that_fit_better(jit_compile):
     if not ON_TENSORFLOW and not jit_compile:
@@ -149,6 +150,7 @@ def sparse_model():
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["AdamW", "Muon"])
 def test_zeros_stay_zeros_whatever_the_optimizer_does(kind):
     model = sparse_model()

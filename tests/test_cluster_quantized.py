@@ -58,6 +58,7 @@ def integers(path):
     return [weights.reshape(len(weights), -1) for weights in found]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", networks.ALL)
 def test_what_was_clustered_is_still_when_it_is_quantized(make):
     model, x = networks.stirred(make()), networks.images(32)
@@ -148,6 +149,7 @@ def test_masks_clusters_and_integers_are_trained_together(tmp_path):
             assert (rows == 0).sum() == (kernel == 0).sum() >= (~masks[name]).sum()
 
 
+@pytest.mark.slow
 def test_pruning_goes_on_while_clusters_and_integers_are_trained():
     model = networks.stirred(networks.residual())
     small = compress.quantize_aware(clustered(model, preserve_sparsity=True))

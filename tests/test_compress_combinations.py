@@ -13,6 +13,7 @@ def accuracy(made, x):
     return np.mean(made.argmax(axis=1) == labels(x))
 
 
+@pytest.mark.slow
 def test_a_shrunk_model_learns_from_the_whole_one_and_then_in_integers(tmp_path):
     keras.utils.set_random_seed(0)
     x = tinted(256)

@@ -55,6 +55,7 @@ def test_a_range_stands_where_the_file_rounds_and_nowhere_else():
     assert set(ranges(aware)) == {f"{name}_range" for name in expected}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "jit_compile", [pytest.param(False, marks=pytest.mark.slow), True]
 )
