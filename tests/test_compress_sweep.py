@@ -9,9 +9,14 @@ from perfkit import compress
 from perfkit.compress.shrinking import _choosing
 from perfkit.graph.channels import read_channels
 from tests.support import applications, networks
-from tests.support.compressing import about_the_file, quantized, sqnr
+from tests.support.compressing import ON_TENSORFLOW, quantized, sqnr
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not ON_TENSORFLOW, reason="JAX would compile each operation of each network"
+    ),
+]
 NAMES = (
     "MobileNetV2",
     "MobileNetV3Small",
@@ -63,7 +68,6 @@ def test_a_smaller_network_returns_what_the_whole_one_does_with_zeros(
     assert networks.apart(networks.outputs(small, x), expected) < 1e-5
 
 
-@about_the_file
 @of("MobileNetV2", "MobileNetV3Small", "EfficientNetB0")
 def test_a_quantized_network_is_written_as_integers(case, tmp_path):
     model, x, (expected,) = case
