@@ -140,7 +140,9 @@ def _of(call, given: list[Moments]) -> Moments | None:
         signs = [1.0, *([-1.0 if kind == "Subtract" else 1.0] * (len(given) - 1))]
         pairs = list(zip(signs, given, strict=True))
         mean = sum(sign * one.mean for sign, one in pairs)
-        return Moments(np.asarray(mean), np.asarray(sum(one.variance for one in given)))
+        variance = np.asarray(sum(one.variance for one in given))
+        ends = [(x.low, x.high) if s > 0 else (-x.high, -x.low) for s, x in pairs]
+        return Moments(np.asarray(mean), variance, *map(sum, zip(*ends, strict=True)))
     if kind == "Multiply" and len(given) > 1:
         return functools.reduce(_product, given)
     if kind == "Concatenate":
@@ -164,7 +166,11 @@ def _of(call, given: list[Moments]) -> Moments | None:
 def _product(one: Moments, other: Moments) -> Moments:
     mean = one.mean * other.mean
     square = (one.variance + one.mean**2) * (other.variance + other.mean**2)
-    return Moments(mean, square - mean**2)
+    ends = [one.low, one.high], [other.low, other.high]
+    if not np.isfinite(ends).all():
+        return Moments(mean, square - mean**2)
+    bounds = np.outer(*ends)
+    return Moments(mean, square - mean**2, float(bounds.min()), float(bounds.max()))
 
 
 def _is_of_each(call) -> bool:

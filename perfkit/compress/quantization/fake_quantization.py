@@ -58,7 +58,8 @@ class FakeQuantization(keras.layers.Layer):
             stays = ops.where(self.seen > 0.0, self.momentum, 0.0)
             moves = 1.0 - stays
             values = ops.cast(inputs, "float32")
-            low, high = _replicas.mean_of_replicas([ops.min(values), ops.max(values)])
+            low = ops.min(_replicas.gathered(ops.min(values)))
+            high = ops.max(_replicas.gathered(ops.max(values)))
             self.low.assign(stays * self.low + moves * ops.minimum(low, 0.0))
             self.high.assign(stays * self.high + moves * ops.maximum(high, 0.0))
             self.seen.assign(ops.ones(()))
