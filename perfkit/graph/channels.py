@@ -13,8 +13,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from perfkit.graph.activations import activation_mixes
 from perfkit.graph.calls import Graph, read
-from perfkit.graph.channel_rules import activation_mixes, rule_of
+from perfkit.graph.channel_rules import rule_of
 from perfkit.graph.labels import Labelled, Labels
 
 TAKEN, RETURNED = "the model takes them", "the model returns them"
@@ -140,10 +141,10 @@ class Reading:
             places.append(Labelled(len(tensor.shape) - 1, labels) if size else None)
         return places
 
-    def unknown(self, call, given) -> list[Labelled | None]:
+    def unknown(self, call, given, why=None) -> list[Labelled | None]:
         """Lock what goes into and comes out of a call of which no rule is known."""
         kind = type(call.operation).__name__
-        why = f"what {kind} does to channels here is not known"
+        why = why or f"what {kind} does to channels here is not known"
         for place in given:
             self.lock_given(call, place, why=why)
         return self.kept(call, why=why)
@@ -182,16 +183,21 @@ class Reading:
                 continue
             else:
                 places = rule_of(call.operation)(self, call, given)
+                if not all(map(_fits, call.outputs, places)):
+                    places = self.unknown(call, [*given, *places])
             for tensor, place in zip(call.outputs, places, strict=True):
                 self._of[id(tensor)] = place
 
     def _nested(self, call, inner, given):
-        for tensor, place in zip(inner.inputs, given, strict=True):
+        for tensor, taken in zip(inner.inputs, call.taken, strict=True):
+            place = self._of.get(id(taken))
             if place is None:
                 continue
             before = self.inputs.setdefault(id(tensor), place)
             self.labels.tie(before.labels, place.labels)
             self._of[id(tensor)] = before
+        for place in given[len(call.taken) :]:
+            self.lock_given(call, place, why="it is a mask")
         outer, self._above = self._above, (*self._above, call.operation)
         self._walk(inner)
         self._above = outer
@@ -228,6 +234,12 @@ class Group:
 def read_channels(owner: str, model) -> Reading:
     """Read the channels of a Functional or Sequential model and those nested in it."""
     return Reading(read(owner, model))
+
+
+def _fits(tensor, place) -> bool:
+    """Whether there are as many labels as there is room on their axis."""
+    size = None if place is None else tensor.shape[place.axis]
+    return size is None or size == len(place.labels)
 
 
 def _parts(value) -> list[Any]:
