@@ -169,8 +169,9 @@ class Reading:
             channels = np.unique(np.concatenate([roots[k] for k in members]))
             locked = [int(root) in reasons for root in channels]
             why = dict.fromkeys(w for r in channels[locked] for w in reasons[int(r)])
-            uses = tuple(makers[k] for k in members)
-            groups.append(Group(uses, channels, ~np.array(locked, bool), tuple(why)))
+            uses, made = zip(*[(makers[k], roots[k]) for k in members], strict=True)
+            free = ~np.array(locked, bool)
+            groups.append(Group(uses, channels, made, free, tuple(why)))
         return groups
 
     def _walk(self, graph) -> None:
@@ -211,12 +212,14 @@ class Group:
     Attributes:
         makers: The layers, in the order of the model.
         channels: The channels that can be told apart, as roots of their labels.
+        made: Which of them each layer makes.
         free: Which of these may be taken out.
         reasons: Why others have to stay.
     """
 
     makers: tuple[Use, ...]
     channels: np.ndarray
+    made: tuple[np.ndarray, ...]
     free: np.ndarray
     reasons: tuple[str, ...]
 
@@ -224,6 +227,13 @@ class Group:
     def paths(self) -> tuple[str, ...]:
         """Paths of the layers."""
         return tuple(use.path for use in self.makers)
+
+    @property
+    def parts(self) -> list[np.ndarray]:
+        """Places of the channels, those that the same layers make in one array."""
+        makes = np.stack([np.isin(self.channels, made) for made in self.made], axis=1)
+        _, part = np.unique(makes, axis=0, return_inverse=True)
+        return [np.flatnonzero(part.ravel() == k) for k in range(part.max() + 1)]
 
     @property
     def is_bound(self) -> bool:
@@ -238,7 +248,9 @@ def read_channels(owner: str, model) -> Reading:
 
 def _fits(tensor, place) -> bool:
     """Whether there are as many labels as there is room on their axis."""
-    size = None if place is None else tensor.shape[place.axis]
+    if place is None:
+        return True
+    size = tensor.shape[place.axis]
     return size is None or size == len(place.labels)
 
 
