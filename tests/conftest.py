@@ -97,6 +97,7 @@ ALIKE = {
     "test_schedules",
     "test_sensitivity",
     "test_shrink",
+    "test_shrink_choices",
     "test_shrink_rules",
     "test_sparsity_prune",
     "test_sparsity_resumed",
