@@ -75,6 +75,7 @@ ALIKE = {
     "test_lora",
     "test_losses",
     "test_low_rank",
+    "test_low_rank_refusals",
     "test_macs",
     "test_optimizer_oracles",
     "test_optimizer_schedule",
