@@ -78,6 +78,7 @@ ALIKE = {
     "test_losses",
     "test_low_rank",
     "test_moments",
+    "test_low_rank_refusals",
     "test_optimizer_oracles",
     "test_optimizer_schedule",
     "test_optimizer_teeth",
@@ -102,11 +103,12 @@ ALIKE = {
     "test_sensitivity",
     "test_shrink",
     "test_shrink_importance",
+    "test_shrink_choices",
+    "test_shrink_rules",
     "test_sparsity_prune",
     "test_sparsity_resumed",
     "test_split_model",
     "test_tfmot_bridge",
-    "test_tfmot_import",
     "test_transferability",
 }
 # Counting, reading and refusing, which no backend takes part in; under JAX thorough.

@@ -236,7 +236,7 @@ def test_rounds_end_where_one_does_and_train_between():
         seen.append(small.count_params())
 
     small = compress.shrink(
-        model, keep=0.5, round_to=1, steps=3, fine_tune=fine_tune, verbose=False
+        model, keep=0.5, round_to=1, rounds=3, fine_tune=fine_tune, verbose=False
     )
     once = compress.shrink(model, keep=0.5, round_to=1, verbose=False)
     assert len(seen) == 3
@@ -329,7 +329,7 @@ def test_it_says_what_was_cut(capsys):
         {"importance": "l3"},
         {"scope": "layer"},
         {"round_to": 0},
-        {"steps": 0},
+        {"rounds": 0},
         {"fine_tune": 3},
         {"importance": "taylor"},
         {"importance": "taylor", "data": []},

@@ -136,13 +136,31 @@ def seen_outputs(model, layers, batches, bar) -> list[Outputs]:
 
 def _columns(layer, inputs) -> np.ndarray:
     if isinstance(layer, CONVOLUTIONS):
-        outputs = exact(layer.convolution_op(inputs, layer.kernel))
+        outputs = exact(_convolved(layer, inputs))
         if layer.data_format == "channels_first":
             outputs = np.moveaxis(outputs, 1, -1)
     else:
         outputs = exact(keras.ops.matmul(inputs, layer.kernel))
     groups = getattr(layer, "groups", 1)
     return outputs.reshape(-1, groups, outputs.shape[-1] // groups)
+
+
+def _convolved(layer, inputs) -> Any:
+    """What the layer makes of its inputs without bias and activation."""
+    padding = layer.padding
+    if padding == "causal":  # which is a matter of `Conv1D`, not of the backend
+        before = layer.dilation_rate[0] * (layer.kernel_size[0] - 1)
+        time = 2 if layer.data_format == "channels_first" else 1
+        widths = [(before if axis == time else 0, 0) for axis in range(3)]
+        inputs, padding = keras.ops.pad(inputs, widths), "valid"
+    return keras.ops.conv(
+        inputs,
+        layer.kernel,
+        strides=layer.strides,
+        padding=padding,
+        dilation_rate=layer.dilation_rate,
+        data_format=layer.data_format,
+    )
 
 
 def _kept(sizes, axis) -> tuple[int, ...]:

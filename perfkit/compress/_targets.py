@@ -61,5 +61,8 @@ def refuse(owner, name, refused: Mapping[str, str], kernels_are) -> None:
 
 
 def said(refused: Mapping[str, str]) -> str:
-    """Return paths and reasons as text."""
-    return ", ".join(f"{path} ({why})" for path, why in refused.items())
+    """Return paths and reasons as text, each reason once."""
+    paths: dict[str, list[str]] = {}
+    for path, why in refused.items():
+        paths.setdefault(why, []).append(path)
+    return ", ".join(f"{', '.join(some)} ({why})" for why, some in paths.items())

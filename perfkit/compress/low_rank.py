@@ -9,6 +9,8 @@ from perfkit import _check
 from perfkit.compress._factoring import KINDS, Outputs, Table, seen_outputs
 from perfkit.compress._targets import refuse, said, targets
 from perfkit.compress.quantization.quantize import collected
+from perfkit.compress.reparameterized import Reparameterized
+from perfkit.compress.sparsity._masked import held
 from perfkit.graph.arrays import exact
 from perfkit.graph.calls import Graph, read
 from perfkit.graph.rebuilding import copy_values, like, rebuilt
@@ -139,8 +141,12 @@ def _check_rank(owner, rank):
 
 def _reason(layer) -> str | None:
     """Why there is no thin form of a layer."""
+    if isinstance(layer, Reparameterized):
+        return "quantized or clustered: `strip` the model first"
     if type(layer) not in (*KINDS, *_DEPTHWISE):
         return type(layer).__name__
+    if type(layer) in KINDS and held(layer.kernel) is not None:
+        return "pruned, and zeros are not for two: `strip_pruning` first"
     if type(layer) in KINDS and layer.kernel.constraint is not None:
         return "its kernel has a constraint, which is not for two"
     return None

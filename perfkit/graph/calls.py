@@ -30,6 +30,11 @@ class Call:
     arguments: tuple[Any, ...] = ()
     named: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
+    @property
+    def taken(self) -> tuple[Any, ...]:
+        """What a model that is called takes as its inputs, without masks."""
+        return _tensors(self.arguments[0] if self.arguments else self.named["inputs"])
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Graph:

@@ -11,22 +11,12 @@ from typing import Any
 import keras
 import numpy as np
 
+from perfkit.graph.activations import activation_mixes
+from perfkit.graph.altered import altered
 from perfkit.graph.arrays import array
 from perfkit.graph.labels import Labelled
 
 _layers = keras.layers
-
-# Activations that look at several channels.
-_MIXING_ACTIVATIONS = {"softmax", "log_softmax", "sparsemax", "glu"}
-
-
-def activation_mixes(layer) -> bool:
-    """Whether the activation inside a layer may look at several channels."""
-    activation = getattr(layer, "activation", None)
-    if activation is None:
-        return False
-    own = not getattr(activation, "__module__", "").startswith("keras.")
-    return own or getattr(activation, "__name__", "") in _MIXING_ACTIVATIONS
 
 
 def channel_axis(layer, rank) -> int:
@@ -174,10 +164,26 @@ def _same(reading, call, given):  # noqa: ARG001
     return [given[0]] * len(call.outputs)
 
 
-def _rescaled(reading, call, given):
-    if np.ndim(call.operation.scale) or np.ndim(call.operation.offset):
-        return _unknown(reading, call, given)  # perhaps a factor for each channel
+def _dropped(reading, call, given):
+    if any(size not in (None, 1) for size in call.operation.noise_shape or ()):
+        return _unknown(reading, call, given)  # perhaps a number of channels
     return _same(reading, call, given)
+
+
+def _rescaled(reading, call, given):
+    layer = call.operation
+    return _of_numbers(reading, call, given, layer.scale, layer.offset)
+
+
+def _clipped(reading, call, given):
+    bounds = call.operation.x_min, call.operation.x_max
+    return _of_numbers(reading, call, given, *bounds)
+
+
+def _of_numbers(reading, call, given, *held):
+    """Pass on what comes unless something is held for each channel."""
+    rule = _unknown if any(map(np.ndim, held)) else _same
+    return rule(reading, call, given)
 
 
 def _of_each(reading, call, given):
@@ -289,6 +295,10 @@ def _moved(reading, call, given):
     sizes = [1, *(size or 2 for size in shape[1:])]
     view = [1] * len(sizes)
     view[place.axis] = len(place.labels)
+    try:
+        call.operation.compute_output_spec(keras.KerasTensor(sizes))
+    except ValueError:  # it goes by sizes that are not known
+        return _unknown(reading, call, given)
     numbers = np.arange(len(place.labels), dtype="int32").reshape(view)
     moved = array(call.operation(np.broadcast_to(numbers, sizes).copy()))
     for axis in reversed(range(1, moved.ndim)):
@@ -317,12 +327,16 @@ def _unknown(reading, call, given):
     return reading.unknown(call, given)
 
 
+def _altered(reading, call, given):
+    return reading.unknown(call, given, why=altered(call.operation))
+
+
 def _kinds(*names) -> tuple[type, ...]:
     """Classes of Keras layers, those that this version of Keras has."""
     return tuple(getattr(_layers, name) for name in names if hasattr(_layers, name))
 
 
-_LAYERS: tuple[tuple[tuple[type, ...], Any], ...] = (
+_RULES: tuple[tuple[tuple[type, ...], Any], ...] = (
     (_kinds("Dense"), _dense),
     (_kinds("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"), _transposed),
     (_kinds("DepthwiseConv1D", "DepthwiseConv2D"), _depthwise),
@@ -336,11 +350,12 @@ _LAYERS: tuple[tuple[tuple[type, ...], Any], ...] = (
     (_kinds("PReLU"), _prelu),
     (_kinds("Activation"), _activation),
     (_kinds("Softmax"), _softmax),
-    (_kinds("ReLU", "LeakyReLU", "ELU", "Identity", "Dropout"), _same),
+    (_kinds("ReLU", "LeakyReLU", "ELU", "Identity"), _same),
+    (_kinds("Dropout", "AlphaDropout"), _dropped),
     (_kinds("Rescaling"), _rescaled),
-    (_kinds("GaussianNoise", "GaussianDropout", "AlphaDropout"), _same),
+    (_kinds("GaussianNoise", "GaussianDropout"), _same),
     (_kinds("SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"), _same),
-    (_kinds("ZeroPadding1D", "Cropping1D", "UpSampling1D"), _same),
+    (_kinds("ZeroPadding1D", "Cropping1D", "UpSampling1D"), _resized),
     (_kinds("ZeroPadding2D", "ZeroPadding3D", "Cropping2D", "Cropping3D"), _resized),
     (_kinds("UpSampling2D", "UpSampling3D", "Resizing"), _resized),
     (_kinds("MaxPooling1D", "MaxPooling2D", "MaxPooling3D"), _resized),
@@ -353,6 +368,7 @@ _LAYERS: tuple[tuple[tuple[type, ...], Any], ...] = (
     (_kinds("Concatenate"), _concatenated),
     (_kinds("Flatten", "Reshape", "Permute", "RepeatVector"), _moved),
 )
+_LAYERS = {kind: rule for kinds, rule in _RULES for kind in kinds}
 # Operations of `keras.ops` in a model, by the names of their classes.
 _OPERATIONS = {
     **dict.fromkeys(["Add", "Subtract", "Multiply", "Divide"], _elementwise),
@@ -360,7 +376,8 @@ _OPERATIONS = {
     **dict.fromkeys(["Relu", "Relu6", "Sigmoid", "Silu", "HardSigmoid"], _of_each),
     **dict.fromkeys(["HardSilu", "Gelu", "Tanh", "Elu", "LeakyRelu"], _of_each),
     **dict.fromkeys(["Softplus", "Swish", "Negative", "Absolute", "Abs"], _of_each),
-    **dict.fromkeys(["Square", "Sqrt", "Exp", "Clip", "Identity", "Cast"], _of_each),
+    **dict.fromkeys(["Square", "Sqrt", "Exp", "Identity", "Cast"], _of_each),
+    "Clip": _clipped,
     **dict.fromkeys(["Mean", "Sum", "Max", "Min"], _reduced),
     **dict.fromkeys(["Reshape", "Transpose", "ExpandDims", "Squeeze"], _moved),
 }
@@ -378,8 +395,6 @@ def rule_of(operation) -> Any:
         return _scale
     if getattr(operation, "keeps_channels", False):  # of perfkit, on one input
         return _same
-    if kind.__module__.startswith("keras."):  # a subclass may do anything
-        for kinds, rule in _LAYERS:
-            if isinstance(operation, kinds):
-                return rule
-    return _unknown
+    if altered(operation) is not None:
+        return _altered
+    return _LAYERS.get(kind, _unknown)  # not of a subclass, which may do anything

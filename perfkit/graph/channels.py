@@ -13,8 +13,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from perfkit.graph.activations import activation_mixes
 from perfkit.graph.calls import Graph, read
-from perfkit.graph.channel_rules import activation_mixes, rule_of
+from perfkit.graph.channel_rules import rule_of
 from perfkit.graph.labels import Labelled, Labels
 
 TAKEN, RETURNED = "the model takes them", "the model returns them"
@@ -141,10 +142,10 @@ class Reading:
             places.append(Labelled(len(tensor.shape) - 1, labels) if size else None)
         return places
 
-    def unknown(self, call, given) -> list[Labelled | None]:
-        """Lock the channels before and behind a call that has no rule."""
+    def unknown(self, call, given, why=None) -> list[Labelled | None]:
+        """Lock what goes into and comes out of a call of which no rule is known."""
         kind = type(call.operation).__name__
-        why = f"what {kind} does to channels here is not known"
+        why = why or f"what {kind} does to channels here is not known"
         for place in given:
             self.lock_given(call, place, why=why)
         return self.kept(call, why=why)
@@ -169,8 +170,9 @@ class Reading:
             channels = np.unique(np.concatenate([roots[k] for k in members]))
             locked = [int(root) in reasons for root in channels]
             why = dict.fromkeys(w for r in channels[locked] for w in reasons[int(r)])
-            uses = tuple(makers[k] for k in members)
-            groups.append(Group(uses, channels, ~np.array(locked, bool), tuple(why)))
+            uses, made = zip(*[(makers[k], roots[k]) for k in members], strict=True)
+            free = ~np.array(locked, bool)
+            groups.append(Group(uses, channels, made, free, tuple(why)))
         return groups
 
     def _walk(self, graph) -> None:
@@ -183,16 +185,21 @@ class Reading:
                 continue
             else:
                 places = rule_of(call.operation)(self, call, given)
+                if not all(map(_fits, call.outputs, places)):
+                    places = self.unknown(call, [*given, *places])
             for tensor, place in zip(call.outputs, places, strict=True):
                 self._of[id(tensor)] = place
 
     def _nested(self, call, inner, given):
-        for tensor, place in zip(inner.inputs, given, strict=True):
+        for tensor, taken in zip(inner.inputs, call.taken, strict=True):
+            place = self._of.get(id(taken))
             if place is None:
                 continue
             before = self.inputs.setdefault(id(tensor), place)
             self.labels.tie(before.labels, place.labels)
             self._of[id(tensor)] = before
+        for place in given[len(call.taken) :]:
+            self.lock_given(call, place, why="it is a mask")
         outer, self._above = self._above, (*self._above, call.operation)
         self._walk(inner)
         self._above = outer
@@ -205,13 +212,15 @@ class Group:
 
     Attributes:
         makers: The layers, in the order of the model.
-        channels: The channels, as roots of their labels; tied channels are one.
-        free: Boolean for each of these: whether it may be taken out.
-        reasons: Why the others have to stay.
+        channels: The channels that can be told apart, as roots of their labels.
+        made: Which of them each layer makes.
+        free: Which of these may be taken out.
+        reasons: Why others have to stay.
     """
 
     makers: tuple[Use, ...]
     channels: np.ndarray
+    made: tuple[np.ndarray, ...]
     free: np.ndarray
     reasons: tuple[str, ...]
 
@@ -219,6 +228,13 @@ class Group:
     def paths(self) -> tuple[str, ...]:
         """Paths of the layers."""
         return tuple(use.path for use in self.makers)
+
+    @property
+    def parts(self) -> list[np.ndarray]:
+        """Places of the channels, those that the same layers make in one array."""
+        makes = np.stack([np.isin(self.channels, made) for made in self.made], axis=1)
+        _, part = np.unique(makes, axis=0, return_inverse=True)
+        return [np.flatnonzero(part.ravel() == k) for k in range(part.max() + 1)]
 
     @property
     def is_bound(self) -> bool:
@@ -229,6 +245,14 @@ class Group:
 def read_channels(owner: str, model) -> Reading:
     """Read the channels of a Functional or Sequential model and those nested in it."""
     return Reading(read(owner, model))
+
+
+def _fits(tensor, place) -> bool:
+    """Whether there are as many labels as there is room on their axis."""
+    if place is None:
+        return True
+    size = tensor.shape[place.axis]
+    return size is None or size == len(place.labels)
 
 
 def _parts(value) -> list[Any]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from perfkit import _check
 from perfkit.graph.calls import Graph
 from perfkit.graph.rebuilding import new_inputs
 
@@ -49,7 +50,10 @@ def _replayed(graph, inputs, make, above) -> list[Any]:
         if inner is None:
             outputs = make("/".join(path), call, *arguments, **named)
         else:
-            tensors = [values[id(tensor)] for tensor in call.inputs]
+            if len(call.inputs) > len(call.taken):
+                expected = "left out where the calls in a model are made one by one"
+                _check.fail("/".join(path), "mask", expected, call.named.get("mask"))
+            tensors = [values[id(tensor)] for tensor in call.taken]
             outputs = _replayed(inner, tensors, make, path)
         outputs = keras.tree.flatten(outputs)
         values.update(

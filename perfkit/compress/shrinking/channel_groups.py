@@ -86,10 +86,10 @@ def channel_groups(model) -> ChannelGroups:
         here channels are labelled.
     """
     found = read_channels("channel_groups", model).groups()
-    return ChannelGroups(tuple(map(of, found)))
+    return ChannelGroups(tuple(map(summary, found)))
 
 
-def of(group: Group) -> ChannelGroup:
-    """Return the public description of a group."""
+def summary(group: Group) -> ChannelGroup:
+    """Return what there is to say of a group."""
     free = int(group.free.sum())
     return ChannelGroup(group.paths, len(group.channels), free, group.reasons)
