@@ -265,4 +265,6 @@ def test_masks_of_a_fit_are_held_by_the_constraint_within_the_step():
     pruning.set_model(model)
     constraint = model.layers[0].kernel.constraint
     assert isinstance(constraint, Masked)
-    assert any(v is constraint.mask for v in model.optimizer.variables)
+    # On JAX nothing else reaches it within the step.
+    known = any(v is constraint.mask for v in model.optimizer.variables)
+    assert known == (keras.backend.backend() == "jax")

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from perfkit._backend import ops
+from perfkit.graph.arrays import array
 from perfkit.graph.owners import owners
 from perfkit.graph.tracing import retrace
 from perfkit.graph.trails import trails
@@ -44,7 +45,7 @@ class Masked(keras.constraints.Constraint):
 
     def carry_to(self, variable, cut) -> None:
         """Keep the same zeros in a variable of a model that is made from this one."""
-        hold(variable, np.asarray(cut(numpy_of(self.mask)), bool))
+        hold(variable, np.asarray(cut(array(self.mask)), bool))
 
     def get_config(self):
         raise NotImplementedError("a mask is not part of a config; it is in the zeros")
@@ -111,12 +112,7 @@ def held_in(model) -> list[Held]:
 def mask_of(variable) -> Any:
     """Return the mask of a variable as an array, or None if its zeros are not kept."""
     found = held(variable)
-    return None if found is None else numpy_of(found.mask)
-
-
-def numpy_of(variable) -> Any:
-    """Return the value of a variable as an array of its own."""
-    return np.array(keras.ops.convert_to_numpy(variable))
+    return None if found is None else array(found.mask)
 
 
 def seen(variable) -> Any:

@@ -4,6 +4,7 @@ from perfkit import _check
 from perfkit.compress.sparsity import _masked
 from perfkit.compress.sparsity._choosing import chosen
 from perfkit.compress.sparsity.prune_report import PruneReport, report_of
+from perfkit.graph.arrays import array
 
 
 def hold_zeros(model, *, where=None) -> PruneReport:
@@ -38,7 +39,7 @@ def hold_zeros(model, *, where=None) -> PruneReport:
     Reference: none (standard).
     """
     kernels, left_out = chosen("hold_zeros", model, where, strict=False)
-    masks = {kernel.path: _masked.numpy_of(kernel.variable) != 0 for kernel in kernels}
+    masks = {kernel.path: array(kernel.variable) != 0 for kernel in kernels}
     sparse = [kernel for kernel in kernels if not masks[kernel.path].all()]
     if not sparse:
         paths = ", ".join(kernel.path for kernel in kernels)

@@ -9,6 +9,7 @@ from perfkit.compress.sparsity import _masked, _scoring
 from perfkit.compress.sparsity._choosing import chosen
 from perfkit.compress.sparsity.pattern import checked, checked_sparsity
 from perfkit.compress.sparsity.prune_report import PruneReport, report_of
+from perfkit.graph.arrays import array
 
 
 def prune(
@@ -18,7 +19,7 @@ def prune(
     where=None,
     pattern: Any = "unstructured",
     criterion: Any = "magnitude",
-    scope="layer",
+    scope="local",
     strict=True,
 ) -> PruneReport:
     """Set the least important weights of a model to zero, in place.
@@ -47,7 +48,7 @@ def prune(
             `NofM(2, 4)`, `Block((4, 1))`.
         criterion: `"magnitude"`, or a function of a kernel, a `keras.Variable`, that
             returns an array of its shape: the more, the more important.
-        scope: `"layer"` has each kernel get this sparsity, `"global"` all together; in
+        scope: `"local"` has each kernel get this sparsity, `"global"` all together; in
             each kernel a weight stays.
         strict: Whether it is an error if something that `where` selects cannot be
             pruned. Otherwise the report names it.
@@ -98,7 +99,7 @@ def _scores(criterion, pattern, kernel):
         _check.fail("prune", "model", expected, value)
     if criterion == "magnitude":
         return pattern.magnitudes(value)
-    scores = _masked.numpy_of(criterion(kernel.variable)).astype("float64")
+    scores = array(criterion(kernel.variable)).astype("float64")
     if scores.shape != value.shape or not np.isfinite(scores).all():
         expected = f"a function that returns {value.shape} finite scores for "
         _check.fail("prune", "criterion", f"{expected}`{kernel.path}`", scores)

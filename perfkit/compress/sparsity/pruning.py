@@ -15,6 +15,7 @@ from perfkit.compress.sparsity.n_of_m import NofM
 from perfkit.compress.sparsity.pattern import checked
 from perfkit.compress.sparsity.prune_report import PruneReport, report_of
 from perfkit.graph import selection
+from perfkit.graph.arrays import array
 
 
 class Pruning(keras.callbacks.Callback):
@@ -94,7 +95,7 @@ class Pruning(keras.callbacks.Callback):
         where=None,
         pattern: Any = "unstructured",
         criterion=None,
-        scope="layer",
+        scope="local",
         every=100,
         strict=True,
     ):
@@ -199,4 +200,4 @@ class Pruning(keras.callbacks.Callback):
         """How many steps the optimizer has done, as schedules count them."""
         variables = self._trained().optimizer.variables
         *_, count = [v for v in variables if v.name == "iteration"]  # the innermost
-        return int(_masked.numpy_of(count))
+        return int(array(count))

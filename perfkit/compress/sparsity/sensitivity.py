@@ -10,8 +10,8 @@ import numpy as np
 
 from perfkit import _check
 from perfkit.compress.sparsity._choosing import chosen
-from perfkit.compress.sparsity._masked import numpy_of
 from perfkit.compress.sparsity.pattern import checked
+from perfkit.graph.arrays import array
 from perfkit.ops.sparsity import zeroed
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def sensitivity(
     with _as_it_was(model):
         name, baseline = measured()
         for kernel in kernels:
-            value = numpy_of(kernel.variable)
+            value = array(kernel.variable)
             scores = pattern.magnitudes(value)
             found = []
             for share in shares:
@@ -232,7 +232,7 @@ def _number(owner, found) -> float:
 @contextlib.contextmanager
 def _as_it_was(model):
     """Give all variables of a model their values back."""
-    before = [(variable, numpy_of(variable)) for variable in model.variables]
+    before = [(variable, array(variable)) for variable in model.variables]
     try:
         yield
     finally:
