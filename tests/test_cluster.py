@@ -301,7 +301,7 @@ class Own(keras.Model):
         ({"clusters": 4.0}, "a whole number within [2, inf]"),
         ({"where": "nothing"}, "a choice from the layers that own a kernel: first"),
         ({"method": "kmeans"}, "one of ['density', 'kmeans++', 'linear', 'random']"),
-        ({"preserve_sparsity": None}, "True or False"),
+        ({"preserve_sparsity": 1}, "True or False"),
         ({"per_channel": 1}, "True or False"),
         ({"gradient": "max"}, "one of ['mean', 'sum']"),
         ({"seed": -1}, "a whole number within [0, inf]"),

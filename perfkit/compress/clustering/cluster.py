@@ -10,6 +10,7 @@ from perfkit.compress._targets import refuse, said, targets
 from perfkit.compress.clustering.clustered_kernel import ClusteredKernel, check
 from perfkit.compress.quantization.quantized_kernel import QuantizedKernel
 from perfkit.compress.reparameterized import Reparameterized
+from perfkit.compress.sparsity._masked import held
 from perfkit.graph import kernels
 from perfkit.graph.arrays import array, exact
 from perfkit.graph.calls import read
@@ -23,7 +24,7 @@ def cluster(
     *,
     where=None,
     method="kmeans++",
-    preserve_sparsity=False,
+    preserve_sparsity=None,
     per_channel=False,
     gradient="sum",
     seed=0,
@@ -51,7 +52,8 @@ def cluster(
         method: How the values begin: "kmeans++", "density", "linear" or "random"; see
             `ClusteredKernel`.
         preserve_sparsity: Whether weights that are 0 stay 0, where the model was pruned
-            before or will be while it is trained.
+            before or will be while it is trained. None is True for kernels with a mask,
+            as `prune`, `Pruning` and `hold_zeros` leave.
         per_channel: Whether each output unit has values of its own.
         gradient: Whether a value gets the "sum" or the "mean" of the gradients of its
             weights. Where steps are proportional to gradients, as with `SGD`, the sum
@@ -82,7 +84,7 @@ def cluster(
     options = {
         "clusters": clusters,
         "method": method,
-        "preserve_sparsity": preserve_sparsity,
+        "preserve_sparsity": False if preserve_sparsity is None else preserve_sparsity,
         "per_channel": per_channel,
         "gradient": gradient,
         "seed": seed,
@@ -98,6 +100,8 @@ def cluster(
         if _weights(layer, per_channel) <= clusters:
             refused[path] = "few weights"
             del chosen[path]
+    if preserve_sparsity is None:
+        del options["preserve_sparsity"]
     copy, made = _placed(graph, {id(layer) for layer in chosen.values()}, options)
     errors = _begun(made, verbose)
     if verbose:
@@ -136,7 +140,8 @@ def _placed(graph, chosen, options) -> tuple[keras.Model, list[Any]]:
             return like(layer)
         transforms, inner = _transforms(layer), _inner(layer)
         (kernel,) = kernels.own_kernels(inner)
-        clustered = ClusteredKernel(**options, trainable=kernel.trainable)
+        keeps = {"preserve_sparsity": held(kernel) is not None}
+        clustered = ClusteredKernel(**keeps | options, trainable=kernel.trainable)
         kinds = [isinstance(one, QuantizedKernel) for one in transforms]
         place = kinds.index(True) if True in kinds else len(kinds)
         new = [*map(like, transforms)]

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from perfkit._backend import ops
+from perfkit.compress.sparsity._paths import path_of
 from perfkit.graph.arrays import array
 from perfkit.graph.owners import owners
 from perfkit.graph.tracing import retrace
@@ -83,6 +84,13 @@ def hold(variable, mask, value=None) -> None:
     variable.constraint = Masked(kept, own)
 
 
+def restore(variable) -> None:
+    """Put zeros back that were lost past the constraint, as by averages of Keras."""
+    mask = mask_of(variable)
+    if mask is not None:
+        variable.assign(zeroed(seen(variable), mask))
+
+
 def let_go(variable) -> None:
     """Give a variable the constraint that it had; its zeros stay until it learns."""
     found = held(variable)
@@ -102,7 +110,7 @@ class Held(NamedTuple):
 def held_in(model) -> list[Held]:
     """Return the variables of a model whose zeros are kept, each once."""
     return [
-        Held(f"{one.path}/{weight.name}".lstrip("/"), weight)
+        Held(path_of(one.trail, weight), weight)
         for one in owners(model)
         for weight in one.weights
         if held(weight) is not None

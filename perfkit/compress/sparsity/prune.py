@@ -28,7 +28,9 @@ def prune(
     also inside another model: a constraint on each kernel puts them back after each
     update. `strip_pruning` takes it off. A file or a clone of the model has the zeros
     and the layers' own constraints; `hold_zeros` has them stay there too. A model
-    around this one that has trained already is to be compiled again.
+    around this one that has trained already is to be compiled again. Optimizers with
+    `use_ema=True` put averages over the zeros when `fit` ends; `hold_zeros` puts them
+    back.
 
     Zeros make a file smaller once it is compressed, and so a download. They do not make
     a model faster on x86: no runtime for it skips them. `Pruning` prunes step by step
@@ -43,7 +45,8 @@ def prune(
         where: Which layers: a name pattern, a layer, its class, a slice of the depth
             from 0 to 1, a function of the layer, or a list of these. None is all
             kernels but those of embeddings and of depthwise convolutions, which are
-            small and whose weights matter more.
+            small and whose weights matter more, and those that the pattern does not
+            fit, such as "2:4" of one input channel; the report names them.
         pattern: `"unstructured"`, `"2:4"` or the like, or an object: `Unstructured()`,
             `NofM(2, 4)`, `Block((4, 1))`.
         criterion: `"magnitude"`, or a function of a kernel, a `keras.Variable`, that
@@ -81,9 +84,7 @@ def prune(
     if criterion != "magnitude" and not callable(criterion):
         expected = "'magnitude', or a function of a kernel"
         _check.fail("prune", "criterion", expected, criterion)
-    kernels, left_out = chosen(
-        "prune", model, where, strict=strict, obstacle=pattern.obstacle
-    )
+    kernels, left_out = chosen("prune", model, where, strict=strict, pattern=pattern)
     scores = [_scores(criterion, pattern, kernel) for kernel in kernels]
     masks = _scoring.masks(kernels, scores, sparsity, pattern, scope)
     for kernel, mask in zip(kernels, masks, strict=True):

@@ -1,6 +1,7 @@
 """Prune a model step by step while it is trained."""
 # ruff: noqa: ARG002  Keras fixes the arguments of the hooks.
 
+import warnings
 from typing import Any
 
 import keras
@@ -26,6 +27,8 @@ class Pruning(keras.callbacks.Callback):
     constraint on each kernel puts zeros back after each update, within the compiled
     step. When `fit` ends, the sparsity is what the schedule says for as many steps, and
     the zeros stay from then on, as after `prune`: `strip_pruning` takes the masks off.
+    A warning says so if a schedule with an `end_step`, as `CubicSparsity` has, did not
+    come to its end.
 
     It works on any model, under wrappers of optimizers, and on a student inside a model
     that teaches it, where the student is what is pruned. Give it after callbacks that
@@ -128,6 +131,7 @@ class Pruning(keras.callbacks.Callback):
             getattr(model, "student", model),
             self.where,
             strict=self.strict,
+            pattern=self.pattern,
             obstacle=self._obstacle,
         )
         self._masking = Masking(
@@ -138,7 +142,7 @@ class Pruning(keras.callbacks.Callback):
     def _obstacle(self, kernel):
         if self.criterion == "movement" and not kernel.variable.trainable:
             return "it is frozen and does not move"
-        return self.pattern.obstacle(kernel)
+        return ""
 
     def on_train_begin(self, logs=None):
         self._trains = True
@@ -168,8 +172,16 @@ class Pruning(keras.callbacks.Callback):
         masking, step = self._now(), self._steps()
         if masking.is_masked() or self._timing.is_asking(step):
             masking.complete(self._timing.sparsity(step))
+        reached, missing = masking.sparsity(), self._timing.missing(step)
         self._leave(masking)
         self.report = report_of(masking.kernels, self._left_out)
+        if missing:
+            warnings.warn(
+                f"`Pruning` was to reach a sparsity of {missing}, but training ended "
+                f"at step {step} with {reached:.3g}. Train on with it, or have the "
+                "schedule take fewer steps.",
+                stacklevel=2,
+            )
 
     def on_test_begin(self, logs=None):
         self._leave_unless_training()

@@ -143,9 +143,7 @@ def sensitivity(
     shares = _checked_sparsities(owner, sparsities, pattern)
     _check.integer(owner, "batch_size", batch_size)
     _check.boolean(owner, "verbose", verbose)
-    kernels, left_out = chosen(
-        owner, model, where, strict=strict, obstacle=pattern.obstacle
-    )
+    kernels, left_out = chosen(owner, model, where, strict=strict, pattern=pattern)
     measure = _measure(owner, model, data, metric, batch_size)
     bar = keras.utils.Progbar(
         1 + len(kernels) * len(shares), verbose=int(verbose), unit_name="evaluation"
@@ -199,8 +197,11 @@ def _measure(owner, model, data, metric, batch_size) -> Callable[[], tuple[str, 
         expected = "compiled, with a loss or metrics, or give a function as `metric`"
         _check.fail(owner, "model", expected, model)
     arrays = isinstance(data, (list, tuple))
-    if data is None or (arrays and len(data) not in (2, 3)):
-        expected = "(x, y), (x, y, sample_weight), or batches of these"
+    sample = getattr(data, "element_spec", data)  # of a `tf.data.Dataset`
+    pairs = isinstance(sample, (list, tuple))
+    bare = data is None or hasattr(sample, "shape") or isinstance(sample, dict)
+    if bare or (pairs and len(sample) not in (2, 3)):
+        expected = "(x, y), (x, y, sample_weight), or batches of these, with labels"
         _check.fail(owner, "data", expected, data, TypeError)
 
     def measure():
