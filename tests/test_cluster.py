@@ -316,3 +316,12 @@ def test_a_wrong_argument_is_refused(arguments, expected):
     (name,) = arguments
     assert str(caught.value).startswith(f"`cluster({name}=...)` must be ")
     assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize("method", ["kmeans++", "density"])
+def test_a_kernel_with_nan_is_named(method):
+    model = networks.plain()
+    kernel = model.get_layer("second").kernel
+    kernel.assign(np.full(kernel.shape, np.nan))
+    with pytest.raises(ValueError, match=r"NaN and infinity, unlike `second`"):
+        compress.cluster(model, 4, method=method, verbose=False)

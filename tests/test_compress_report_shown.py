@@ -143,6 +143,8 @@ def unbuilt():
         ({"models": unbuilt()}, "a built model; call it once"),
         ({"data": (X[:, :4], Y)}, "of shape (batch, 8, 8, 3), as 'net' takes them"),
         ({"data": (X, Y[:3])}, "as many samples of x as of y"),
+        ({"data": X[0]}, "not one sample: write x[None], or call .batch()"),
+        ({"data": list(zip(X, Y, strict=True))}, "single samples call .batch()"),
         ({"data": (X, Y, Y)}, "without weights of samples"),
         ({"data": (X, Y + 1)}, "labels within [0, 4], as there are 5 outputs"),
         ({"data": (X * np.nan, Y)}, "free of NaN and infinity"),
@@ -170,6 +172,13 @@ def test_wrong_arguments_are_refused(changed, expected):
         compress.report(arguments.pop("models"), **arguments)
     assert str(caught.value).startswith("`report(")
     assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["missing/report.png", "."])
+def test_a_picture_that_cannot_be_written_is_refused(path, shown, tmp_path):
+    for found in (shown, shown["noisy"]):
+        with pytest.raises(ValueError, match=r"show\(path=...\).*an existing folder"):
+            found.show(tmp_path / path)
 
 
 def test_a_data_set_without_end_is_refused():

@@ -228,7 +228,7 @@ def test_training_that_ends_before_the_schedule_is_warned_about(schedule):
     pruning = compress.Pruning(schedule, every=4)
     with pytest.warns(UserWarning, match=r"of 0.75 at step 100, .* at step 12 with 0."):
         fit(compiled(), pruning)
-    assert 0 < pruning.report.sparsity < 0.75
+    assert pruning.report.sparsity < 0.5
 
 
 # What is refused

@@ -67,7 +67,8 @@ def cluster(
         A new model of the same kind with weights of its own, not compiled.
 
     Raises:
-        ValueError: If an argument is out of bounds, or a layer cannot be clustered.
+        ValueError: If an argument is out of bounds, or a layer cannot be clustered, or
+            a kernel has NaN or infinity.
 
     Example:
         >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
@@ -169,6 +170,9 @@ def _begun(made, verbose) -> dict[str, float]:
     for layer, clustered in made:
         place = layer.transforms.index(clustered)
         before = layer.kernel_before(*layer.transforms[place:])
+        if not np.isfinite(array(before)).all():
+            expected = f"free of NaN and infinity, unlike `{layer.name}`"
+            _check.fail("cluster", "model", expected, array(before))
         clustered.begin(array(before), layer.axes)
         after = layer.kernel_before(*layer.transforms[place + 1 :])
         before, after = exact(before), exact(after)

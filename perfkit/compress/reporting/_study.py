@@ -42,6 +42,9 @@ class Study:
             if expected:
                 own = f"inputs of shape {expected}, as {subject.name!r} takes them"
                 shapes = [leaf.shape for leaf in keras.tree.flatten(x)]
+                if ", ".join(map(_as_sample, shapes)) == expected:
+                    own += ", not one sample: write x[None], or call .batch() of a "
+                    own += "data set"
                 _check.fail(OWNER, "data", own, shapes)
         for subject in self._everyone:
             self._outputs[id(subject)].append(subject.predict(x))
@@ -88,6 +91,11 @@ class Study:
         )
         of = {id(each): ratios for each, ratios in zip(others, found, strict=True)}
         return [of.get(id(each), {}) for each in self._subjects]
+
+
+def _as_sample(shape) -> str:
+    """The shapes of inputs in words, if this is that of one sample."""
+    return str(("batch", *shape)).replace("'", "")
 
 
 def _joined(parts) -> Any:

@@ -5,6 +5,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from perfkit import _check
+from perfkit.compress import _files
 from perfkit.compress.reporting import _tables
 
 if TYPE_CHECKING:
@@ -196,6 +197,8 @@ class Report:
 def _shown(draw, report, path, size):
     if size is not None:
         size = _check.margins("show", "size", size, 0.5, 100.0)
+    if path is not None:
+        path = _files.checked("show", path)
     _check.installed("compress.Report.show", "matplotlib", "examples")
     from perfkit.compress.reporting import _figure
 
