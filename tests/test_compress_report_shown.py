@@ -98,6 +98,36 @@ def test_the_table_is_aligned_and_names_everything(shown):
         shown["int8"]
 
 
+@pytest.fixture(scope="module")
+def many():
+    model = net()
+    models = {f"model {number}": noisy(model) for number in range(11)}
+    return compress.report({"first": model, **models}, data=(X, Y), **QUIET)
+
+
+def test_of_many_models_each_is_a_row(many):
+    tables, _, _ = str(many).rpartition("\n\n")
+    parts = tables.split("\n\n")
+    assert len(parts) > 1
+    for part in parts:
+        lines = part.splitlines()
+        assert len(lines) == 2 + 12
+        assert lines[2].startswith("first ")
+        assert len({len(line) for line in lines}) == 1
+        assert len(lines[0]) <= 100
+    assert sum(part.count("849") for part in parts) == 12
+    assert str(many).count("SQNR of the outputs, dB") == 1
+
+
+def test_in_a_picture_of_many_models_no_two_look_alike(many):
+    (below,) = [x for x in many.show().get_axes() if x.get_legend()]
+    looks = {
+        (tuple(dots.get_edgecolor()[0]), dots.get_paths()[0].vertices.tobytes())
+        for dots in below.collections
+    }
+    assert len(looks) == 11
+
+
 def test_html_escapes_and_folds_up_layers(shown):
     html = shown._repr_html_()
     assert "&lt;b&gt;float&lt;/b&gt;" in html

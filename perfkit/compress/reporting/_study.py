@@ -19,16 +19,16 @@ class Study:
 
     Args:
         subjects: Keras models and files.
-        judge: The subject that others are compared with, or `None`.
+        reference: The subject that others are compared with, or `None`.
         metric: Function of labels and outputs, or `None` for accuracy.
         samples: How many samples layers are compared on.
         batch_size: The most samples in a batch.
     """
 
-    def __init__(self, subjects, judge, metric, samples, batch_size):
-        self._subjects, self._judge, self._metric = subjects, judge, metric
+    def __init__(self, subjects, reference, metric, samples, batch_size):
+        self._subjects, self._reference, self._metric = subjects, reference, metric
         self._most, self._batch_size = samples, batch_size
-        everyone = [*subjects, *([] if judge is None else [judge])]
+        everyone = [*subjects, *([] if reference is None else [reference])]
         self._everyone = list({id(each): each for each in everyone}.values())
         self._outputs: dict[int, list[Any]] = {id(each): [] for each in everyone}
         self._inputs: list[Any] = []  # of the first samples
@@ -64,28 +64,35 @@ class Study:
         if labels is None and self._metric is not None:
             _check.fail(OWNER, "data", "a pair (x, y), with `metric`", None)
         outputs = {key: _joined(parts) for key, parts in self._outputs.items()}
+        for subject in self._everyone:
+            if self.samples > 1 and _is_constant(outputs[id(subject)]):
+                note = f"the outputs of {subject.name!r} do not depend on the inputs: "
+                note += "they are the same for all samples, and SQNR says nothing"
+                shown = [subject] if subject in self._subjects else self._subjects
+                for each in shown:
+                    each.notes.append(note)
         found = []
         for subject in self._subjects:
             own, more = outputs[id(subject)], {}
             if own is not None and labels is not None:
                 more["quality"], note = quality(own, labels, self._metric)
                 subject.notes += [note] if note else []
-            if self._judge not in (None, subject):
-                more["sqnr"] = _sqnr(outputs[id(self._judge)], own)
+            if self._reference not in (None, subject):
+                more["sqnr"] = _sqnr(outputs[id(self._reference)], own)
             found.append(more)
         return found
 
     def layers(self) -> list[dict[str, float]]:
         """Return the signal-to-noise ratios of the layers of each subject."""
-        judge = self._judge
-        others = [each for each in self._subjects if each is not judge]
-        if judge is None or not others or not self.samples:
+        reference = self._reference
+        others = [each for each in self._subjects if each is not reference]
+        if reference is None or not others or not self.samples:
             return [{} for _ in self._subjects]
-        size = max(1, min(self._batch_size, _BYTES // max(1, judge.layer_bytes)))
+        size = max(1, min(self._batch_size, _BYTES // max(1, reference.layer_bytes)))
         x = _joined(self._inputs)
         found = _layer_outputs.sqnr(
-            judge.outputs,
-            judge.folds,
+            reference.outputs,
+            reference.folds,
             [each.probe() for each in others],
             _samples.equal_batches(x, min(size, _samples.samples_of(x))),
         )
@@ -102,6 +109,11 @@ def _joined(parts) -> Any:
     if parts[0] is None:
         return None
     return keras.tree.map_structure(lambda *each: np.concatenate(each), *parts)
+
+
+def _is_constant(outputs) -> bool:
+    arrays = [x for x in keras.tree.flatten(outputs) if x is not None]
+    return bool(arrays) and all((x == x[:1]).all() for x in arrays)
 
 
 def _sqnr(reference, outputs) -> float | None:

@@ -47,7 +47,9 @@ class LayerReport:
         macs: Multiply-accumulates of one sample; `None` if they are not known.
         sparsity: Share of the values of its kernels that are zero; `None` if it has
             none.
-        distinct: How many different values its kernels have, as they are stored.
+        distinct: How many different values its kernels have, as they are stored, or
+            where they are clustered or rounded, as the layer computes with them; zeros
+            and gzip are of the same values.
         bytes: Of its weights.
         gzip_bytes: Of its weights after gzip.
         sqnr: Signal-to-noise ratio of its output against that of the reference, in
@@ -163,8 +165,7 @@ class Report:
         raise KeyError(f"{name!r}; there are {[model.name for model in self.models]}")
 
     def __str__(self):
-        tables = "\n\n".join(_tables.text(table) for table in _tables.of_report(self))
-        return f"{tables}\n\n{_tables.said(self)}"
+        return f"{_tables.side_by_side(self)}\n\n{_tables.said(self)}"
 
     def _repr_html_(self):
         tables = "".join(_tables.html(table) for table in _tables.of_report(self))

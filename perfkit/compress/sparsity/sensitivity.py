@@ -197,10 +197,10 @@ def _measure(owner, model, data, metric, batch_size) -> Callable[[], tuple[str, 
         expected = "compiled, with a loss or metrics, or give a function as `metric`"
         _check.fail(owner, "model", expected, model)
     arrays = isinstance(data, (list, tuple))
-    sample = getattr(data, "element_spec", data)  # of a `tf.data.Dataset`
+    sample: Any = getattr(data, "element_spec", data)  # of a `tf.data.Dataset`
     pairs = isinstance(sample, (list, tuple))
-    bare = data is None or hasattr(sample, "shape") or isinstance(sample, dict)
-    if bare or (pairs and len(sample) not in (2, 3)):
+    bare = hasattr(sample, "shape") or isinstance(sample, dict)
+    if data is None or bare or (pairs and len(sample) not in (2, 3)):
         expected = "(x, y), (x, y, sample_weight), or batches of these, with labels"
         _check.fail(owner, "data", expected, data, TypeError)
 
