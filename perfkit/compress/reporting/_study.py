@@ -64,13 +64,8 @@ class Study:
         if labels is None and self._metric is not None:
             _check.fail(OWNER, "data", "a pair (x, y), with `metric`", None)
         outputs = {key: _joined(parts) for key, parts in self._outputs.items()}
-        for subject in self._everyone:
-            if self.samples > 1 and _is_constant(outputs[id(subject)]):
-                note = f"the outputs of {subject.name!r} do not depend on the inputs: "
-                note += "they are the same for all samples, and SQNR says nothing"
-                shown = [subject] if subject in self._subjects else self._subjects
-                for each in shown:
-                    each.notes.append(note)
+        if not _are_alike(_joined(self._inputs)):
+            self._note_constants(outputs)
         found = []
         for subject in self._subjects:
             own, more = outputs[id(subject)], {}
@@ -81,6 +76,15 @@ class Study:
                 more["sqnr"] = _sqnr(outputs[id(self._reference)], own)
             found.append(more)
         return found
+
+    def _note_constants(self, outputs) -> None:
+        for subject in self._everyone:
+            if _are_alike(outputs[id(subject)]):
+                note = f"the outputs of {subject.name!r} do not depend on the inputs: "
+                note += "they are the same for all samples, and SQNR says nothing"
+                seen = [subject] if subject in self._subjects else self._subjects
+                for each in seen:
+                    each.notes.append(note)
 
     def layers(self) -> list[dict[str, float]]:
         """Return the signal-to-noise ratios of the layers of each subject."""
@@ -111,8 +115,8 @@ def _joined(parts) -> Any:
     return keras.tree.map_structure(lambda *each: np.concatenate(each), *parts)
 
 
-def _is_constant(outputs) -> bool:
-    arrays = [x for x in keras.tree.flatten(outputs) if x is not None]
+def _are_alike(samples) -> bool:
+    arrays = [x for x in keras.tree.flatten(samples) if x is not None]
     return bool(arrays) and all((x == x[:1]).all() for x in arrays)
 
 
