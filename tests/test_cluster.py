@@ -288,7 +288,7 @@ def test_what_cannot_be_clustered_is_named(capsys):
         ({"clusters": 4.0}, "a whole number within [2, inf]"),
         ({"where": "nothing"}, "a choice from the layers that own a kernel: first"),
         ({"method": "kmeans"}, "one of ['density', 'kmeans++', 'linear', 'random']"),
-        ({"preserve_sparsity": None}, "True or False"),
+        ({"preserve_sparsity": 1}, "True or False"),
         ({"per_channel": 1}, "True or False"),
         ({"gradient": "max"}, "one of ['mean', 'sum']"),
         ({"seed": -1}, "a whole number within [0, inf]"),
@@ -303,3 +303,12 @@ def test_a_wrong_argument_is_refused(arguments, expected):
     (name,) = arguments
     assert str(caught.value).startswith(f"`cluster({name}=...)` must be ")
     assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize("method", ["kmeans++", "density"])
+def test_a_kernel_with_nan_is_named(method):
+    model = networks.plain()
+    kernel = model.get_layer("second").kernel
+    kernel.assign(np.full(kernel.shape, np.nan))
+    with pytest.raises(ValueError, match=r"NaN and infinity, unlike `second`"):
+        compress.cluster(model, 4, method=method, verbose=False)

@@ -149,6 +149,28 @@ def test_masks_clusters_and_integers_are_trained_together(tmp_path):
             assert (rows == 0).sum() == (kernel == 0).sum() >= (~masks[name]).sum()
 
 
+def test_kernels_have_one_path_in_reports_and_centroids_are_none():
+    small = compress.quantize_aware(clustered(networks.stirred(networks.plain())))
+    report = compress.prune(small, 0.5)
+    paths = [f"{name}/kernel" for name in ("first", "second", "third", "last")]
+    assert [kernel.path for kernel in report.kernels] == paths
+    assert report.left_out == {}
+    assert [kernel.path for kernel in compress.strip_pruning(small).kernels] == paths
+
+
+@about_the_file
+def test_a_float_file_keeps_clusters_if_batch_normalization_was_folded_before(tmp_path):
+    model = networks.stirred(networks.plain())
+    path = tmp_path / "few.tflite"
+
+    def most(model):
+        compress.export_tflite(compress.strip(clustered(model)), path, verbose=False)
+        return compress.report(path, runs=0, verbose=False).models[0].distinct
+
+    assert most(model) > 2 * CLUSTERS
+    assert most(compress.fold_batch_norm(model)) == CLUSTERS
+
+
 @pytest.mark.slow
 def test_pruning_goes_on_while_clusters_and_integers_are_trained():
     model = networks.stirred(networks.residual())

@@ -201,6 +201,35 @@ def test_what_keras_quantized_is_counted_and_compared():
     assert 25 < head.sqnr < 60
 
 
+@pytest.mark.parametrize("rounded", [False, True])
+def test_clusters_are_counted_as_the_layer_computes_with_them(rounded):
+    model = net()
+    compress.prune(model, 0.5)
+    few = compress.cluster(model, 4, verbose=False)
+    few = compress.quantize_aware(few) if rounded else few
+    (head,) = [layer for layer in few.layers if layer.name == "head"]
+    found = compress.report(few, **QUIET)[few.name]
+    kernel = np.asarray(head.kernel) + 0.0
+    assert rows(found)["head"].distinct == len(np.unique(kernel)) <= 4 * 5
+    assert rows(found)["head"].sparsity == pytest.approx((kernel == 0).mean()) == 0.5
+    assert found.sparsity == pytest.approx(0.5)
+    assert (found.macs, rows(found)["head"].macs) == (36 * 4 * 27 + 144 * 5, 144 * 5)
+    assert found.notes == ()
+    before = compress.report(model, **QUIET)["net"]
+    assert rows(found)["head"].gzip_bytes < 0.5 * rows(before)["head"].gzip_bytes
+
+
+def test_outputs_that_do_not_depend_on_inputs_are_noted():
+    model, dead = net(), keras.models.clone_model(net())
+    dead.get_layer("head").set_weights([np.zeros((144, 5)), np.arange(5.0)])
+    found = compress.report({"dead": dead, "net": model}, data=X, **QUIET)
+    (note,) = found["dead"].notes
+    assert "'dead' do not depend on the inputs" in note
+    assert found["net"].notes == ()
+    found = compress.report({"net": model}, data=X, reference=dead, **QUIET)
+    assert "do not depend on the inputs" in found["net"].notes[0]
+
+
 def test_negative_zeros_are_noted():
     model = net()
     kernel = model.get_layer("conv").get_weights()[0]

@@ -98,6 +98,36 @@ def test_the_table_is_aligned_and_names_everything(shown):
         shown["int8"]
 
 
+@pytest.fixture(scope="module")
+def many():
+    model = net()
+    models = {f"model {number}": noisy(model) for number in range(11)}
+    return compress.report({"first": model, **models}, data=(X, Y), **QUIET)
+
+
+def test_of_many_models_each_is_a_row(many):
+    tables, _, _ = str(many).rpartition("\n\n")
+    parts = tables.split("\n\n")
+    assert len(parts) > 1
+    for part in parts:
+        lines = part.splitlines()
+        assert len(lines) == 2 + 12
+        assert lines[2].startswith("first ")
+        assert len({len(line) for line in lines}) == 1
+        assert len(lines[0]) <= 100
+    assert sum(part.count("849") for part in parts) == 12
+    assert str(many).count("SQNR of the outputs, dB") == 1
+
+
+def test_in_a_picture_of_many_models_no_two_look_alike(many):
+    (below,) = [x for x in many.show().get_axes() if x.get_legend()]
+    looks = {
+        (tuple(dots.get_edgecolor()[0]), dots.get_paths()[0].vertices.tobytes())
+        for dots in below.collections
+    }
+    assert len(looks) == 11
+
+
 def test_html_escapes_and_folds_up_layers(shown):
     html = shown._repr_html_()
     assert "&lt;b&gt;float&lt;/b&gt;" in html
@@ -143,6 +173,8 @@ def unbuilt():
         ({"models": unbuilt()}, "a built model; call it once"),
         ({"data": (X[:, :4], Y)}, "of shape (batch, 8, 8, 3), as 'net' takes them"),
         ({"data": (X, Y[:3])}, "as many samples of x as of y"),
+        ({"data": X[0]}, "not one sample: write x[None], or call .batch()"),
+        ({"data": list(zip(X, Y, strict=True))}, "single samples call .batch()"),
         ({"data": (X, Y, Y)}, "without weights of samples"),
         ({"data": (X, Y + 1)}, "labels within [0, 4], as there are 5 outputs"),
         ({"data": (X * np.nan, Y)}, "free of NaN and infinity"),
@@ -170,6 +202,13 @@ def test_wrong_arguments_are_refused(changed, expected):
         compress.report(arguments.pop("models"), **arguments)
     assert str(caught.value).startswith("`report(")
     assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["missing/report.png", "."])
+def test_a_picture_that_cannot_be_written_is_refused(path, shown, tmp_path):
+    for found in (shown, shown["noisy"]):
+        with pytest.raises(ValueError, match=r"show\(path=...\).*an existing folder"):
+            found.show(tmp_path / path)
 
 
 def test_a_data_set_without_end_is_refused():

@@ -132,6 +132,14 @@ def test_a_stripped_model_is_written_with_its_rounded_kernels(tmp_path, onnxrunt
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.skipif(not ON_TENSORFLOW, reason="jax2onnx writes it")
+def test_for_exact_gelu_the_error_says_what_to_use_instead(tmp_path, onnxruntime):
+    exact = layers.Dense(3, activation="gelu")
+    model = keras.Sequential([keras.Input((4,)), exact])
+    with pytest.raises(ValueError, match=r"Erfc.*approximate=True"):
+        compress.export_onnx(model, tmp_path / "model.onnx")
+
+
 def test_an_operation_that_cannot_be_written_is_named(
     tmp_path, onnxruntime, capfd, caplog
 ):
@@ -224,3 +232,14 @@ def test_what_is_written_replaces_what_was_there(tmp_path):
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [
         ("model.onnx", "after")
     ]
+
+
+def test_a_link_leads_where_it_led_and_a_mode_stays(tmp_path):
+    path, link = tmp_path / "model.onnx", tmp_path / "latest.onnx"
+    path.write_text("before")
+    path.chmod(0o640)
+    link.symlink_to(path.name)
+    _files.write(link, b"after")
+    assert link.is_symlink()
+    assert path.read_text() == "after"
+    assert path.stat().st_mode & 0o777 == 0o640

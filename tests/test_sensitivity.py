@@ -176,6 +176,14 @@ def test_wrong_arguments(arguments, name, error):
     assert state(model) == before
 
 
+def test_data_without_labels_are_refused():
+    model = model_of()
+    batches = pytest.importorskip("tensorflow").data.Dataset.from_tensor_slices(X)
+    for bare in (X, {"x": X}, batches.batch(8)):
+        with pytest.raises(TypeError, match=r"sensitivity\(data=...\).* with labels"):
+            compress.sensitivity(model, bare)
+
+
 def test_a_model_that_is_not_compiled_is_refused_without_a_function():
     model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(1)])
     with pytest.raises(ValueError, match=r"sensitivity\(model=...\).*`metric`"):

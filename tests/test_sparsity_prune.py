@@ -130,6 +130,20 @@ def test_what_cannot_be_pruned_is_named_all_at_once_or_reported():
     assert "one input channel" in report.left_out["depthwise/kernel"]
 
 
+def test_what_a_pattern_does_not_fit_is_left_out_unless_it_was_asked_for():
+    layers = keras.layers
+    stem, middle = layers.Conv2D(4, 3, name="stem"), layers.Conv2D(4, 3, name="middle")
+    model = keras.Sequential([keras.Input((8, 8, 1)), stem, middle])
+    report = compress.prune(model, pattern="2:4")
+    assert [kernel.path for kernel in report.kernels] == ["middle/kernel"]
+    assert report.left_out == {"stem/kernel": "1 input channel, where 2 of 4 stay"}
+    with pytest.raises(ValueError, match=r"prune\(where=...\).*stem/kernel \(1 input"):
+        compress.prune(model, pattern="2:4", where=["stem", "middle"])
+    alone = keras.Sequential([keras.Input((8, 8, 1)), stem])
+    with pytest.raises(ValueError, match=r"unlike stem/kernel \(1 input channel"):
+        compress.prune(alone, pattern="2:4")
+
+
 def test_a_layer_without_a_kernel_is_named_and_one_that_is_not_there_is_an_error():
     model = dense_model()
     with pytest.raises(ValueError, match=r"norm \(owns no kernel\)"):
@@ -309,6 +323,20 @@ def test_holding_zeros_leaves_kernels_without_any_alone():
     report = compress.hold_zeros(model)
     assert [kernel.path for kernel in report.kernels] == ["b/kernel"]
     assert model.get_layer("a").kernel.constraint is None
+
+
+def test_zeros_that_averages_of_keras_went_over_come_back_from_the_masks():
+    model = dense_model()
+    compress.prune(model, 0.5)
+    kernel = model.get_layer("a").kernel
+    model.compile(keras.optimizers.Adam(0.1, use_ema=True, ema_momentum=0.5), "mse")
+    model.fit(X, Y, epochs=2, verbose=0)
+    assert zeros(kernel) < 24  # Keras assigns past the constraint
+    assert compress.hold_zeros(model).sparsity == 0.5
+    assert zeros(kernel) == 24
+    model.fit(X, Y, epochs=2, verbose=0)
+    assert zeros(kernel) < 24
+    assert compress.strip_pruning(model).sparsity == 0.5
 
 
 # Wrong arguments

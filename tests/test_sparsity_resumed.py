@@ -36,6 +36,23 @@ def test_in_the_end_zeros_stay_and_the_optimizer_has_only_its_own():
     assert set(zeros(model).values()) == {0}
 
 
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="of what TensorFlow tracks"
+)
+@pytest.mark.parametrize("criterion", CRITERIA)
+def test_a_model_that_was_pruned_in_training_is_exported(criterion, tmp_path):
+    tf = pytest.importorskip("tensorflow")
+    model = compiled()
+    fit(model, compress.Pruning(RISING, every=3, criterion=criterion))
+    model.export(tmp_path / "saved", verbose=False)
+    saved = tf.saved_model.load(tmp_path / "saved")
+    close = {"rtol": 1e-5, "atol": 1e-6}
+    np.testing.assert_allclose(saved.serve(X), numpy(model(X)), **close)
+    fit(model, compress.Pruning(RISING, every=3, criterion=criterion))  # once more
+    compress.strip_pruning(model)
+    model.export(tmp_path / "stripped", verbose=False)
+
+
 def test_pruning_some_more_begins_with_the_masks_that_are_there():
     model = compiled()
     compress.prune(model, 0.5)

@@ -183,6 +183,8 @@ def _converted(model, signature) -> Any:
         except Exception as error:  # of many types
             reason = str(error).partition("\n")[0]
             expected = f"one that Keras can write as ONNX. It says: {reason}"
+            if "Erfc" in reason:
+                expected += " That is of exact GELU: use one with approximate=True"
             _check.fail("export_onnx", "model", expected, model)
     return proto
 

@@ -10,6 +10,7 @@ from perfkit.compress._targets import refuse, said, targets
 from perfkit.compress.clustering.clustered_kernel import ClusteredKernel, check
 from perfkit.compress.quantization.quantized_kernel import QuantizedKernel
 from perfkit.compress.reparameterized import Reparameterized
+from perfkit.compress.sparsity._masked import held
 from perfkit.graph import kernels
 from perfkit.graph.arrays import array, exact
 from perfkit.graph.calls import read
@@ -23,7 +24,7 @@ def cluster(
     *,
     where=None,
     method="kmeans++",
-    preserve_sparsity=False,
+    preserve_sparsity=None,
     per_channel=False,
     gradient="sum",
     seed=0,
@@ -52,7 +53,8 @@ def cluster(
         method: How the values begin: "kmeans++", "density", "linear" or "random"; see
             `ClusteredKernel`.
         preserve_sparsity: Whether weights that are 0 stay 0, where the model was pruned
-            before or will be while it is trained.
+            before or will be while it is trained. None is True for kernels with a mask,
+            as `prune`, `Pruning` and `hold_zeros` leave.
         per_channel: Whether each output unit has values of its own.
         gradient: Whether a value gets the "sum" or the "mean" of the gradients of its
             weights. With `SGD` the sum of thousands of gradients makes a large step:
@@ -68,7 +70,7 @@ def cluster(
     Raises:
         TypeError: If an argument has the wrong type.
         ValueError: If an argument is out of bounds, the model is neither Functional nor
-            Sequential, or a layer cannot be clustered.
+            Sequential, a layer cannot be clustered, or a kernel has NaN or infinity.
 
     Example:
         >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
@@ -85,7 +87,7 @@ def cluster(
     options = {
         "clusters": clusters,
         "method": method,
-        "preserve_sparsity": preserve_sparsity,
+        "preserve_sparsity": False if preserve_sparsity is None else preserve_sparsity,
         "per_channel": per_channel,
         "gradient": gradient,
         "seed": seed,
@@ -101,6 +103,8 @@ def cluster(
         if _weights(layer, per_channel) <= clusters:
             refused[path] = "few weights"
             del chosen[path]
+    if preserve_sparsity is None:
+        del options["preserve_sparsity"]
     copy, made = _placed(graph, {id(layer) for layer in chosen.values()}, options)
     errors = _begun(made, verbose)
     if verbose:
@@ -139,7 +143,8 @@ def _placed(graph, chosen, options) -> tuple[keras.Model, list[Any]]:
             return like(layer)
         transforms, inner = _transforms(layer), _inner(layer)
         (kernel,) = kernels.own_kernels(inner)
-        clustered = ClusteredKernel(**options, trainable=kernel.trainable)
+        keeps = {"preserve_sparsity": held(kernel) is not None}
+        clustered = ClusteredKernel(**keeps | options, trainable=kernel.trainable)
         kinds = [isinstance(one, QuantizedKernel) for one in transforms]
         place = kinds.index(True) if True in kinds else len(kinds)
         new = [*map(like, transforms)]
@@ -167,6 +172,9 @@ def _begun(made, verbose) -> dict[str, float]:
     for layer, clustered in made:
         place = layer.transforms.index(clustered)
         before = layer.kernel_before(*layer.transforms[place:])
+        if not np.isfinite(array(before)).all():
+            expected = f"free of NaN and infinity, unlike `{layer.name}`"
+            _check.fail("cluster", "model", expected, array(before))
         clustered.begin(array(before), layer.axes)
         after = layer.kernel_before(*layer.transforms[place + 1 :])
         before, after = exact(before), exact(after)

@@ -12,6 +12,8 @@ from perfkit._drawing import Drawing
 
 _RAW, _GZIP, _PLAIN = "#a9c4de", "#2f6aa8", "#4c72b0"
 _COLORS = ("#4c72b0", "#dd8452", "#55a868", "#c44e52", "#8172b3", "#937860")
+_COLORS += ("#da8bc3", "#8c8c8c", "#ccb974", "#64b5cd")
+_MARKERS = "os^Dv<>"  # 7, so that together with 10 colours no two of 70 are alike
 _SPARSE = 0.05  # share of zeros that does not come by chance
 _MANY = 70  # layers; of more only those with kernels are drawn
 
@@ -128,7 +130,8 @@ def _noise(models):
 def _draw_noise(axes, reference, paths, ratios):
     every = [x for _, of in ratios for x in of.values()]
     top = 1.1 * max((x for x in every if math.isfinite(x)), default=0.0) + 1.0
-    for (name, of), color in zip(ratios, itertools.cycle(_COLORS), strict=False):
+    looks = zip(itertools.cycle(_COLORS), itertools.cycle(_MARKERS), strict=False)
+    for (name, of), (color, marker) in zip(ratios, looks, strict=False):
         points = [(x, of[path]) for x, path in enumerate(paths) if path in of]
         if not points:
             continue
@@ -136,7 +139,8 @@ def _draw_noise(axes, reference, paths, ratios):
         shown = [min(value, top) for value in y]
         axes.plot(x, shown, "-", lw=1.0, color=color, alpha=0.6)
         filled = [color if value < math.inf else "white" for value in y]
-        axes.scatter(x, shown, 22, filled, edgecolors=color, label=name, zorder=3)
+        points = {"edgecolors": color, "marker": marker, "zorder": 3}
+        axes.scatter(x, shown, 22, filled, label=name, **points)
     if math.inf in every:
         axes.text(-0.5, top, "equal", fontsize=8, va="bottom")
     axes.set_ylabel("dB", fontsize=9)

@@ -14,6 +14,7 @@ import numpy as np
 from perfkit import _backend
 from perfkit.compress.export_tflite import export_tflite
 from perfkit.compress.lite_model import LiteModel
+from perfkit.compress.reparameterized import KernelTransform
 from perfkit.compress.reporting import _layer_outputs, _samples, _units
 from perfkit.compress.reporting._samples import OWNER
 from perfkit.compress.reporting.results import LayerReport, ModelReport
@@ -127,14 +128,17 @@ class KerasSubject:
             sqnr: Signal-to-noise ratios of its layers by their paths.
         """
         known, unknown = self._macs()
+        instead = _units.computed(self._units)
         units = [
             unit
             for unit in self._units
             if unit.weights or not isinstance(unit.layer, keras.Model)
         ]
-        rows = [self._row(unit, known, unknown, sqnr) for unit in units]
-        kernels = _units.values(k for unit in self._units for k in unit.kernels)
-        weights = _units.values(w for unit in self._units for w in unit.weights)
+        rows = [self._row(unit, known, unknown, sqnr, instead) for unit in units]
+        kernels = [k for unit in self._units for k in unit.kernels]
+        kernels = _units.values(kernels, instead)
+        weights = [w for unit in self._units for w in unit.weights]
+        weights = _units.values(weights, instead)
         negative = sum(int(np.signbit(each[each == 0]).sum()) for each in kernels)
         if negative:
             self.notes.append(
@@ -156,8 +160,9 @@ class KerasSubject:
             **self._export,
         )
 
-    def _row(self, unit, known, unknown, sqnr) -> LayerReport:
-        weights, kernels = _units.values(unit.weights), _units.values(unit.kernels)
+    def _row(self, unit, known, unknown, sqnr, instead) -> LayerReport:
+        weights = _units.values(unit.weights, instead)
+        kernels = _units.values(unit.kernels, instead)
         sparsity, distinct = _units.kernel_counts(kernels)
         uncounted = self._calls is None or id(unit.layer) in unknown
         return LayerReport(
@@ -179,6 +184,8 @@ class KerasSubject:
         known: Counter[int] = Counter()
         unknown: dict[str, int] = {}
         for call in self._calls or ():
+            if isinstance(call.layer, KernelTransform):
+                continue  # not there any more at inference
             place, count = owner[id(call.layer)], macs.of_call(call)
             known[place] += count or 0
             if count is None:

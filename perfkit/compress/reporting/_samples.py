@@ -89,7 +89,8 @@ def _pair(part) -> tuple[Any, Any]:
     arrays: Any = keras.tree.map_structure(np.asarray, given)
     leaves = keras.tree.flatten(arrays)
     if any(leaf.ndim == 0 for leaf in leaves) or len(set(map(len, leaves))) != 1:
-        expected = "arrays with as many samples of x as of y along the first axis"
+        expected = "arrays with as many samples of x as of y along the first axis; of "
+        expected += "a data set of single samples call .batch()"
         _check.fail(OWNER, "data", expected, [leaf.shape for leaf in leaves])
     x, y = arrays if len(arrays) == 2 else (*arrays, None)
     for leaf in keras.tree.flatten(x):

@@ -19,16 +19,16 @@ class Study:
 
     Args:
         subjects: Keras models and files.
-        judge: The subject that others are compared with, or `None`.
+        reference: The subject that others are compared with, or `None`.
         metric: Function of labels and outputs, or `None` for accuracy.
         samples: How many samples layers are compared on.
         batch_size: The most samples in a batch.
     """
 
-    def __init__(self, subjects, judge, metric, samples, batch_size):
-        self._subjects, self._judge, self._metric = subjects, judge, metric
+    def __init__(self, subjects, reference, metric, samples, batch_size):
+        self._subjects, self._reference, self._metric = subjects, reference, metric
         self._most, self._batch_size = samples, batch_size
-        everyone = [*subjects, *([] if judge is None else [judge])]
+        everyone = [*subjects, *([] if reference is None else [reference])]
         self._everyone = list({id(each): each for each in everyone}.values())
         self._outputs: dict[int, list[Any]] = {id(each): [] for each in everyone}
         self._inputs: list[Any] = []  # of the first samples
@@ -42,6 +42,9 @@ class Study:
             if expected:
                 own = f"inputs of shape {expected}, as {subject.name!r} takes them"
                 shapes = [leaf.shape for leaf in keras.tree.flatten(x)]
+                if ", ".join(map(_as_sample, shapes)) == expected:
+                    own += ", not one sample: write x[None], or call .batch() of a "
+                    own += "data set"
                 _check.fail(OWNER, "data", own, shapes)
         for subject in self._everyone:
             self._outputs[id(subject)].append(subject.predict(x))
@@ -61,28 +64,39 @@ class Study:
         if labels is None and self._metric is not None:
             _check.fail(OWNER, "data", "a pair (x, y), with `metric`", None)
         outputs = {key: _joined(parts) for key, parts in self._outputs.items()}
+        if not _are_alike(_joined(self._inputs)):
+            self._note_constants(outputs)
         found = []
         for subject in self._subjects:
             own, more = outputs[id(subject)], {}
             if own is not None and labels is not None:
                 more["quality"], note = quality(own, labels, self._metric)
                 subject.notes += [note] if note else []
-            if self._judge not in (None, subject):
-                more["sqnr"] = _sqnr(outputs[id(self._judge)], own)
+            if self._reference not in (None, subject):
+                more["sqnr"] = _sqnr(outputs[id(self._reference)], own)
             found.append(more)
         return found
 
+    def _note_constants(self, outputs) -> None:
+        for subject in self._everyone:
+            if _are_alike(outputs[id(subject)]):
+                note = f"the outputs of {subject.name!r} do not depend on the inputs: "
+                note += "they are the same for all samples, and SQNR says nothing"
+                seen = [subject] if subject in self._subjects else self._subjects
+                for each in seen:
+                    each.notes.append(note)
+
     def layers(self) -> list[dict[str, float]]:
         """Return the signal-to-noise ratios of the layers of each subject."""
-        judge = self._judge
-        others = [each for each in self._subjects if each is not judge]
-        if judge is None or not others or not self.samples:
+        reference = self._reference
+        others = [each for each in self._subjects if each is not reference]
+        if reference is None or not others or not self.samples:
             return [{} for _ in self._subjects]
-        size = max(1, min(self._batch_size, _BYTES // max(1, judge.layer_bytes)))
+        size = max(1, min(self._batch_size, _BYTES // max(1, reference.layer_bytes)))
         x = _joined(self._inputs)
         found = _layer_outputs.sqnr(
-            judge.outputs,
-            judge.folds,
+            reference.outputs,
+            reference.folds,
             [each.probe() for each in others],
             _samples.equal_batches(x, min(size, _samples.samples_of(x))),
         )
@@ -90,10 +104,20 @@ class Study:
         return [of.get(id(each), {}) for each in self._subjects]
 
 
+def _as_sample(shape) -> str:
+    """The shapes of inputs in words, if this is that of one sample."""
+    return str(("batch", *shape)).replace("'", "")
+
+
 def _joined(parts) -> Any:
     if parts[0] is None:
         return None
     return keras.tree.map_structure(lambda *each: np.concatenate(each), *parts)
+
+
+def _are_alike(samples) -> bool:
+    arrays = [x for x in keras.tree.flatten(samples) if x is not None]
+    return bool(arrays) and all((x == x[:1]).all() for x in arrays)
 
 
 def _sqnr(reference, outputs) -> float | None:

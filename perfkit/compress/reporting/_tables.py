@@ -4,6 +4,9 @@ import html as _html
 import math
 from typing import Any, NamedTuple
 
+_MANY = 5  # models that a terminal has no room for side by side are more than these
+_WIDTH = 100  # characters
+
 
 class Table(NamedTuple):
     """Rows of cells; the first row is the head, the first column says what they are."""
@@ -18,6 +21,14 @@ def of_report(report) -> list[Table]:
         (model,) = report.models
         return [_summary(report.models), *_layers(model)]
     return [_summary(report.models)]
+
+
+def side_by_side(report) -> str:
+    """Return the tables as text; of many models a row a model, in parts."""
+    tables = of_report(report)
+    if len(report.models) > _MANY:
+        tables = _turned(*tables)
+    return "\n\n".join(map(text, tables))
 
 
 def of_model(model) -> list[Table]:
@@ -138,6 +149,20 @@ def _layers(model) -> list[Table]:
     return [
         Table(f"Layers of {model.name}", [list(r) for r in zip(*kept, strict=True)])
     ]
+
+
+def _turned(table) -> list[Table]:
+    """Rows as columns, and of these as many beside each other as there is room for."""
+    names, *columns = table.rows
+    parts, used = [], _WIDTH
+    for column in columns:
+        width = 2 + max(map(len, column))
+        if used + width > _WIDTH:
+            parts.append([names])
+            used = max(map(len, names))
+        parts[-1].append(column)
+        used += width
+    return [Table("", [list(row) for row in zip(*x, strict=True)]) for x in parts]
 
 
 def _line(cells, widths):

@@ -2,12 +2,14 @@
 
 import dataclasses
 import gzip
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
 import numpy as np
 
+from perfkit.compress.reparameterized import KernelTransform, Reparameterized
+from perfkit.graph.arrays import array
 from perfkit.graph.kernels import own_kernels
 from perfkit.graph.owners import own_weights
 from perfkit.graph.trails import Trail, children, names, trails
@@ -66,16 +68,34 @@ def units(model) -> list[Unit]:
             continue
         weights = own_weights(trail[-1]) if len(inside) == 1 else trail[-1].weights
         weights = [weight for weight in weights if id(weight) not in seen]
-        kernels = [k for layer in inside for k in own_kernels(layer, exactly=True)]
+        plain = [layer for layer in inside if not isinstance(layer, KernelTransform)]
+        kernels = [k for layer in plain for k in own_kernels(layer, exactly=True)]
         kernels = [kernel for kernel in kernels if id(kernel) not in seen]
         seen |= {id(each) for each in (trail[-1], *weights)}
         found.append(Unit(trail, inside, tuple(weights), tuple(kernels)))
     return found
 
 
-def values(weights) -> list[np.ndarray]:
-    """Return the values of variables."""
-    return [np.asarray(keras.ops.convert_to_numpy(weight)) for weight in weights]
+def computed(units: list[Unit]) -> dict[int, np.ndarray]:
+    """Return what layers compute with instead of a kernel, by the ids of the latter.
+
+    It has no -0.0, which rounding makes and is no matter of how it is stored.
+    """
+    layers = {id(layer): layer for unit in units for layer in unit.inside}.values()
+    return {
+        id(layer.variable): array(layer.kernel) + 0.0
+        for layer in layers
+        if isinstance(layer, Reparameterized)
+    }
+
+
+def values(weights, instead: Mapping[int, np.ndarray] | None = None) -> list[Any]:
+    """Return the values of variables, or of what there is instead of some."""
+    known = instead or {}
+    return [
+        known[id(weight)] if id(weight) in known else array(weight)
+        for weight in weights
+    ]
 
 
 def gzip_size(contents) -> int:

@@ -49,6 +49,10 @@ def report(
     compared with the layer that it is named after. If more than one layer may be meant,
     it is not compared.
 
+    Signal-to-noise ratios tell what rounding costs: 25 to 45 dB is good of the outputs
+    of a trained network in int8. Of a model that was trained on they say nothing, as it
+    is another function; look at accuracy there.
+
     Args:
         models: A built Keras model, the path of a `.keras` or `.tflite` file, or a
             `LiteModel`; or a dict of these by the names that they are to have. The
@@ -123,12 +127,12 @@ def report(
         return LiteSubject(name, thing, threads)
 
     subjects = [subject(name, thing) for name, thing in named.items()]
-    judge = None
+    against = None
     if reference is not None:
         same = [each for each in subjects if each.model is reference]
-        judge = same[0] if same else subject(reference.name, reference)
+        against = same[0] if same else subject(reference.name, reference)
     step = _progress(data, len(subjects), verbose)
-    study = Study(subjects, judge, metric, samples, batch_size)
+    study = Study(subjects, against, metric, samples, batch_size)
     if head is not None:
         for x, y in itertools.chain([head], batches):
             study.add(x, y)
@@ -151,7 +155,7 @@ def report(
         samples=study.samples,
         runs=runs,
         cpu=processor(),
-        reference=None if judge is None else judge.name,
+        reference=None if against is None else against.name,
     )
 
 

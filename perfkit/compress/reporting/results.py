@@ -5,6 +5,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from perfkit import _check
+from perfkit.compress import _files
 from perfkit.compress.reporting import _tables
 
 if TYPE_CHECKING:
@@ -51,7 +52,9 @@ class LayerReport:
         macs: Multiply-accumulates of one sample; `None` if they are not known.
         sparsity: Share of the values of its kernels that are zero; `None` if it has
             none.
-        distinct: How many different values its kernels have, as they are stored.
+        distinct: How many different values its kernels have, as they are stored, or
+            where they are clustered or rounded, as the layer computes with them; zeros
+            and gzip are of the same values.
         bytes: Of its weights.
         gzip_bytes: Of its weights after gzip.
         sqnr: Signal-to-noise ratio of its output against that of the reference, in
@@ -202,8 +205,7 @@ class Report:
         raise KeyError(f"{name!r}; there are {[model.name for model in self.models]}")
 
     def __str__(self):
-        tables = "\n\n".join(_tables.text(table) for table in _tables.of_report(self))
-        return f"{tables}\n\n{_tables.said(self)}"
+        return f"{_tables.side_by_side(self)}\n\n{_tables.said(self)}"
 
     def _repr_html_(self):
         tables = "".join(_tables.html(table) for table in _tables.of_report(self))
@@ -240,6 +242,8 @@ class Report:
 def _shown(draw, report, path, size):
     if size is not None:
         size = _check.margins("show", "size", size, 0.5, 100.0)
+    if path is not None:
+        path = _files.checked("show", path)
     _check.installed("compress.Report.show", "matplotlib", "examples")
     from perfkit.compress.reporting import _figure
 

@@ -1,11 +1,15 @@
 """Which kernels are pruned, which cannot be, and why."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
 import keras
 
 from perfkit import _backend, _check
+from perfkit.compress.reparameterized import KernelTransform
+from perfkit.compress.sparsity._paths import path_of
+from perfkit.compress.sparsity.pattern import Pattern
 from perfkit.graph import kernels as graph
 from perfkit.graph import selection
 from perfkit.graph.kernels import Kernel
@@ -21,6 +25,7 @@ def chosen(
     where: Any,
     *,
     strict: bool,
+    pattern: Pattern | None = None,
     obstacle: Callable[[Kernel], str] = lambda _: "",
 ) -> tuple[list[Kernel], dict[str, str]]:
     """Return the kernels that `where` means, and the reasons why others are left out.
@@ -32,7 +37,9 @@ def chosen(
             embeddings and of depthwise convolutions.
         strict: Whether a kernel or layer that was asked for and cannot be pruned is an
             error.
-        obstacle: Function of a kernel: why it cannot be pruned; empty if it can.
+        pattern: What they are pruned by. Kernels that it does not fit are left out if
+            nobody asked for them.
+        obstacle: Function of a kernel: why else it cannot be pruned; empty if it can.
 
     Raises:
         ValueError: If nothing is left, or by `strict`. All that is wrong is named.
@@ -41,10 +48,19 @@ def chosen(
     _check.built(owner, "model", model)
     _check.boolean(owner, "strict", strict)
     selection.check(owner, where)
-    every, selected = graph.select(model, where)
+    every, selected = (
+        [dataclasses.replace(x, path=path_of(x.trail, x.variable)) for x in kernels]
+        for kernels in graph.select(model, where)
+    )
     left_out = _unasked(model, every) if where is None else {}
     selected = [kernel for kernel in selected if kernel.path not in left_out]
     wrong = {} if where is None else _without_kernels(owner, model, where, every)
+    unfit = {} if pattern is None else _unfit(selected, pattern)
+    if where is None and len(unfit) < len(selected):
+        left_out |= unfit
+        selected = [kernel for kernel in selected if kernel.path not in unfit]
+    else:
+        wrong |= unfit
     for kernel in selected:
         reason = _general_obstacle(kernel) or obstacle(kernel)
         if reason:
@@ -76,13 +92,20 @@ def _unasked(model, every):
         or graph.is_depthwise(kernel.trail[-1], kernel.variable.name)
     }
     for one in owners(model):
+        if isinstance(one.layer, KernelTransform):
+            continue
         for weight in one.weights:
             floats = keras.backend.is_float_dtype(weight.dtype) and weight.trainable
             if floats and len(weight.shape) > 1 and id(weight) not in known:
-                found[f"{one.path}/{weight.name}".lstrip("/")] = (
+                found[path_of(one.trail, weight)] = (
                     "no kernel by its name; name the layer in `where`"
                 )
     return found
+
+
+def _unfit(kernels, pattern):
+    reasons = {kernel.path: pattern.obstacle(kernel) for kernel in kernels}
+    return {path: reason for path, reason in reasons.items() if reason}
 
 
 def _without_kernels(owner, model, where, every):

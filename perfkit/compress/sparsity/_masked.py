@@ -6,6 +6,8 @@ import keras
 import numpy as np
 
 from perfkit._backend import ops
+from perfkit.compress.sparsity._paths import path_of
+from perfkit.graph.arrays import array
 from perfkit.graph.owners import owners
 from perfkit.graph.tracing import retrace
 from perfkit.graph.trails import trails
@@ -44,7 +46,7 @@ class Masked(keras.constraints.Constraint):
 
     def carry_to(self, variable, cut) -> None:
         """Put this mask, cut to its shape, on a variable of a new model."""
-        hold(variable, np.asarray(cut(numpy_of(self.mask)), bool))
+        hold(variable, np.asarray(cut(array(self.mask)), bool))
 
     def get_config(self):
         raise NotImplementedError("a mask is not part of a config; it is in the zeros")
@@ -82,6 +84,13 @@ def hold(variable, mask, value=None) -> None:
     variable.constraint = Masked(kept, own)
 
 
+def restore(variable) -> None:
+    """Put zeros back that were lost past the constraint, as by averages of Keras."""
+    mask = mask_of(variable)
+    if mask is not None:
+        variable.assign(zeroed(seen(variable), mask))
+
+
 def let_go(variable) -> None:
     """Give a variable the constraint that it had; its zeros stay until it learns."""
     found = held(variable)
@@ -101,7 +110,7 @@ class Held(NamedTuple):
 def held_in(model) -> list[Held]:
     """Return the variables of a model whose zeros are kept, each once."""
     return [
-        Held(f"{one.path}/{weight.name}".lstrip("/"), weight)
+        Held(path_of(one.trail, weight), weight)
         for one in owners(model)
         for weight in one.weights
         if held(weight) is not None
@@ -111,12 +120,7 @@ def held_in(model) -> list[Held]:
 def mask_of(variable) -> Any:
     """Return the mask of a variable as an array, or None if its zeros are not kept."""
     found = held(variable)
-    return None if found is None else numpy_of(found.mask)
-
-
-def numpy_of(variable) -> Any:
-    """Return the value of a variable as an array of its own."""
-    return np.array(keras.ops.convert_to_numpy(variable))
+    return None if found is None else array(found.mask)
 
 
 def seen(variable) -> Any:

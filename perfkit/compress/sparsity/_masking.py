@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 
 from perfkit.compress.sparsity import _masked, _scoring
-from perfkit.compress.sparsity._masked import Masked, numpy_of, seen
+from perfkit.compress.sparsity._masked import Masked, seen
 from perfkit.compress.sparsity._memory import MEMORIES
 from perfkit.compress.sparsity._slots import Slots
+from perfkit.graph.arrays import array
 from perfkit.ops.sparsity import zeroed
 
 
@@ -19,7 +20,7 @@ class Masking:
         model: The model that is trained.
         kernels: Those of it, or of a model in it, that are pruned.
         pattern: A `Pattern`.
-        scope: `"layer"` or `"global"`.
+        scope: `"local"` or `"global"`.
         criterion: `"magnitude"`, or the name of a memory.
     """
 
@@ -38,12 +39,12 @@ class Masking:
             wide = "float64" if variable.dtype == "float64" else "float32"
             slots = [self._slots.add(variable, x, wide, "zeros") for x in kind.names]
             memory = kind(slots)
-            memory.slots[0].assign(numpy_of(variable))
+            memory.slots[0].assign(array(variable))
         if before is not None:
-            mask.assign(numpy_of(before.mask))
+            mask.assign(array(before.mask))
             if memory is not None and type(before.memory) is kind:  # a `fit` broke off
                 for new, old in zip(memory.slots, before.memory.slots, strict=True):
-                    new.assign(numpy_of(old))
+                    new.assign(array(old))
         own = _masked.own_constraint(variable)
         _masked.let_go(variable)
         variable.constraint = Masked(mask, own, memory, self._slots)

@@ -11,7 +11,7 @@ import numpy as np
 
 from perfkit import _replicas
 from perfkit._backend import ops
-from perfkit.compress.sparsity._masked import numpy_of
+from perfkit.graph.arrays import array
 
 
 class Memory:
@@ -60,7 +60,7 @@ class StraightThrough(Memory):
         _replicas.assign([dense], [ops.where(mask, value, known + change)])
 
     def seen(self, mask, value):
-        dense = np.where(mask, value, numpy_of(self.slots[0]))
+        dense = np.where(mask, value, array(self.slots[0]))
         return np.abs(dense), dense
 
 
@@ -78,8 +78,8 @@ class Movement(Memory):
         _replicas.assign([dense, score], [value, score + known * change])
 
     def seen(self, mask, value):
-        dense = np.where(mask, value, numpy_of(self.slots[0]))
-        score = numpy_of(self.slots[1])
+        dense = np.where(mask, value, array(self.slots[0]))
+        score = array(self.slots[1])
         # Before the first update nothing has moved, and magnitudes decide.
         return (score if score.any() else np.abs(dense)), dense
 

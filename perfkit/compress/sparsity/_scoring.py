@@ -7,21 +7,21 @@ import numpy as np
 from perfkit import _check
 from perfkit.ops import sparsity as ops
 
-SCOPES = ("layer", "global")
+SCOPES = ("local", "global")
 
 
 def checked_scope(owner, scope, pattern) -> str:
     """Check the argument `scope`, for a pattern."""
     _check.one_of(owner, "scope", scope, SCOPES)
     if scope == "global" and not pattern.comparable:
-        expected = f"'layer' with {pattern}, whose groups all have as many zeros"
+        expected = f"'local' with {pattern}, whose groups all have as many zeros"
         _check.fail(owner, "scope", expected, scope)
     return scope
 
 
 def masks(kernels, scores, sparsity, pattern, scope) -> list[Any]:
     """Return the mask of each kernel, true where a weight stays."""
-    if scope == "layer":
+    if scope == "local":
         pairs = zip(scores, kernels, strict=True)
         return [pattern.mask(score, kernel, sparsity) for score, kernel in pairs]
     groups = [pattern.groups(score) for score in scores]

@@ -1,9 +1,9 @@
 """Variables that an optimizer keeps while a model is pruned.
 
-A constraint is applied within the training step. On JAX only what is trained and what
-belongs to the optimizer reaches that place, so masks belong to the optimizer. In files
-they are a part of their own, which may be missing; the optimizer's own variables are
-saved as without them.
+On JAX only what belongs to the optimizer reaches the place within a step where a
+constraint is applied. TensorFlow refuses to save an optimizer that a variable was taken
+off, so there it does not get them. Files are as without them: the optimizer's own part
+has its own variables, and these are a part of their own, which a file may lack.
 """
 
 import dataclasses
@@ -46,15 +46,18 @@ class Slots:
         return variable
 
     def _made(self, like, name, dtype, initializer):
-        path = like.path.replace("/", "_")
-        return self._optimizer.add_variable(
-            like.shape, initializer, dtype, name=f"{path}_{name}"
-        )
+        name = f"{like.path.replace('/', '_')}_{name}"
+        if _backend.engine() == "jax":
+            add = self._optimizer.add_variable
+            return add(like.shape, initializer, dtype, name=name)
+        options = {"shape": like.shape, "dtype": dtype, "trainable": False}
+        return keras.Variable(initializer, name=name, **options)
 
     def remove(self):
         """Take all of them out of the optimizer again."""
         for variable in self._added:
-            _backend.take_off_variable(self._optimizer, variable)
+            if _backend.engine() == "jax":
+                _backend.take_off_variable(self._optimizer, variable)
         if self._added:
             _forget(self._optimizer, self._added)
         self._added = []

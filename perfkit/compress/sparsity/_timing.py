@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import keras
+
 from perfkit import _check
 
 
@@ -20,6 +22,9 @@ class Timing:
         self._owner, self._limit = owner, limit
         self.every = _check.integer(owner, "every", every)
         self.schedule = schedule
+        if isinstance(schedule, keras.Layer):
+            expected = "a sparsity or a schedule; `fit` says which model it is"
+            _check.fail(owner, "schedule", expected, schedule, TypeError)
         if not callable(schedule):
             expected = "a sparsity within [0, 1), or a schedule, a function of the step"
             try:
@@ -52,6 +57,13 @@ class Timing:
     def sparsity(self, step) -> float:
         """The sparsity at a step."""
         return self._checked(self._says(step)[1])
+
+    def missing(self, step) -> str:
+        """Return what the schedule would have come to after a step, or nothing."""
+        end = getattr(self.schedule, "end_step", None)
+        if end is None or step >= end or self.sparsity(end) <= self.sparsity(step):
+            return ""
+        return f"{self.sparsity(end):g} at step {end}"
 
     def _is_pair(self, step):
         return callable(self.schedule) and isinstance(self.schedule(step), tuple)

@@ -42,6 +42,11 @@ class CubicSparsity:
         _check.integer("CubicSparsity", "begin", self.begin, 0)
         _check.below_one("CubicSparsity", "initial", self.initial)
 
+    @property
+    def end_step(self) -> int:
+        """The first step at which it is `final`."""
+        return self.begin + self.steps
+
     def __call__(self, step) -> float:
         if step < self.begin:
             return 0.0

@@ -4,6 +4,7 @@ from perfkit import _check
 from perfkit.compress.sparsity import _masked
 from perfkit.compress.sparsity._choosing import chosen
 from perfkit.compress.sparsity.prune_report import PruneReport, report_of
+from perfkit.graph.arrays import array
 
 
 def hold_zeros(model, *, where=None) -> PruneReport:
@@ -11,7 +12,9 @@ def hold_zeros(model, *, where=None) -> PruneReport:
 
     It is for a pruned model that was loaded or cloned, or that another library pruned.
     `prune` and `Pruning` do it by themselves, and `quantize`, `shrink` and their kin
-    take the masks along. Kernels without zeros are left alone.
+    take the masks along. Kernels without zeros are left alone. In kernels with a mask
+    what it prunes is zero again: an optimizer with `use_ema=True` puts averages over the
+    zeros when `fit` ends.
 
     Args:
         model: A built `keras.Model`.
@@ -39,7 +42,7 @@ def hold_zeros(model, *, where=None) -> PruneReport:
     Reference: none (standard).
     """
     kernels, left_out = chosen("hold_zeros", model, where, strict=False)
-    masks = {kernel.path: _masked.numpy_of(kernel.variable) != 0 for kernel in kernels}
+    masks = {kernel.path: _staying(kernel.variable) for kernel in kernels}
     sparse = [kernel for kernel in kernels if not masks[kernel.path].all()]
     if not sparse:
         paths = ", ".join(kernel.path for kernel in kernels)
@@ -49,3 +52,8 @@ def hold_zeros(model, *, where=None) -> PruneReport:
         _masked.hold(kernel.variable, masks[kernel.path])
     _masked.notice(model)
     return report_of(sparse, left_out)
+
+
+def _staying(variable):
+    mask, known = array(variable) != 0, _masked.mask_of(variable)
+    return mask if known is None else mask & known

@@ -67,7 +67,8 @@ class NofM(Pattern):
             return "each of its outputs sees one input channel"
         channels = kernel.variable.shape[kernel.inputs]
         if channels <= self.n:
-            return f"{channels} input channels, of which {self.n} of {self.m} stay"
+            few = f"{channels} input channel{'s' * (channels > 1)}"
+            return f"{few}, where {self.n} of {self.m} stay"
         return ""
 
     def mask(self, scores, kernel, sparsity):

@@ -9,6 +9,7 @@ from perfkit.compress.sparsity import _masked, _scoring
 from perfkit.compress.sparsity._choosing import chosen
 from perfkit.compress.sparsity.pattern import checked, checked_sparsity
 from perfkit.compress.sparsity.prune_report import PruneReport, report_of
+from perfkit.graph.arrays import array
 
 
 def prune(
@@ -18,7 +19,7 @@ def prune(
     where=None,
     pattern: Any = "unstructured",
     criterion: Any = "magnitude",
-    scope="layer",
+    scope="local",
     strict=True,
 ) -> PruneReport:
     """Set the least important weights of a model to zero, in place.
@@ -28,7 +29,8 @@ def prune(
     update. `strip_pruning` takes it off. New models that `quantize`, `shrink` and their
     kin make have it too. A file or a clone of the model has the zeros, but not this
     constraint: call `hold_zeros` on it. If this model is inside another one that has
-    trained already, compile that one again.
+    trained already, compile that one again. Optimizers with `use_ema=True` put averages
+    over the zeros when `fit` ends; `hold_zeros` puts them back.
 
     Zeros make a file smaller once it is compressed, and so a download. They do not make
     a model faster on x86: no runtime for it skips them. `Pruning` prunes step by step
@@ -43,12 +45,13 @@ def prune(
         where: Which layers: a name pattern, a layer, its class, a slice of the depth
             from 0 to 1, a function of the layer, or a list of these. None is all
             kernels but those of embeddings and of depthwise convolutions, which are
-            small and whose weights matter more.
+            small and whose weights matter more, and those that the pattern does not
+            fit, such as "2:4" of one input channel; the report names them.
         pattern: `"unstructured"`, `"2:4"` or the like, or an object: `Unstructured()`,
             `NofM(2, 4)`, `Block((4, 1))`.
         criterion: `"magnitude"`, or a function of a kernel, a `keras.Variable`, that
             returns an array of its shape: larger scores are more important.
-        scope: `"layer"`: each kernel gets this sparsity. `"global"`: all kernels
+        scope: `"local"`: each kernel gets this sparsity. `"global"`: all kernels
             together get it, and each keeps at least one weight.
         strict: Whether it is an error if something that `where` selects cannot be
             pruned. Otherwise the report names it.
@@ -81,9 +84,7 @@ def prune(
     if criterion != "magnitude" and not callable(criterion):
         expected = "'magnitude', or a function of a kernel"
         _check.fail("prune", "criterion", expected, criterion)
-    kernels, left_out = chosen(
-        "prune", model, where, strict=strict, obstacle=pattern.obstacle
-    )
+    kernels, left_out = chosen("prune", model, where, strict=strict, pattern=pattern)
     scores = [_scores(criterion, pattern, kernel) for kernel in kernels]
     masks = _scoring.masks(kernels, scores, sparsity, pattern, scope)
     for kernel, mask in zip(kernels, masks, strict=True):
@@ -99,7 +100,7 @@ def _scores(criterion, pattern, kernel):
         _check.fail("prune", "model", expected, value)
     if criterion == "magnitude":
         return pattern.magnitudes(value)
-    scores = _masked.numpy_of(criterion(kernel.variable)).astype("float64")
+    scores = array(criterion(kernel.variable)).astype("float64")
     if scores.shape != value.shape or not np.isfinite(scores).all():
         expected = f"a function that returns {value.shape} finite scores for "
         _check.fail("prune", "criterion", f"{expected}`{kernel.path}`", scores)

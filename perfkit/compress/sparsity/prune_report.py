@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from perfkit.compress.sparsity._masked import numpy_of
+from perfkit.graph.arrays import array
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +86,7 @@ def report_of(kernels, left_out=()) -> PruneReport:
     """Count the zeros of kernels, which have a path and a variable."""
     rows = []
     for kernel in kernels:
-        value = numpy_of(kernel.variable)
+        value = array(kernel.variable)
         zeros = value.size - int(np.count_nonzero(value))
         rows.append(PrunedKernel(kernel.path, value.shape, value.size, zeros))
     return PruneReport(tuple(rows), dict(left_out))

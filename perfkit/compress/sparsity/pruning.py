@@ -1,6 +1,7 @@
 """Prune a model step by step while it is trained."""
 # ruff: noqa: ARG002  Keras fixes the arguments of the hooks.
 
+import warnings
 from typing import Any
 
 import keras
@@ -15,6 +16,7 @@ from perfkit.compress.sparsity.n_of_m import NofM
 from perfkit.compress.sparsity.pattern import checked
 from perfkit.compress.sparsity.prune_report import PruneReport, report_of
 from perfkit.graph import selection
+from perfkit.graph.arrays import array
 
 
 class Pruning(keras.callbacks.Callback):
@@ -24,7 +26,9 @@ class Pruning(keras.callbacks.Callback):
     schedule gives, which is exact, also where weights are equal. In between, a
     constraint on each kernel puts zeros back after each update, within the compiled
     step. When `fit` ends, the sparsity is the schedule's at the last step. The zeros
-    stay from then on, as after `prune`: `strip_pruning` takes the masks off.
+    stay from then on, as after `prune`: `strip_pruning` takes the masks off. A warning
+    says so if a schedule with an `end_step`, as `CubicSparsity` has, did not come to
+    its end.
 
     It works on any model and under wrappers of optimizers. Inside a model that teaches
     a student, such as `transfer.Distiller`, the student is pruned. Give it after
@@ -94,7 +98,7 @@ class Pruning(keras.callbacks.Callback):
         where=None,
         pattern: Any = "unstructured",
         criterion=None,
-        scope="layer",
+        scope="local",
         every=100,
         strict=True,
     ):
@@ -127,6 +131,7 @@ class Pruning(keras.callbacks.Callback):
             getattr(model, "student", model),
             self.where,
             strict=self.strict,
+            pattern=self.pattern,
             obstacle=self._obstacle,
         )
         self._masking = Masking(
@@ -137,7 +142,7 @@ class Pruning(keras.callbacks.Callback):
     def _obstacle(self, kernel):
         if self.criterion == "movement" and not kernel.variable.trainable:
             return "it is frozen and does not move"
-        return self.pattern.obstacle(kernel)
+        return ""
 
     def on_train_begin(self, logs=None):
         self._trains = True
@@ -167,8 +172,16 @@ class Pruning(keras.callbacks.Callback):
         masking, step = self._now(), self._steps()
         if masking.is_masked() or self._timing.is_asking(step):
             masking.complete(self._timing.sparsity(step))
+        reached, missing = masking.sparsity(), self._timing.missing(step)
         self._leave(masking)
         self.report = report_of(masking.kernels, self._left_out)
+        if missing:
+            warnings.warn(
+                f"`Pruning` was to reach a sparsity of {missing}, but training ended "
+                f"at step {step} with {reached:.3g}. Train on with it, or have the "
+                "schedule take fewer steps.",
+                stacklevel=2,
+            )
 
     def on_test_begin(self, logs=None):
         self._leave_unless_training()
@@ -199,4 +212,4 @@ class Pruning(keras.callbacks.Callback):
         """How many steps the optimizer has done, as schedules count them."""
         variables = self._trained().optimizer.variables
         *_, count = [v for v in variables if v.name == "iteration"]  # the innermost
-        return int(_masked.numpy_of(count))
+        return int(array(count))

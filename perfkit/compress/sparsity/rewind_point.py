@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from perfkit import _check
-from perfkit.compress.sparsity._masked import numpy_of
+from perfkit.graph.arrays import array
 
 
 class RewindPoint(keras.callbacks.Callback):
@@ -55,10 +55,10 @@ class RewindPoint(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         model: Any = self.model  # asking for it has JAX give values back
         *_, count = [v for v in model.optimizer.variables if v.name == "iteration"]
-        self._done = int(numpy_of(count))
+        self._done = int(array(count))
 
     def on_train_batch_begin(self, batch, logs=None):
         if self.at is None and self._done + batch >= self.steps:
             model: Any = self.model
-            self._pairs = [(weight, numpy_of(weight)) for weight in model.weights]
+            self._pairs = [(weight, array(weight)) for weight in model.weights]
             self.at = self._done + batch

@@ -10,8 +10,8 @@ import numpy as np
 
 from perfkit import _check
 from perfkit.compress.sparsity._choosing import chosen
-from perfkit.compress.sparsity._masked import numpy_of
 from perfkit.compress.sparsity.pattern import checked
+from perfkit.graph.arrays import array
 from perfkit.ops.sparsity import zeroed
 
 if TYPE_CHECKING:
@@ -150,9 +150,7 @@ def sensitivity(
     shares = _checked_sparsities(owner, sparsities, pattern)
     _check.integer(owner, "batch_size", batch_size)
     _check.boolean(owner, "verbose", verbose)
-    kernels, left_out = chosen(
-        owner, model, where, strict=strict, obstacle=pattern.obstacle
-    )
+    kernels, left_out = chosen(owner, model, where, strict=strict, pattern=pattern)
     measure = _measure(owner, model, data, metric, batch_size)
     bar = keras.utils.Progbar(
         1 + len(kernels) * len(shares), verbose=int(verbose), unit_name="evaluation"
@@ -167,7 +165,7 @@ def sensitivity(
     with _as_it_was(model):
         name, baseline = measured()
         for kernel in kernels:
-            value = numpy_of(kernel.variable)
+            value = array(kernel.variable)
             scores = pattern.magnitudes(value)
             found = []
             for share in shares:
@@ -206,8 +204,11 @@ def _measure(owner, model, data, metric, batch_size) -> Callable[[], tuple[str, 
         expected = "compiled, with a loss or metrics, or give a function as `metric`"
         _check.fail(owner, "model", expected, model)
     arrays = isinstance(data, (list, tuple))
-    if data is None or (arrays and len(data) not in (2, 3)):
-        expected = "(x, y), (x, y, sample_weight), or batches of these"
+    sample: Any = getattr(data, "element_spec", data)  # of a `tf.data.Dataset`
+    pairs = isinstance(sample, (list, tuple))
+    bare = hasattr(sample, "shape") or isinstance(sample, dict)
+    if data is None or bare or (pairs and len(sample) not in (2, 3)):
+        expected = "(x, y), (x, y, sample_weight), or batches of these, with labels"
         _check.fail(owner, "data", expected, data, TypeError)
 
     def measure():
@@ -239,7 +240,7 @@ def _number(owner, found) -> float:
 @contextlib.contextmanager
 def _as_it_was(model):
     """Give all variables of a model their values back."""
-    before = [(variable, numpy_of(variable)) for variable in model.variables]
+    before = [(variable, array(variable)) for variable in model.variables]
     try:
         yield
     finally:

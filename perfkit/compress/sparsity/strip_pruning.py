@@ -50,6 +50,7 @@ def strip_pruning(model, *, where=None) -> PruneReport:
         expected += ", ".join(one.path for one in _masked.held_in(model)) or "none"
         _check.fail("strip_pruning", "where", expected, where)
     for one in masked:
+        _masked.restore(one.variable)
         _masked.let_go(one.variable)
     _masked.notice(model)
     return report_of(masked)
