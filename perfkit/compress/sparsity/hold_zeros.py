@@ -13,8 +13,8 @@ def hold_zeros(model, *, where=None) -> PruneReport:
     It is for a pruned model that was loaded or cloned, or that another library pruned.
     `prune` and `Pruning` do it by themselves, and `quantize`, `shrink` and their kin
     take the masks along. Kernels without zeros are left alone. In kernels with a mask
-    what it prunes is zero again: an optimizer with `use_ema=True` puts averages over the
-    zeros when `fit` ends.
+    what it prunes is zero again, as an optimizer with `use_ema=True` puts averages over
+    the zeros when `fit` ends.
 
     Args:
         model: A built `keras.Model`.
