@@ -188,7 +188,7 @@ def test_a_share_of_the_latency_is_met_as_far_as_it_is_measured(monkeypatch):
         times = [[100.0, 4.0 * small.filters]] * 3
         return np.array([*times, [1.0, 50.0]])  # and once a hiccup
 
-    monkeypatch.setattr(_measures, "_call", lambda model, path: model.layers[0])
+    monkeypatch.setattr(_measures, "_call", lambda model: model.layers[0])
     monkeypatch.setattr(_measures, "alternately", alternately)
     model = keras.Sequential(
         [
@@ -224,7 +224,7 @@ def test_latency_is_that_of_two_files_that_are_run(monkeypatch):
     monkeypatch.setattr(_measures, "alternately", alternately)
     model = networks.plain()
     small = compress.shrink(model, verbose=False)
-    assert _measures.latency(small, model) == 1.5
+    assert _measures.latency(model)(small) == 1.5
     assert sizes[0] > 1.5 * sizes[1]
     assert len(outputs) == 2
 
@@ -254,7 +254,7 @@ def test_each_round_goes_on_from_what_was_trained():
         seen.append(kernel[0].tolist())
         small.layers[0].set_weights([10.0 / kernel, bias + kernel[0]])
 
-    options = {"round_to": 1, "steps": 2, "fine_tune": fine_tune, "verbose": False}
+    options = {"round_to": 1, "rounds": 2, "fine_tune": fine_tune, "verbose": False}
     small = compress.shrink(model, keep=0.25, **options)
     # The largest four of eight stay, and training makes the smallest of them largest.
     assert seen == [[5.0, 6.0, 7.0, 8.0], pytest.approx([10 / 5, 10 / 6])]
