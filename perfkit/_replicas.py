@@ -57,6 +57,14 @@ def mean_of_replicas(values) -> list[Any]:
     return context.all_reduce(tensorflow().distribute.ReduceOp.MEAN, values)
 
 
+def gathered(value) -> Any:
+    """A number of each replica, as a vector."""
+    context = _context()
+    if context is None:
+        return ops.reshape(value, (1,))
+    return context.all_gather(ops.reshape(value, (1,)), axis=0)
+
+
 def of_all_replicas(gradients) -> tuple[list[Any], int]:
     """Dense gradients, summed over the replicas, and the number of these.
 

@@ -1,7 +1,8 @@
 """Run the tests on every backend: `python -m tests [pytest arguments]`.
 
-python -m tests             # the default run
-python -m tests -m slow     # the slow ones
+python -m tests                # the default run
+python -m tests -m slow        # the slow ones, which CI runs too
+python -m tests -m thorough    # what others see already, before a release
 """
 
 import os
@@ -10,8 +11,9 @@ import sys
 import tempfile
 
 BACKENDS = ("tensorflow", "jax")
-# Most of a test's time goes into compiling. The slow tests on TensorFlow run optimized
-# programs; on JAX, which has more of them, that would take half an hour.
+# Most of a test's time goes into compiling. Programs are optimized for the suites that
+# are about them, where these are slow and on TensorFlow.
+PROGRAMS = ("tests/test_conformance.py", "tests/test_hlo.py")
 CHEAP = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 
 
@@ -28,16 +30,24 @@ def environment(backend, cache, optimized):
     }
 
 
+def selections(backend, arguments):
+    """More arguments for pytest, and whether programs are optimized."""
+    if backend != "tensorflow" or arguments != ["-m", "slow"]:
+        return [([], False)]
+    others = [f"--ignore={path}" for path in PROGRAMS]
+    return [(list(PROGRAMS), True), (others, False)]
+
+
 def main(arguments):
     command = [sys.executable, "-m", "pytest", "-n", "auto", *arguments]
     failed = []
     for backend in BACKENDS:
         print(f"\n== {backend} backend", flush=True)
         with tempfile.TemporaryDirectory() as cache:
-            optimized = "slow" in arguments and backend == "tensorflow"
-            variables = environment(backend, cache, optimized)
-            if subprocess.run(command, env=variables).returncode:
-                failed.append(backend)
+            for selection, optimized in selections(backend, arguments):
+                variables = environment(backend, cache, optimized)
+                if subprocess.run([*command, *selection], env=variables).returncode:
+                    failed.append(backend)
     if failed:
         sys.exit(f"failed on: {', '.join(failed)}")
 

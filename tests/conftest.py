@@ -1,13 +1,16 @@
 """Test ids that are the same in every worker, and what keeps the default run short."""
 
+import re
+
 import keras
 import pytest
 
 from tests.conformance import common
 
-# What operations make, against oracles. By default these run on TensorFlow alone:
-# `test_augment_backends` compares what every operation makes on both backends. Nor do
-# they compile there: `test_conformance` compares programs with what they are made from.
+# What operations make, against oracles. These run on TensorFlow, and on JAX only where
+# the thorough ones are asked for: `test_augment_backends` compares what every operation
+# makes on both backends. Nor do they compile there: `test_conformance` compares
+# programs with what they are made from.
 ORACLES = {
     "test_audio",
     "test_blur",
@@ -45,7 +48,6 @@ ORACLES = {
 # default they, and the examples in docstrings, run on TensorFlow alone.
 ALIKE = {
     "test_adapter_files",
-    "test_array_teeth",
     "test_augment_tf_data",
     "test_average_weights",
     "test_bottleneck_adapters",
@@ -75,7 +77,8 @@ ALIKE = {
     "test_lora",
     "test_losses",
     "test_low_rank",
-    "test_macs",
+    "test_moments",
+    "test_low_rank_refusals",
     "test_optimizer_oracles",
     "test_optimizer_schedule",
     "test_optimizer_teeth",
@@ -83,6 +86,8 @@ ALIKE = {
     "test_pretrained",
     "test_quantize",
     "test_quantize_aware",
+    "test_quantize_rules",
+    "test_quantize_bits",
     "test_r_drop",
     "test_random_pipelines",
     "test_rank_backbones",
@@ -97,17 +102,28 @@ ALIKE = {
     "test_schedules",
     "test_sensitivity",
     "test_shrink",
+    "test_shrink_importance",
+    "test_shrink_choices",
+    "test_shrink_rules",
     "test_sparsity_prune",
     "test_sparsity_resumed",
     "test_split_model",
-    "test_teeth",
     "test_tfmot_bridge",
+    "test_transferability",
+}
+# Counting, reading and refusing, which no backend takes part in; under JAX thorough.
+OFF_THE_DEVICE = {
+    "test_array_teeth",
+    "test_compress_report_shown",
+    "test_data_sets",
+    "test_docs",
+    "test_macs",
+    "test_teeth",
     "test_tfmot_import",
     "test_tfmot_layers",
     "test_tfmot_operations",
     "test_tfmot_refusals",
     "test_transfer_preprocessing",
-    "test_transferability",
 }
 # What happens on the host or in tf.data is the same whatever Keras runs on. That it is
 # what TensorFlow makes is seen on TensorFlow, and `test_augment_backends` compares that
@@ -126,9 +142,23 @@ ON_THE_HOST = {
     "test_show",
 }
 # The suites are of one operation after the other; by default JAX runs them on these,
-# and so does TensorFlow that of arrays.
+# and so does TensorFlow that of arrays, and checks that make many programs.
 SUITES = {"test_conformance", "test_array_conformance"}
 TYPICAL = {"RandomGamma", "CutMix", "Pipeline", "AudioNoise"}
+MANY_PROGRAMS = {
+    "batches_in_tf_data_equal_eager",
+    "keeps_jit_in_fit",
+    "survives_a_keras_file",
+    "unknown_sizes_in_tf_data_equal_eager",
+}
+# What a backend may do otherwise; the other checks see on TensorFlow what they see.
+OF_THE_BACKEND = {
+    "compiles_in_a_step",
+    "output_has_the_compute_dtype",
+    "samples_differ_within_batch",
+}
+LARGE = {"RandAugment", "RandomChoice"}
+TYPICAL_OPTIMIZERS = {"LARS", "Lookahead", "RAdam", "SharpnessAware"}
 
 
 def pytest_make_parametrize_id(config, val, argname):
@@ -140,8 +170,10 @@ def pytest_make_parametrize_id(config, val, argname):
 def pytest_collection_modifyitems(config, items):
     if keras.backend.backend() != "jax":
         for item in items:
-            if item.path.stem == "test_array_conformance" and _is_one_of_many(item):
+            if _is_left_to_slow(item):
                 item.add_marker(pytest.mark.slow)
+            if _is_again(item) and item.get_closest_marker("slow"):
+                _make_thorough(item)
         return
     kept, left_out = [], []
     for item in items:
@@ -149,10 +181,10 @@ def pytest_collection_modifyitems(config, items):
     config.hook.pytest_deselected(items=left_out)
     items[:] = kept
     for item in items:
-        alike = item.path.stem in ORACLES | ALIKE or isinstance(
-            item, pytest.DoctestItem
-        )
-        if alike or _is_one_of_many(item):
+        alike = item.path.stem in ALIKE or isinstance(item, pytest.DoctestItem)
+        if _is_thorough(item):
+            _make_thorough(item)
+        elif alike or _is_one_of_many(item) or _is_left_to_slow(item):
             item.add_marker(pytest.mark.slow)
 
 
@@ -165,8 +197,42 @@ def _uncompiled_oracles(request, monkeypatch):
 def _is_seen_on_tensorflow(item):
     if item.path.stem in ON_THE_HOST:
         return True
-    check = item.name.rstrip("]").rpartition("-")[2]
-    return check in OFF_THE_BACKEND and _is_one_of_many(item)
+    return _check_of(item) in OFF_THE_BACKEND and _is_one_of_many(item)
+
+
+def _is_left_to_slow(item):
+    if item.path.stem == "test_optimizer_conformance":
+        return not any(f"[{name}-" in item.name for name in TYPICAL_OPTIMIZERS)
+    if not _is_one_of_many(item):
+        return False
+    large = item.callspec.params["op"].__name__ in LARGE
+    return (
+        large
+        or item.path.stem == "test_array_conformance"
+        or (_check_of(item) in MANY_PROGRAMS)
+    )
+
+
+def _is_thorough(item):
+    if item.path.stem in ORACLES | OFF_THE_DEVICE:
+        return True
+    others = _is_one_of_many(item) and _check_of(item) not in OF_THE_BACKEND
+    return _is_again(item) or others
+
+
+def _is_again(item):
+    """Whether it is of an operation with other arguments than the first time."""
+    again = re.search(r"\[\w+-[2-9]-", item.name)
+    return item.path.stem in SUITES and again is not None
+
+
+def _make_thorough(item):
+    item.own_markers = [m for m in item.own_markers if m.name != "slow"]
+    item.add_marker(pytest.mark.thorough)
+
+
+def _check_of(item):
+    return item.name.rstrip("]").rpartition("-")[2]
 
 
 def _is_one_of_many(item):

@@ -2,7 +2,8 @@
 
 A program of its own, as devices are split before TensorFlow starts. `normalized/NAME`
 is that optimizer on a model with synchronized batch normalization, `teaching/NAME` a
-model of students:
+model of students. Of `compressing/NAME` it is masks and ranges that are compared, on
+both devices:
 
     python -m tests.mirrored_replicas LAMB normalized/SharpnessAware
 """
@@ -14,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from perfkit import optimizers, transfer
+from perfkit import compress, optimizers, transfer
 from tests.optimizer_cases import CASES
 from tests.optimizer_conformance.common import (
     INPUTS,
@@ -103,6 +104,79 @@ def teaching_model(kind):
     return model
 
 
+def plain_model():
+    dense = keras.layers.Dense
+    model = keras.Sequential([keras.Input((3,)), dense(8, "tanh"), dense(1)])
+    rng = np.random.default_rng(7)
+    model.set_weights([rng.normal(size=w.shape) for w in model.weights])
+    return model
+
+
+class Masks(keras.callbacks.Callback):
+    """What each replica has of masks, kernels and their memory, after each step."""
+
+    def __init__(self, strategy):
+        super().__init__()
+        self.strategy, self.seen = strategy, []
+
+    def on_train_batch_end(self, batch, logs=None):
+        kernels = [layer.kernel for layer in self.model.layers]
+        held = [kernel.constraint for kernel in kernels]
+        masks = [one.mask for one in held]
+        slots = [slot for one in held for slot in one.memory.slots]
+        variables = (*masks, *kernels, *slots)
+        self.seen.append([on_each(self.strategy, x) for x in variables])
+
+
+def pruned(criterion, strategy):
+    with strategy.scope():
+        model = plain_model()
+        model.compile(_sgd(), "mse")
+    schedule = compress.CubicSparsity(0.5, steps=3)
+    pruning = compress.Pruning(schedule, criterion=criterion, every=1)
+    masks = Masks(strategy)
+    model.fit(batches(6), shuffle=False, verbose=0, callbacks=[pruning, masks])
+    shares = [mask[0].mean() for mask in masks.seen[-1][:2]]
+    assert shares == [0.5, 0.5]
+    return [x for step in masks.seen for x in step]
+
+
+def ranged(_, strategy):
+    with strategy.scope():
+        aware = compress.quantize_aware(plain_model(), momentum=0.0)
+        aware.compile(_sgd(), "mse")
+    # The second half of the batch, which the other replica gets, is of wider values.
+    inputs = INPUTS[:8] * np.repeat([[1.0], [3.0]], 4, axis=0)
+    data = tf.data.Dataset.from_tensors((inputs, TARGETS[:8]))
+    aware.fit(data, shuffle=False, verbose=0)
+    kind = compress.FakeQuantization
+    found = [layer for layer in aware.layers if isinstance(layer, kind)]
+    found = [layer for layer in found if layer.fixed is None]
+    assert len(found) >= 2
+    return [on_each(strategy, x) for layer in found for x in (layer.low, layer.high)]
+
+
+COMPRESSING = {"movement": pruned, "straight_through": pruned, "ranges": ranged}
+
+
+def on_each(strategy, variable):
+    """The values of a variable on each device."""
+    found = strategy.experimental_local_results(variable.value)
+    return [keras.ops.convert_to_numpy(x).astype("float32") for x in found]
+
+
+def compressed_apart(name, one, two):
+    """The largest difference of any replica to what one device has."""
+    alone, both = (COMPRESSING[name](name, strategy) for strategy in (one, two))
+    assert all(len(values) == 2 for values in both)
+    gaps = [
+        np.abs(value - expected).max()
+        for (expected,), values in zip(alone, both, strict=True)
+        for value in values
+    ]
+    return float(max(gaps))
+
+
 def build(name):
     kind, _, normalized = name.rpartition("/")
     if kind == "teaching":
@@ -113,18 +187,28 @@ def build(name):
     return model_with(cases[name].make(cases[name].rate))
 
 
+def batches(steps):
+    return tf.data.Dataset.from_tensor_slices((INPUTS, TARGETS)).batch(8).take(steps)
+
+
 def trained(name, strategy, steps=6):
     with strategy.scope():
         model = build(name)
-    data = tf.data.Dataset.from_tensor_slices((INPUTS, TARGETS)).batch(8).take(steps)
     before = numpy(model.weights)
-    model.fit(data, shuffle=False, verbose=0)
+    model.fit(batches(steps), shuffle=False, verbose=0)
     if hasattr(model.optimizer, "swap"):
         model.optimizer.swap()
         model.optimizer.swap()
     after = numpy(model.weights)
     assert distance(before, after) > 1e-4
     return after
+
+
+def gap(name, one, two):
+    kind, _, rest = name.rpartition("/")
+    if kind == "compressing":
+        return compressed_apart(rest, one, two)
+    return distance(trained(name, one), trained(name, two))
 
 
 def main(names):
@@ -135,8 +219,7 @@ def main(names):
     # Each strategy counts its collectives from the start, and in one process those of a
     # second one are taken for the first one's.
     two = tf.distribute.MirroredStrategy(["/cpu:0", "/cpu:1"])
-    apart = {name: distance(trained(name, one), trained(name, two)) for name in names}
-    print(json.dumps(apart))
+    print(json.dumps({name: gap(name, one, two) for name in names}))
 
 
 if __name__ == "__main__":

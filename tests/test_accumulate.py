@@ -32,6 +32,7 @@ def close(ours, theirs, atol=1e-6):
     return all(np.allclose(x, y, rtol=1e-5, atol=atol) for x, y in pairs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "inner",
     [keras.optimizers.Adam, pytest.param(optimizers.LAMB, marks=pytest.mark.slow)],
@@ -49,6 +50,7 @@ def test_parts_are_the_whole_also_where_the_last_part_is_smaller(inner):
     assert close(parts, whole)
 
 
+@pytest.mark.slow
 def test_without_attach_batches_count_alike():
     whole = fitted(network(), keras.optimizers.SGD(0.1), 2, epochs=1)
     made = optimizers.Accumulate(keras.optimizers.SGD(0.1), 1)
@@ -176,6 +178,7 @@ def test_a_layer_that_is_called_twice_gets_the_statistics_of_both_calls():
     np.testing.assert_allclose(norm.moving_mean.numpy(), mean, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_window_goes_on_after_loading_bit_for_bit(tmp_path):
     def batch(model, number):
         part = slice(4 * number, 4 * number + 4)

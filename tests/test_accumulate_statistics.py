@@ -49,6 +49,7 @@ def assert_close(ours, theirs, **options):
         np.testing.assert_allclose(x, y, **{"rtol": 2e-5, **options})
 
 
+@pytest.mark.slow
 def test_averages_of_statistics_are_those_of_the_large_batches():
     whole = fitted(normalized(), averaging(), 16, 8)
     parts = fitted(normalized(), optimizers.Accumulate(averaging(), 2), 16, 4)
@@ -95,6 +96,7 @@ def test_small_variances_around_large_means_stay_what_they_are():
     np.testing.assert_allclose(variance, inputs.var(axis=0), rtol=0.2)
 
 
+@pytest.mark.slow
 def test_statistics_that_never_move_are_left_alone():
     model = fitted(
         normalized(momentum=1.0), optimizers.Accumulate("sgd", 2), 16, 4, epochs=2
@@ -102,6 +104,7 @@ def test_statistics_that_never_move_are_left_alone():
     assert_close(statistics(model), [np.zeros(3), np.ones(3)], rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("passes", [1, 2])
 def test_ghost_batches_are_counted_by_what_the_layer_receives(passes):
     """Two passes give it twice the batch, in twice as many parts."""

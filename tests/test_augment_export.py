@@ -34,6 +34,7 @@ def test_a_train_step_of_ones_own_augments(jit_compile):
     assert losses == [200.0]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="SavedModel is TF's"
 )

@@ -36,6 +36,7 @@ def _values(layer, batch=None):
     return np.concatenate([np.ravel(out[..., 0]) for out in dataset])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [_brightness, _pipeline])
 @pytest.mark.parametrize("batch", [None, 4, 7])
 def test_no_draw_is_repeated(make, batch):

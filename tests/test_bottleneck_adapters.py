@@ -70,6 +70,7 @@ def test_unload_gives_a_partly_frozen_model_its_flags_back():
     assert learning(transfer.unload(plain)) == before
 
 
+@pytest.mark.slow
 def test_adapters_that_are_there_go_on_learning():
     model, x = made("images")
     new, _ = transfer.insert_adapters(model, "conv", 2)

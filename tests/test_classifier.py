@@ -30,6 +30,7 @@ def numpy(x):
     return np.asarray(keras.ops.convert_to_numpy(x))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", sorted(transfer.HEADS))
 def test_every_head_gives_probabilities_and_is_saved(head, backbone, tmp_path):
     model = transfer.classifier(backbone, 4, head=head, verbose=False)

@@ -6,9 +6,9 @@ import pytest
 
 from perfkit import compress
 from tests.support import networks
+from tests.support.compressing import ON_TENSORFLOW, reparameterized, value
 
 layers = keras.layers
-ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
 RNG = np.random.default_rng(0)
 
 
@@ -16,15 +16,9 @@ def clustered(model, clusters=8, **options):
     return compress.cluster(model, clusters, verbose=False, **options)
 
 
-def value(variable):
-    return keras.ops.convert_to_numpy(variable)
-
-
 def kernels(model):
     """Kernels as they are computed with, by the names of the layers."""
-    found = model._flatten_layers(include_self=False, recursive=True)
-    found = [layer for layer in found if isinstance(layer, compress.Reparameterized)]
-    return {layer.name: value(layer.kernel) for layer in found}
+    return {layer.name: value(layer.kernel) for layer in reparameterized(model)}
 
 
 def dense(weights, clusters, **options):
@@ -37,7 +31,7 @@ def dense(weights, clusters, **options):
 
 
 def values_of(model):
-    return [np.array(value(variable), "float64") for variable in model.variables]
+    return [value(variable).astype("float64") for variable in model.variables]
 
 
 @pytest.mark.parametrize("make", networks.ALL)
@@ -110,7 +104,7 @@ def test_values_get_the_gradients_of_their_weights_and_weights_their_own(gradien
     model = dense(weights, 4, gradient=gradient)
     (layer,) = model.layers
     first = value(layer.kernel)
-    before = np.array(value(layer.transforms[0].centroids))
+    before = value(layer.transforms[0].centroids)
     slopes = x.T @ (x @ first)
     step(model, x, y, 1e-3)
     np.testing.assert_allclose(
@@ -126,6 +120,7 @@ def test_values_get_the_gradients_of_their_weights_and_weights_their_own(gradien
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jit_compile", [True, False])
 def test_training_finds_values_that_fit_better(jit_compile):
     if not ON_TENSORFLOW and not jit_compile:
@@ -155,6 +150,7 @@ def sparse_model():
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["AdamW", "Muon"])
 def test_zeros_stay_zeros_whatever_the_optimizer_does(kind):
     model = sparse_model()
@@ -283,20 +279,11 @@ def test_what_cannot_be_clustered_is_named(capsys):
         clustered(few, where="wide")
 
 
-class Own(keras.Model):
-    def __init__(self):
-        super().__init__()
-        self.dense = layers.Dense(4)
-
-    def call(self, x):
-        return self.dense(x)
-
-
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
         ({"model": "few"}, "of type Model"),
-        ({"model": Own()}, "Functional or Sequential"),
+        ({"model": networks.Own()}, "Functional or Sequential"),
         ({"clusters": 1}, "a whole number within [2, inf]"),
         ({"clusters": 4.0}, "a whole number within [2, inf]"),
         ({"where": "nothing"}, "a choice from the layers that own a kernel: first"),

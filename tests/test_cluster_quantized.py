@@ -8,14 +8,15 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from perfkit import compress
 from perfkit.compress import _quiet
 from tests.support import networks
+from tests.support.compressing import (
+    ON_TENSORFLOW,
+    about_the_file,
+    reparameterized,
+    value,
+)
 
 layers = keras.layers
-ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
-about_the_file = pytest.mark.skipif(
-    not ON_TENSORFLOW, reason="the second process writes what is tested on TensorFlow"
-)
 RNG = np.random.default_rng(0)
-SINGLE = tuple(make for make in networks.ALL if make is not networks.with_operations)
 CLUSTERS = 6
 
 
@@ -23,13 +24,8 @@ def clustered(model, **options):
     return compress.cluster(model, CLUSTERS, verbose=False, strict=False, **options)
 
 
-def value(variable):
-    return keras.ops.convert_to_numpy(variable)
-
-
 def wrapped(model):
-    kind = compress.Reparameterized
-    return {x.name: x for x in model._flatten_layers() if isinstance(x, kind)}
+    return {layer.name: layer for layer in reparameterized(model)}
 
 
 def kernel_of(layer, *kinds):
@@ -62,6 +58,7 @@ def integers(path):
     return [weights.reshape(len(weights), -1) for weights in found]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", networks.ALL)
 def test_what_was_clustered_is_still_when_it_is_quantized(make):
     model, x = networks.stirred(make()), networks.images(32)
@@ -86,7 +83,7 @@ def test_what_was_clustered_is_still_when_it_is_quantized(make):
 
 @about_the_file
 @pytest.mark.slow
-@pytest.mark.parametrize("make", SINGLE)
+@pytest.mark.parametrize("make", networks.SINGLE)
 def test_a_file_has_as_few_integers_in_each_unit(make, tmp_path):
     few, x = clustered(networks.stirred(make())), networks.images(32)
     small = compress.quantize(few, x, verbose=False)
@@ -174,6 +171,7 @@ def test_a_float_file_keeps_clusters_if_batch_normalization_was_folded_before(tm
     assert most(compress.fold_batch_norm(model)) == CLUSTERS
 
 
+@pytest.mark.slow
 def test_pruning_goes_on_while_clusters_and_integers_are_trained():
     model = networks.stirred(networks.residual())
     small = compress.quantize_aware(clustered(model, preserve_sparsity=True))
@@ -259,7 +257,7 @@ def test_half_precision_is_refused_by_the_file_and_not_by_integers(tmp_path):
     )
     few, x = clustered(model), RNG.normal(size=(16, 64)).astype("float32")
     path = tmp_path / "few.tflite"
-    with pytest.raises(ValueError, match=r"a float32 model.*'half'"):
+    with pytest.raises(ValueError, match=r"a float32 model.*half \(float16\)"):
         compress.export_tflite(few, path)
     small = compress.quantize(few, x, verbose=False)
     assert len(np.unique(value(wrapped(small)["half"].kernel))) <= 8 * CLUSTERS

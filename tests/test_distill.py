@@ -88,6 +88,7 @@ def test_a_function_of_data_gives_each_run_the_same_batches():
     assert same(values(found.student), values(found.control))
 
 
+@pytest.mark.slow
 def test_remembered_predictions_are_those_of_asking_each_time():
     teacher = network(6, dropout=0.5)
     before = values(teacher)
@@ -176,6 +177,7 @@ def mutual(student, weight=1.0):
     return transfer.MutualLearning([student, network(5, 7)], weight=weight)
 
 
+@pytest.mark.slow
 def test_online_with_no_weight_of_the_other_the_student_is_the_control():
     make = functools.partial(mutual, weight=0.0)
     found = distill(teacher=make, validation_data=(X, Y))
@@ -183,6 +185,7 @@ def test_online_with_no_weight_of_the_other_the_student_is_the_control():
         np.testing.assert_allclose(x, y, rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_online_each_student_is_judged_by_itself():
     made = []
 
@@ -201,6 +204,7 @@ def test_online_each_student_is_judged_by_itself():
     assert not same(values(found.student), values(found.control))
 
 
+@pytest.mark.slow
 def test_online_the_other_students_are_new_for_each_seed():
     other = network(5, 7)
     with pytest.raises(ValueError, match=r"teacher=...\).*anew for each seed"):
@@ -344,6 +348,7 @@ def two_outputs(seed):
     return keras.Model(inputs, ends)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cache", [True, False])
 @pytest.mark.parametrize("named", [True, False])
 def test_several_outputs_go_by_their_names_or_their_order(cache, named):

@@ -70,6 +70,7 @@ def test_evaluation_and_prediction_are_the_students():
     )
 
 
+@pytest.mark.slow
 def test_steps_compile_with_xla():
     histories = []
     for compiling in ({}, {"run_eagerly": False, "jit_compile": True}):
@@ -97,6 +98,7 @@ def test_student_passes_once_a_step():
     np.testing.assert_allclose(keras.ops.convert_to_numpy(moving), mean, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_bridges_are_trained_and_no_part_of_the_student():
     teacher, student = network(7), network(4, 2)
     names = [v.path for v in student.variables]

@@ -63,6 +63,7 @@ def test_each_epoch_drops_at_the_rate_of_the_schedule(kind):
     assert after == pytest.approx(2.0, abs=0.3)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_resumed_goes_on_at_the_rate_of_its_steps(tmp_path):
     model = made(keras.layers.Dropout(0.5))
     keep = keras.callbacks.ModelCheckpoint(tmp_path / "{epoch}.keras")
@@ -73,6 +74,7 @@ def test_a_run_that_is_resumed_goes_on_at_the_rate_of_its_steps(tmp_path):
     np.testing.assert_allclose(history["loss"], squares([0.4, 0.6]), rtol=0.05)
 
 
+@pytest.mark.slow
 def test_it_compiles_only_when_the_rate_moved_enough(monkeypatch):
     model = made(keras.layers.Dropout(0.1))
     made_anew = []

@@ -7,12 +7,8 @@ import pytest
 from perfkit import compress
 from perfkit.compress import _tfmot
 from perfkit.ops import calibration, fake_quantization
-
-ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
-
-
-def array(x):
-    return np.array(keras.ops.convert_to_numpy(x))
+from tests.support.compressing import ON_TENSORFLOW
+from tests.support.compressing import value as array
 
 
 def rounded(x, low, high, bits):

@@ -13,6 +13,11 @@ from tests.support import networks
 layers = keras.layers
 
 
+@pytest.fixture(autouse=True)
+def _seeded():
+    keras.utils.set_random_seed(0)
+
+
 def kinds(model):
     return [type(layer).__name__ for layer in model._flatten_layers()]
 

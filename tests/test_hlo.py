@@ -86,6 +86,7 @@ def test_a_pipeline_is_one_bilinear_resample(dtype):
     assert statements(read) < 3000
 
 
+@pytest.mark.slow
 def test_rand_augment_is_one_resample_and_a_small_program():
     read = reader([augment.RandAugment(num_ops=2)], "uint8")
     compiled = read("optimized_hlo")
@@ -111,6 +112,7 @@ def test_two_fill_modes_are_two_resamples():
     assert count(compiled, "gather") == 2 * 4
 
 
+@pytest.mark.slow
 def test_contrast_before_geometry_resamples_for_its_mean():
     layers = [augment.RandomRotation(0.1), augment.RandomContrast(0.1)]
     compiled = optimized([*layers, augment.RandomZoom(0.1)])

@@ -20,6 +20,8 @@ from perfkit import augment
 from tests import oracles
 from tests.oracles import noise, to_numpy
 
+pytestmark = pytest.mark.slow
+
 OF_KERAS = "PERFKIT_TEST_DEFECTS_OF_KERAS"
 
 

@@ -154,6 +154,7 @@ def test_the_same_seed_drops_the_same_and_the_next_call_something_else(kind):
     assert any((x != calls[0]).any() for x in calls)
 
 
+@pytest.mark.slow
 @EVERY
 @pytest.mark.parametrize(
     "jit_compile", [True, pytest.param(False, marks=pytest.mark.slow)]

@@ -208,6 +208,7 @@ def test_a_model_that_was_partly_frozen_gets_its_flags_back():
     assert flags(model) == before
 
 
+@pytest.mark.slow
 def test_adapters_learn_the_change_that_they_can_express():
     numbers = np.random.default_rng(0)
     x = numbers.normal(size=(256, 8)).astype("float32")

@@ -98,6 +98,7 @@ def test_poisson_fields_of_small_means_invert_their_chance():
     assert (numbers[:, :100] == 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mean", [8.01, 12.0, 50.0, 1e3, 1e4])
 def test_poisson_fields_of_great_means_are_seldom_off_by_one(mean):
     means = np.full((4, 50000), mean, "float32")

@@ -1,4 +1,4 @@
-"""Optimizers and students under `tf.distribute`."""
+"""Optimizers, students, masks and ranges under `tf.distribute`."""
 
 import json
 import os
@@ -23,6 +23,8 @@ NORMALIZED = [
         "Accumulate",
     )
 ]
+PRUNING = ["compressing/movement", "compressing/straight_through"]
+RANGES = ["compressing/ranges"]
 TEACHING = ["teaching/Distiller", "teaching/MutualLearning"]
 ALL = [*NAMES, *NORMALIZED, *TEACHING]
 TYPICAL = (
@@ -35,8 +37,8 @@ TYPICAL = (
 )
 @pytest.mark.parametrize(
     "names",
-    [TYPICAL, sorted({*ALL} - {*TYPICAL})],
-    ids=["typical", "others"],
+    [TYPICAL, sorted({*ALL} - {*TYPICAL}), PRUNING, RANGES],
+    ids=["typical", "others", "pruning", "ranges"],
 )
 @pytest.mark.slow
 def test_two_replicas_go_where_one_device_goes(names):

@@ -156,6 +156,7 @@ def averages_by_numpy(snapshots, decay, warm_up, start=0, every=1):
     return average
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [

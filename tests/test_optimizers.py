@@ -262,6 +262,7 @@ def test_attaching_after_the_error_that_asks_for_it_is_enough(around):
     assert not np.array_equal(before[0], numpy(model.weights)[0])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(_backend.engine() == "jax", reason="Keras cannot do it there")
 def test_averages_of_what_was_frozen_since_stay():
     model = model_with(optimizers.WeightAverage("sgd"))

@@ -5,47 +5,32 @@ import numpy as np
 import pytest
 
 from perfkit import compress
-from perfkit.compress.quantization import _observing
 from tests.support import networks
-
-layers = keras.layers
-ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
-about_the_file = pytest.mark.skipif(
-    not ON_TENSORFLOW, reason="the second process writes what is tested on TensorFlow"
+from tests.support.compressing import (
+    about_the_file,
+    fitted,
+    labels,
+    ranges,
+    reparameterized,
+    sqnr,
+    tinted,
+    value,
 )
 
-
-def labels(x):
-    """Whether an image is brighter on the left: learned in a few steps."""
-    return (x[:, :, :4].mean(axis=(1, 2, 3)) > x[:, :, 4:].mean(axis=(1, 2, 3))).astype(
-        "int32"
-    )
+layers = keras.layers
 
 
-def fitted(model, x, steps=30, **options):
-    y = labels(x)
-    model.compile(
-        keras.optimizers.Adam(3e-3),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        **options,
-    )
-    repeats = -(-steps * 32 // len(x))
-    x, y = np.tile(x, (repeats, 1, 1, 1)), np.tile(y, repeats)
-    history = model.fit(x, y, batch_size=32, shuffle=False, verbose=0).history
-    return history["loss"][0]
-
-
-def ranges(model):
-    found = _observing.layers_of(model, compress.FakeQuantization)
-    return {layer.name: (float(layer.low), float(layer.high)) for layer in found}
+@pytest.fixture(autouse=True)
+def _seeded():
+    keras.utils.set_random_seed(0)
 
 
 @pytest.mark.parametrize("make", networks.ALL)
 def test_each_weight_is_at_the_nearest_step(make):
     aware = compress.quantize_aware(networks.stirred(make()))
-    for wrapper in _observing.layers_of(aware, compress.Reparameterized):
-        kernel = np.array(keras.ops.convert_to_numpy(wrapper.kernel))
-        before = np.array(keras.ops.convert_to_numpy(wrapper.variable))
+    for wrapper in reparameterized(aware):
+        kernel = value(wrapper.kernel)
+        before = value(wrapper.variable)
         others = tuple(k for k in range(-kernel.ndim, 0) if k not in wrapper.axes)
         step = np.abs(before).max(axis=others, keepdims=True) / 127
         assert (np.abs(kernel - before) <= 0.5001 * step).all()
@@ -70,11 +55,11 @@ def test_a_range_stands_where_the_file_rounds_and_nowhere_else():
     assert set(ranges(aware)) == {f"{name}_range" for name in expected}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "jit_compile", [pytest.param(False, marks=pytest.mark.slow), True]
 )
 def test_it_learns_compiled_by_xla_or_not(jit_compile):
-    keras.utils.set_random_seed(0)
     aware, x = compress.quantize_aware(networks.plain()), networks.images(64)
     fitted(aware, x, jit_compile=jit_compile)
     (made,) = networks.outputs(aware, x)
@@ -101,12 +86,12 @@ def test_ranges_are_those_of_what_comes_to_them():
 def test_gradients_reach_the_kernels_that_are_kept_in_full():
     model = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
     aware = compress.quantize_aware(model)
-    (wrapper,) = _observing.layers_of(aware, compress.Reparameterized)
-    before = np.array(keras.ops.convert_to_numpy(wrapper.variable))
+    (wrapper,) = reparameterized(aware)
+    before = value(wrapper.variable)
     aware.compile(keras.optimizers.SGD(1e-4), "mse")
     x = np.random.default_rng(0).normal(size=(32, 4))
     aware.fit(x, x.sum(axis=1), verbose=0)
-    moved = np.array(keras.ops.convert_to_numpy(wrapper.variable)) - before
+    moved = value(wrapper.variable) - before
     assert (np.abs(moved) > 0).all()
     assert np.abs(moved).max() < np.abs(before).max() / 127  # less than a step
 
@@ -120,7 +105,6 @@ def test_the_model_stays():
 
 
 def test_a_run_that_is_saved_goes_on_exactly(tmp_path):
-    keras.utils.set_random_seed(0)
     x = networks.images(32)
     aware = compress.quantize_aware(networks.gated())
     fitted(aware, x, steps=2)
@@ -145,20 +129,21 @@ def test_a_run_that_is_saved_goes_on_exactly(tmp_path):
         pytest.param(networks.gated, 4, marks=pytest.mark.slow),
     ],
 )
-def test_the_file_answers_as_the_model_does(make, bits, tmp_path):
-    keras.utils.set_random_seed(0)
-    aware, x = (
-        compress.quantize_aware(make(), bits=bits, momentum=0.8),
-        networks.images(96),
-    )
-    fitted(aware, x)
+def test_the_file_gives_the_answer_of_the_model_in_99_of_100_cases(
+    make, bits, tmp_path
+):
+    aware = compress.quantize_aware(make(), bits=bits, momentum=0.8)
+    fitted(aware, tinted(512), steps=60)
     report = compress.export_tflite(aware, tmp_path / "aware.tflite")
     assert set(report.tensor_dtypes) <= {"int8", "int32"}
+    x = tinted(1000, seed=3)
     found = compress.LiteModel(report.path).predict(x)
     (expected,) = networks.outputs(aware, x)
-    assert np.mean(found.argmax(axis=1) == expected.argmax(axis=1)) >= 0.96
+    answers = expected.argmax(axis=1)
+    assert np.mean(answers == labels(x)) > 0.85  # it has something to say
+    assert np.mean(found.argmax(axis=1) == answers) >= 0.99
     noise = np.square(found - expected).sum() / np.square(expected).sum()
-    assert noise < 0.003
+    assert noise < 0.001
 
 
 def test_a_model_that_saw_nothing_is_not_written(tmp_path):
@@ -189,7 +174,6 @@ def test_an_interrupted_export_leaves_what_was_there(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_a_quantized_model_trains_on():
-    keras.utils.set_random_seed(0)
     x = networks.images(64)
     small = compress.quantize(networks.plain(), x, verbose=False)
     first = fitted(small, x, steps=10)
@@ -206,10 +190,13 @@ def test_precision_and_what_is_frozen_go_along():
         ]
     )
     model.layers[0].trainable = False
-    aware = compress.quantize_aware(model)
-    assert np.isfinite(fitted(aware, networks.images(32), steps=3))
+    aware, x = compress.quantize_aware(model), networks.images(32)
+    fitted(aware, x, steps=3)
+    (found,) = networks.outputs(aware, x)
+    (expected,) = networks.outputs(compress.strip(aware), x)
+    assert 25.0 < sqnr(expected, found) < 80.0
     trained = {id(variable) for variable in aware.trainable_variables}
-    (conv, last) = _observing.layers_of(aware, compress.Reparameterized)
+    (conv, last) = reparameterized(aware)
     assert id(conv.variable) not in trained
     assert id(last.variable) in trained
     assert conv.layer.compute_dtype == "float16"
@@ -236,12 +223,14 @@ def test_recurrent_layers_are_named_as_having_no_integer_form():
     with pytest.raises(ValueError, match=r"lstm\w* \(LSTM\)"):
         compress.quantize_aware(model)
     aware = compress.quantize_aware(model, strict=False)
-    assert np.isfinite(aware(np.ones((1, 5, 3)), training=True)).all()
+    x = np.random.default_rng(0).normal(size=(32, 5, 3)).astype("float32")
+    aware(x, training=True)
+    (expected,), (found,) = networks.outputs(model, x), networks.outputs(aware, x)
+    assert 25.0 < sqnr(expected, found) < 80.0
 
 
 @about_the_file
 def test_one_range_for_a_kernel_is_written_too(tmp_path):
-    keras.utils.set_random_seed(0)
     aware = compress.quantize_aware(networks.residual(), per_channel=False)
     x = networks.images(32)
     aware(x, training=True)

@@ -120,6 +120,7 @@ def test_integers_are_as_likely():
     assert stats.chisquare(counts).pvalue > 0.01
 
 
+@pytest.mark.slow
 def test_permutations_are_as_likely(monkeypatch):
     run_uncompiled(monkeypatch)  # with one program for all keys
     orders = [tuple(_draw("permutation", batch=3, key=(1, k))) for k in range(400)]

@@ -16,6 +16,8 @@ from tests.oracles import smooth
 from tests.pipelines import MILD, mild, mixed, pipeline
 from tests.test_host import photographs, plainly
 
+pytestmark = pytest.mark.slow
+
 ROOT = pathlib.Path(__file__).parents[1]
 SERVE = "from tests.test_random_pipelines import serve; import sys; serve(sys.argv[1])"
 SIZE = 24  # of squares, which all operations take

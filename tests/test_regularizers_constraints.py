@@ -88,6 +88,7 @@ def test_a_constraint_keeps_the_dtype(dtype):
         np.testing.assert_allclose(np.asarray(found), 600**-0.5, rtol=2e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
 def test_every_kind_of_kernel_keeps_to_its_bound(policy):
     former = keras.config.dtype_policy()

@@ -192,6 +192,7 @@ def total(model):
     return sum(float(loss) for loss in model.losses)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind",
     [

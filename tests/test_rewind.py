@@ -34,6 +34,7 @@ def test_rewinding_puts_all_early_weights_back_under_the_masks():
     assert early.at == 2
 
 
+@pytest.mark.slow
 def test_rewinding_takes_what_get_weights_returned():
     model = model_of()
     initial = model.get_weights()

@@ -218,6 +218,7 @@ def weight_after(model, count):
     return float(model.layers[0].get_weights()[0][0, 0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", {type(ROWS[row][0]): row for row in ROWS}.values())
 def test_a_compiled_train_step_uses_it_and_a_loaded_model_goes_on(row, tmp_path):
     """The gradient is -1, so the weight is the sum of the rates."""

@@ -43,6 +43,7 @@ ORACLES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ours", "points"), ORACLES.values(), ids=ORACLES)
 def test_both_points_are_those_of_the_paper_after_fifty_steps(ours, points):
     y, x = points

@@ -116,6 +116,7 @@ def noisy():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("every", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_without_a_ball_it_is_the_optimizer_inside_bit_for_bit(every):
     """So both gradients see one dropout, and statistics and metrics move once."""

@@ -5,27 +5,12 @@ import numpy as np
 import pytest
 
 from perfkit import compress
+from perfkit.compress.shrinking import _measures
 from perfkit.graph.channels import read_channels
 from perfkit.graph.cutting import without
 from tests.support import networks
 
 layers = keras.layers
-
-
-def zeroed(model, reading, cut):
-    """The whole model with zeros where channels were cut."""
-    dense = keras.models.clone_model(model)
-    dense.set_weights(model.get_weights())
-    found = {layer.name: layer for layer in dense._flatten_layers()}
-    gone = np.isin(reading.labels.roots(np.arange(len(reading.labels))), cut)
-    for use in reading.uses.values():
-        for variable in getattr(found.get(use.layer.name), "variables", ()):
-            for axis, labels in use.cuts.get(variable.name, {}).items():
-                shape = [1] * len(variable.shape)
-                shape[axis] = len(labels)
-                value = np.array(keras.ops.convert_to_numpy(variable))
-                variable.assign(np.where(gone[labels].reshape(shape), 0.0, value))
-    return dense
 
 
 @pytest.mark.parametrize("make", networks.ALL)
@@ -42,7 +27,7 @@ def test_a_cut_model_returns_what_the_whole_one_does_with_zeros_there(make):
     small = without(reading, cut)
     assert type(small) is type(model)
     assert small.count_params() < model.count_params()
-    expected = networks.outputs(zeroed(model, reading, cut), x)
+    expected = networks.outputs(networks.zeroed(model, reading, cut), x)
     assert networks.apart(networks.outputs(small, x), expected) < 1e-5
 
 
@@ -164,112 +149,6 @@ def test_recurrent_layers_and_embeddings_lose_inputs():
     assert small(x).shape == (2, 2)
 
 
-# Which channels stay
-
-
-def scored(kernel, importance, **options):
-    """Which of 8 channels of a dense layer half stay."""
-    model = keras.Sequential(
-        [keras.Input((kernel.shape[0],)), layers.Dense(8), layers.Dense(2)]
-    )
-    model.layers[0].set_weights([kernel, np.arange(8.0)])
-    small = compress.shrink(
-        model, importance=importance, round_to=1, verbose=False, **options
-    )
-    return small.layers[0].get_weights()[1].astype(int).tolist()
-
-
-def test_norms_say_which_channels_stay():
-    kernel = np.zeros((4, 8))
-    kernel[0] = [8, 1, 7, 2, 6, 3, 5, 4]
-    kernel[1:, 1] = 2.5  # sums to 8.5, with a norm of 4.4
-    assert scored(kernel, "l1") == [0, 1, 2, 4]
-    assert scored(kernel, "l2") == [0, 2, 4, 6]
-
-
-def test_the_geometric_median_goes_first():
-    places = np.array([0.0, 10.0, 4.9, 5.0, 5.1, 5.2, -3.0, 20.0])
-    kernel = np.stack([places, np.ones(8)])
-    distances = np.abs(places[:, None] - places).sum(axis=1)
-    expected = sorted(np.argsort(distances)[4:].tolist())
-    assert scored(kernel, "geometric_median") == expected
-
-
-def test_a_function_of_ones_own_scores():
-    kernel = np.ones((3, 8))
-    assert scored(kernel, lambda weights: np.arange(len(weights)) % 2) == [1, 3, 5, 7]
-    with pytest.raises(ValueError, match="a finite score for each of 8 channels"):
-        scored(kernel, lambda weights: np.ones(3))
-
-
-def test_random_follows_its_seed():
-    kernel = np.ones((3, 8))
-    kept = [scored(kernel, "random", seed=seed) for seed in (0, 0, 1)]
-    assert kept[0] == kept[1] != kept[2]
-
-
-def test_scales_of_batch_normalization_say_which_channels_stay():
-    model = keras.Sequential(
-        [
-            keras.Input((4, 4, 3)),
-            layers.Conv2D(4, 1),
-            layers.BatchNormalization(),
-            layers.Conv2D(2, 1),
-        ]
-    )
-    model.layers[1].gamma.assign([0.1, -3.0, 0.5, 2.0])
-    small = compress.shrink(model, importance="batch_norm", round_to=1, verbose=False)
-    assert small.layers[1].get_weights()[0].tolist() == [-3.0, 2.0]
-    with pytest.raises(ValueError, match="go through no BatchNormalization"):
-        compress.shrink(networks.gated(), importance="batch_norm", verbose=False)
-
-
-def test_taylor_is_what_the_loss_changes_to_first_order():
-    keras.utils.set_random_seed(3)
-    model = keras.Sequential([keras.Input((5,)), layers.Dense(6), layers.Dense(1)])
-    rng = np.random.default_rng(0)
-    x, y = rng.normal(size=(20, 5)), rng.normal(size=(20, 1))
-    kernel, bias, last, end = model.get_weights()
-    error = (x @ kernel + bias) @ last + end - y
-    gradient = x.T @ (2.0 / len(x) * error * last.T)
-    scores = (kernel * gradient).sum(axis=0) ** 2
-    expected = np.sort(np.argsort(scores)[3:])
-    small = compress.shrink(
-        model,
-        importance="taylor",
-        data=[(x, y)],
-        loss=lambda true, made: keras.ops.square(made - true),
-        round_to=1,
-        verbose=False,
-    )
-    np.testing.assert_array_equal(small.get_weights()[0], kernel[:, expected])
-    model.compile("sgd", "mse")
-    again = compress.shrink(
-        model, importance="taylor", data=[(x, y)], round_to=1, verbose=False
-    )
-    np.testing.assert_array_equal(again.get_weights()[0], kernel[:, expected])
-
-
-def test_the_best_of_all_layers_stay_under_a_global_scope():
-    model = keras.Sequential(
-        [keras.Input((2,)), layers.Dense(4), layers.Dense(4), layers.Dense(1)]
-    )
-    model.layers[0].kernel.assign([[1.0, 1.0, 1.0, 0.1], [0.0] * 4])
-    other = np.zeros((4, 4))
-    other[0] = [10.0, 0.1, 0.1, 0.1]
-    model.layers[1].kernel.assign(other)
-    small = compress.shrink(model, scope="global", round_to=1, verbose=False)
-    assert [layer.units for layer in small.layers] == [3, 1, 1]
-
-
-def test_lamp_scores_are_compared_as_they_are():
-    weights = np.array([[3.0], [1.0], [2.0]])
-    from perfkit.ops import importance
-
-    expected = np.array([9 / 9, 1 / 14, 4 / 13])
-    np.testing.assert_allclose(importance.lamp(weights), expected)
-
-
 # How many
 
 
@@ -299,14 +178,55 @@ def test_a_share_of_the_whole_model_is_met(of):
         compress.shrink(model, keep=0.05, of=of, verbose=False)
 
 
+def test_a_share_of_the_latency_is_met_as_far_as_it_is_measured(monkeypatch):
+    """A time of 100 for the whole model, and 4 for each filter of the other."""
+    timed = []
+
+    def alternately(calls, runs):
+        whole, small = calls
+        timed.append((whole.filters, small.filters))
+        times = [[100.0, 4.0 * small.filters]] * 3
+        return np.array([*times, [1.0, 50.0]])  # and once a hiccup
+
+    monkeypatch.setattr(_measures, "_call", lambda model, path: model.layers[0])
+    monkeypatch.setattr(_measures, "alternately", alternately)
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            layers.Conv2D(64, 3),
+            layers.Flatten(),
+            layers.Dense(2),
+        ]
+    )
+    options = {"of": "latency", "round_to": 1, "verbose": False}
+    small = compress.shrink(model, keep=0.5, **options)
+    assert small.layers[0].filters == 12  # 48, of the 50 that are allowed
+    assert {whole for whole, _ in timed} == {64}
+    assert timed[0] == (64, 1)
+    with pytest.raises(ValueError, match=r"at least 0\.04, which is left with"):
+        compress.shrink(model, keep=0.03, **options)
+
+
 @pytest.mark.slow
-def test_a_share_of_the_latency_is_met(tmp_path):
-    inputs = keras.Input((64, 64, 3))
-    x = layers.Conv2D(64, 3, padding="same", activation="relu")(inputs)
-    x = layers.Conv2D(64, 3, padding="same", activation="relu")(x)
-    model = keras.Model(inputs, layers.Dense(2)(layers.GlobalMaxPooling2D()(x)))
-    small = compress.shrink(model, keep=0.5, of="latency", verbose=False)
-    assert 8 <= small.layers[1].filters < 64
+def test_latency_is_that_of_two_files_that_are_run(monkeypatch):
+    sizes, outputs = [], []
+
+    class Lite(compress.LiteModel):
+        def __init__(self, path):
+            super().__init__(path)
+            sizes.append(path.stat().st_size)
+
+    def alternately(calls, runs):
+        outputs.extend(np.shape(call()) for call in calls)
+        return np.array([[2.0, 3.0]] * runs)
+
+    monkeypatch.setattr(_measures, "LiteModel", Lite)
+    monkeypatch.setattr(_measures, "alternately", alternately)
+    model = networks.plain()
+    small = compress.shrink(model, verbose=False)
+    assert _measures.latency(small, model) == 1.5
+    assert sizes[0] > 1.5 * sizes[1]
+    assert len(outputs) == 2
 
 
 def test_rounds_end_where_one_does_and_train_between():
@@ -316,12 +236,29 @@ def test_rounds_end_where_one_does_and_train_between():
         seen.append(small.count_params())
 
     small = compress.shrink(
-        model, keep=0.5, round_to=1, steps=3, fine_tune=fine_tune, verbose=False
+        model, keep=0.5, round_to=1, rounds=3, fine_tune=fine_tune, verbose=False
     )
     once = compress.shrink(model, keep=0.5, round_to=1, verbose=False)
     assert len(seen) == 3
     assert model.count_params() > seen[0] > seen[1] > seen[2]
     assert small.count_params() == once.count_params()
+
+
+def test_each_round_goes_on_from_what_was_trained():
+    model = keras.Sequential([keras.Input((1,)), layers.Dense(8), layers.Dense(2)])
+    model.layers[0].set_weights([np.arange(1.0, 9.0)[None], np.zeros(8)])
+    seen = []
+
+    def fine_tune(small):
+        kernel, bias = small.layers[0].get_weights()
+        seen.append(kernel[0].tolist())
+        small.layers[0].set_weights([10.0 / kernel, bias + kernel[0]])
+
+    options = {"round_to": 1, "steps": 2, "fine_tune": fine_tune, "verbose": False}
+    small = compress.shrink(model, keep=0.25, **options)
+    # The largest four of eight stay, and training makes the smallest of them largest.
+    assert seen == [[5.0, 6.0, 7.0, 8.0], pytest.approx([10 / 5, 10 / 6])]
+    assert small.layers[0].get_weights()[1] == pytest.approx([5 + 2, 6 + 10 / 6])
 
 
 # The result
@@ -392,7 +329,7 @@ def test_it_says_what_was_cut(capsys):
         {"importance": "l3"},
         {"scope": "layer"},
         {"round_to": 0},
-        {"steps": 0},
+        {"rounds": 0},
         {"fine_tune": 3},
         {"importance": "taylor"},
         {"importance": "taylor", "data": []},
@@ -409,15 +346,7 @@ def test_wrong_arguments_are_named(wrong):
 
 
 def test_models_with_a_call_of_their_own_are_refused():
-    class Own(keras.Model):
-        def __init__(self):
-            super().__init__()
-            self.dense = layers.Dense(4)
-
-        def call(self, inputs):
-            return self.dense(inputs)
-
-    model = Own()
+    model = networks.Own()
     model(np.ones((1, 2)))
     with pytest.raises(ValueError, match="Functional or Sequential"):
         compress.shrink(model, verbose=False)

@@ -6,15 +6,12 @@ import pytest
 
 from perfkit import compress, regularizers
 from perfkit.compress.sparsity._masked import Masked
+from tests.sparse_models import numpy
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(32, 6)).astype("float32")
 Y = RNG.normal(size=(32, 3)).astype("float32")
 IMAGES = RNG.normal(size=(16, 8, 8, 3)).astype("float32")
-
-
-def numpy(tensor):
-    return np.array(keras.ops.convert_to_numpy(tensor))
 
 
 def dense_model(**options):

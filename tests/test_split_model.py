@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from perfkit import transfer
+from tests.support import networks
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.normal(size=(6, 8, 8, 3)).astype("float32")
@@ -198,9 +199,5 @@ def test_a_layer_that_is_the_last_or_absent_is_an_error():
 
 
 def test_what_a_class_does_in_its_call_is_no_graph():
-    class Own(keras.Model):
-        def call(self, inputs):
-            return inputs
-
     with pytest.raises(ValueError, match="Functional or Sequential"):
-        transfer.split_model(Own())
+        transfer.split_model(networks.Own())

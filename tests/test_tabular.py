@@ -49,6 +49,7 @@ def test_each_row_has_a_share_of_its_own():
     assert (np.abs(corrupted - 100 * drawn(layer, 64)["fraction"]) < 1).all()
 
 
+@pytest.mark.slow
 def test_any_feature_and_any_other_row_is_as_likely():
     data = numbered(6, 5)
     layer = augment.FeatureCorruption(0.4, seed=1)

@@ -52,6 +52,7 @@ def run(layer, inputs):
 # What never changes
 
 
+@pytest.mark.slow
 @each
 @pytest.mark.usefixtures("uncompiled")
 @settings(

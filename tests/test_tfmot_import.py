@@ -40,6 +40,7 @@ def slow(code):
     return pytest.param(code, marks=pytest.mark.slow)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "before",
     [

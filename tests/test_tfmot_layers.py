@@ -11,6 +11,19 @@ from tests.tfmot_cases import CASES, assert_same
 layers = keras.layers
 
 
+MERGING = (
+    layers.Add,
+    layers.Attention,
+    layers.Average,
+    layers.Concatenate,
+    layers.Dot,
+    layers.Maximum,
+    layers.Minimum,
+    layers.Multiply,
+    layers.Subtract,
+)
+
+
 def called(make, *shapes):
     """Return a model of one layer, with random weights, and inputs for it."""
     rng = np.random.default_rng(0)
@@ -18,7 +31,7 @@ def called(make, *shapes):
     layer = make()
     if shapes == ((),):
         inputs = [keras.Input((5,), dtype="int32")]
-    merges = isinstance(layer, (layers.Attention, layers.Add().__class__.__base__))
+    merges = isinstance(layer, MERGING)
     outputs = layer(inputs) if merges else layer(*inputs)
     model = keras.Model(inputs[0] if len(inputs) == 1 else inputs, outputs)
     for weight in model.weights:

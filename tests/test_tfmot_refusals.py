@@ -74,9 +74,7 @@ REFUSED = {
     "activation='ReLU'": layers.Dense(2, layers.ReLU()),
     "activation='function'": layers.Dense(2, doubled),
     "recurrent_activation='celu'": cell_activation,
-    "antialias=True": lambda x: layers.Resizing(2, 2, antialias=True)(
-        x[:, :, None, None]
-    ),
+    "antialias=True": resized,
     "lora_rank=1": lora,
     "masking.* Keras 2 lacks or computes": lambda x: layers.Masking()(x[:, None]),
     "makes masks": padded,

@@ -20,8 +20,9 @@ class Table:
 
     Attributes:
         layer: The layer.
-        spatial: Whether the matrix goes from columns of places to rows of them, and
-            not from all places and inputs to outputs.
+        spatial: Whether its rows are (kernel height, inputs) and its columns (kernel
+            width, outputs), for one layer over columns and one over rows. Else its rows
+            are all places and inputs, and its columns are outputs.
     """
 
     layer: Any
@@ -135,7 +136,7 @@ def seen_outputs(model, layers, batches, bar) -> list[Outputs]:
 
 def _columns(layer, inputs) -> np.ndarray:
     if isinstance(layer, CONVOLUTIONS):
-        outputs = exact(layer.convolution_op(inputs, layer.kernel))
+        outputs = exact(_convolved(layer, inputs))
         if layer.data_format == "channels_first":
             outputs = np.moveaxis(outputs, 1, -1)
     else:
@@ -144,6 +145,24 @@ def _columns(layer, inputs) -> np.ndarray:
     return outputs.reshape(-1, groups, outputs.shape[-1] // groups)
 
 
+def _convolved(layer, inputs) -> Any:
+    """What the layer makes of its inputs without bias and activation."""
+    padding = layer.padding
+    if padding == "causal":  # which is a matter of `Conv1D`, not of the backend
+        before = layer.dilation_rate[0] * (layer.kernel_size[0] - 1)
+        time = 2 if layer.data_format == "channels_first" else 1
+        widths = [(before if axis == time else 0, 0) for axis in range(3)]
+        inputs, padding = keras.ops.pad(inputs, widths), "valid"
+    return keras.ops.conv(
+        inputs,
+        layer.kernel,
+        strides=layer.strides,
+        padding=padding,
+        dilation_rate=layer.dilation_rate,
+        data_format=layer.data_format,
+    )
+
+
 def _kept(sizes, axis) -> tuple[int, ...]:
-    """Sizes that become 1, but for one axis."""
+    """Return sizes with 1 on all axes but one."""
     return tuple(size if k == axis else 1 for k, size in enumerate(sizes))

@@ -1,4 +1,4 @@
-"""Layers whose kernels a function is to change, and those of which it cannot."""
+"""Which layers of a model get another kernel, and why others cannot."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -51,8 +51,8 @@ def refuse(owner, name, refused: Mapping[str, str], kernels_are) -> None:
     Args:
         owner: Name of the caller.
         name: Name of the model.
-        refused: Why, by their paths.
-        kernels_are: What others would be.
+        refused: Why a layer cannot be changed, by its path.
+        kernels_are: What happens to kernels, for the error, such as "clustered".
     """
     if refused:
         expected = f"made of layers whose kernels can be {kernels_are}; not so: "
@@ -61,5 +61,8 @@ def refuse(owner, name, refused: Mapping[str, str], kernels_are) -> None:
 
 
 def said(refused: Mapping[str, str]) -> str:
-    """Return paths and reasons as text."""
-    return ", ".join(f"{path} ({why})" for path, why in refused.items())
+    """Return paths and reasons as text, each reason once."""
+    paths: dict[str, list[str]] = {}
+    for path, why in refused.items():
+        paths.setdefault(why, []).append(path)
+    return ", ".join(f"{', '.join(some)} ({why})" for why, some in paths.items())

@@ -1,9 +1,9 @@
 """The only door to tensorflow-model-optimization, and to Keras 2, which it works on.
 
 Importing tensorflow-model-optimization sets an environment variable, here and for child
-processes. A `tf.keras` that is used for the first time after that is Keras 2. Only
-`tf.compat.v1.keras` and `tf.compat.v2.keras` are left so, for it takes classes from
-them.
+processes. A `tf.keras` that is used for the first time after that is Keras 2. This
+module puts it back to Keras 3. Only `tf.compat.v1.keras` and `tf.compat.v2.keras` stay
+Keras 2, since tensorflow-model-optimization takes classes from them.
 """
 
 import functools
@@ -27,13 +27,13 @@ _ALIASES = ("initializers", "losses", "metrics", "optimizers")
 
 @functools.cache
 def tfmot() -> Any:
-    """Return the module; `tf.keras` is Keras 3, and the environment as it was."""
+    """Import the module; keep `tf.keras` Keras 3, and the environment as it was."""
     return _imported(_MODULE)
 
 
 @functools.cache
 def tf_keras() -> Any:
-    """Return Keras 2; `tf.keras` is Keras 3."""
+    """Import Keras 2; keep `tf.keras` Keras 3."""
     return _imported("tf_keras")
 
 
@@ -79,7 +79,7 @@ def _is_keras_3(tf):
 def _began_with_keras_3():
     """Whether the environment asked for Keras 3 when TensorFlow was imported.
 
-    It decided then where its submodule lies.
+    TensorFlow chose then which Keras its submodule is.
     """
     spec = importlib.util.find_spec("tensorflow.keras")
     home = Path(keras.__file__).parent

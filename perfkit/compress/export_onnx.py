@@ -79,8 +79,8 @@ def export_onnx(model, path) -> ONNXReport:
 
     Args:
         model: A built Sequential or Functional model, with any number of inputs and
-            outputs, in float32. One with ranges or clustered kernels is made plain
-            by `strip` first.
+            outputs, in float32. If `quantize`, `quantize_aware` or `cluster` made it,
+            call `strip` first.
         path: Where to write, ending in `.onnx`, in an existing folder. A file that is
             there is replaced, once all went well.
 
@@ -88,15 +88,24 @@ def export_onnx(model, path) -> ONNXReport:
         An `ONNXReport`: size, names and shapes of the inputs and outputs; print it.
 
     Raises:
+        TypeError: If an argument has the wrong type.
         ValueError: If an argument cannot be used, or the model has an operation that
             the converter cannot write.
         ImportError: If the packages that convert are not installed.
 
     Example:
         >>> model = keras.Sequential([keras.Input((4,)), keras.layers.ReLU()])
+        >>> x = keras.ops.convert_to_numpy([[-1.0, 0.0, 1.0, 2.0]]).astype("float32")
+        >>> keras.ops.convert_to_numpy(model(x)).tolist()
+        [[0.0, 0.0, 1.0, 2.0]]
+
+        The same by the file, where onnx and onnxruntime are installed:
+
         >>> report = export_onnx(model, "relu.onnx")  # doctest: +SKIP
+        >>> import onnxruntime  # doctest: +SKIP
         >>> session = onnxruntime.InferenceSession(report.path)  # doctest: +SKIP
-        >>> (y,) = session.run(None, {model.inputs[0].name: x})  # doctest: +SKIP
+        >>> session.run(None, dict(zip(report.inputs, [x])))  # doctest: +SKIP
+        [array([[0., 0., 1., 2.]], dtype=float32)]
 
     Reference: Open Neural Network Exchange, https://onnx.ai; what runs is
     `keras.Model.export(format="onnx")`.

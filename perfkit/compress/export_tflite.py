@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from perfkit import _check
 from perfkit.compress import _calibration, _converter, _files, _litert_quantizer
@@ -31,6 +32,15 @@ class TFLiteReport:
         tensor_dtypes: How many tensors have each dtype, weights included.
         floats: Names of tensors inside an int8 file that are float, with
             `strict=False`.
+
+    Example:
+        >>> tensor = LiteTensor((1, 4), "int8", 0.01, -28)
+        >>> found = 1200, 700, "int8", tensor, tensor, {"int8": 2}
+        >>> print(TFLiteReport(Path("relu.tflite"), *found))
+        relu.tflite: int8, 1,200 bytes (700 after gzip)
+          input    int8 (1, 4), scale 0.01, zero point -28
+          output   int8 (1, 4), scale 0.01, zero point -28
+          tensors  2 int8
     """
 
     path: Path
@@ -70,7 +80,7 @@ def export_tflite(
 
     The file runs the model as at inference, on one sample at a time: with fixed
     sizes every runtime can plan its memory and use its fast kernels. BatchNorm and
-    ReLU are fused into the convolution before them.
+    ReLU become part of the convolution before them.
 
     What `quantize` and `quantize_aware` return has ranges and becomes an int8 file,
     without data. For other models `quantization="int8"` is post-training quantization
@@ -93,13 +103,15 @@ def export_tflite(
         data: For int8, if the model has no ranges: training inputs as the model takes
             them. An array of shape `(count, ...)`, or an iterable (`tf.data`,
             `PyDataset`, a list) of batches `x` or `(x, y)`.
-        samples: How many of `data` are used at most: evenly spaced ones of an
-            array, the first ones of an iterable. A few hundred are enough.
+        samples: How many of `data` are used at most, at least 1: evenly spaced ones of
+            an array, the first ones of an iterable. A few hundred are enough.
         engine: What quantizes a model without ranges: "tensorflow" is TensorFlow's
             converter, "litert" litert-quantizer on the float file of the converter.
         float_interface: Whether an int8 file takes and returns float32, at the
             price of one conversion at each end.
         strict: Whether it is an error if an int8 file would compute in float somewhere.
+            Give False for a model that `quantize(strict=False)` or
+            `quantize_aware(strict=False)` left partly in float.
         verbose: Whether a calibration of more than two seconds shows a progress
             bar, if tqdm is installed.
 
@@ -107,6 +119,7 @@ def export_tflite(
         A `TFLiteReport`: sizes, types, scales; print it.
 
     Raises:
+        TypeError: If an argument has the wrong type.
         ValueError: If an argument cannot be used, or the model cannot be written in
             the form asked for.
         RuntimeError: If the second process failed.
@@ -181,11 +194,16 @@ def has_ranges(model) -> bool:
 
 
 def _checked_ranges(model):
-    unseen = [
-        trail[-1].name
-        for trail in trails(model)
-        if isinstance(trail[-1], FakeQuantization) and not array(trail[-1].seen)
+    found = [trail[-1] for trail in trails(model)]
+    ranges = [layer for layer in found if isinstance(layer, FakeQuantization)]
+    unseen = [layer.name for layer in ranges if not array(layer.seen)]
+    # The runtime ends the process over what is not a number.
+    wild = [
+        x.name for x in ranges if not np.isfinite([array(x.low), array(x.high)]).all()
     ]
+    if wild:
+        expected = f"a model whose ranges are finite; not so: {', '.join(wild)}"
+        _check.fail("export_tflite", "model", expected, model.name)
     if unseen:
         expected = "a model whose ranges were seen: train it first, or give data to "
         expected += f"`quantize`; not so: {', '.join(unseen[:5])}"
@@ -237,7 +255,7 @@ def _checked_model(model):
 
 
 def refuse_other_precision(owner, model) -> None:
-    """Raise if a model computes in another type than float32, that of files."""
+    """Raise if a model computes in another type than float32, the type of files."""
     found = (trail[-1] for trail in trails(model))
     others = {
         layer.name: layer.compute_dtype
@@ -265,6 +283,6 @@ def _opened(model, content):
 
 
 def _floats(lite, float_interface) -> tuple[str, ...]:
-    """Names of what is float inside an int8 file, which the converter does not say."""
+    """Return the names of float tensors in an int8 file; the converter is silent."""
     ends = lite.ends if float_interface else ()
     return tuple(n for n, dtype in lite.tensors() if "float" in dtype and n not in ends)

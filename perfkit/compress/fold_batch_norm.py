@@ -11,8 +11,9 @@ def fold_batch_norm(model) -> keras.Model:
 
     Where a dense layer or a convolution without an activation is followed by nothing
     but BatchNormalization, its kernel and bias do the work of both at inference. The
-    result returns the same, to rounding, with fewer layers. It can be trained, without
-    statistics of batches. `quantize` and TFLite do this by themselves.
+    new model returns the same but for rounding errors, and has fewer layers. It can be
+    trained, but no longer follows the statistics of batches. `quantize` and TFLite do
+    this by themselves.
 
     Args:
         model: A built Functional or Sequential model; models may be nested in it. It
@@ -22,6 +23,7 @@ def fold_batch_norm(model) -> keras.Model:
         A new model of the same kind, not compiled.
 
     Raises:
+        TypeError: If it is no `keras.Model`.
         ValueError: If the model is neither Functional nor Sequential, or not built.
 
     Example:

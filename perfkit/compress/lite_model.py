@@ -21,7 +21,7 @@ class LiteTensor:
     Attributes:
         shape: Sizes, batch first.
         dtype: Name of the type that the file takes or returns.
-        scale: Real units per integer step; None if the tensor is not quantized.
+        scale: What one integer is worth in real units; None if not quantized.
         zero_point: The integer that means 0.0; None if not quantized.
 
     Example:
@@ -59,9 +59,9 @@ class LiteTensor:
 
 
 class LiteModel:
-    """A TFLite file with one input and one output, run on the CPU.
+    """Run a TFLite file with one input and one output on the CPU.
 
-    Runs on `ai_edge_litert` if it is installed, else on the interpreter inside
+    It runs on `ai_edge_litert` if that is installed, else on the interpreter inside
     TensorFlow.
 
     Args:
@@ -88,6 +88,8 @@ class LiteModel:
         [[0.0, 0.0, 1.0, 2.0], [3.0, 0.0, 5.0, 0.0]]
         >>> print(lite.input)
         float32 (1, 4)
+
+    Reference: none (standard).
     """
 
     def __init__(self, path, *, threads=1):
@@ -116,6 +118,12 @@ class LiteModel:
             x: Real values of shape `(batch, ...)`, as the Keras model takes them.
                 Where the file is int8, they are quantized here, and its output is
                 turned back.
+
+        Returns:
+            Real values of shape `(batch, ...)`.
+
+        Raises:
+            ValueError: If the samples have another shape than the file takes.
         """
         x = np.asarray(x)
         if x.shape[1:] != self.input.shape[1:]:
@@ -136,8 +144,8 @@ class LiteModel:
         after the other.
 
         Args:
-            runs: Number of timed runs.
-            warm_up: Number of runs before, not timed.
+            runs: Number of timed runs. At least 1.
+            warm_up: Number of runs before, not timed. At least 0.
         """
         _check.integer("LiteModel.latency", "runs", runs)
         _check.integer("LiteModel.latency", "warm_up", warm_up, low=0)

@@ -9,6 +9,8 @@ from perfkit import _check
 from perfkit.compress._factoring import KINDS, Outputs, Table, seen_outputs
 from perfkit.compress._targets import refuse, said, targets
 from perfkit.compress.quantization.quantize import collected
+from perfkit.compress.reparameterized import Reparameterized
+from perfkit.compress.sparsity._masked import held
 from perfkit.graph.arrays import exact
 from perfkit.graph.calls import Graph, read
 from perfkit.graph.rebuilding import copy_values, like, rebuilt
@@ -33,29 +35,29 @@ def low_rank(
 ) -> keras.Model:
     """Make two thin layers of each dense one and each convolution, where it saves.
 
-    A dense layer becomes one with few units and one with the old ones; a convolution
-    one with few filters, and one of size 1 that mixes them. Weights and operations
-    become fewer by the same share, and results change by what is left out: compile the
-    result and train it some epochs more. Layers of which two would not have fewer
-    weights stay as they are.
+    A dense layer becomes two: one with few units, and one with as many units as before.
+    A convolution becomes one with few filters, and one of size 1 that mixes them.
+    Weights and operations become fewer by the same share. Results change by what is
+    left out: compile the model and train it some epochs more. A layer stays as it is
+    where two would not have fewer weights.
 
     Args:
         model: A built Functional or Sequential model; models may be nested in it. It
             stays as it is.
         energy: What share of the squared weights stays in each layer, within (0, 1];
-            with `data`, of the variance of its outputs.
-        rank: In place of `energy`: how many units or filters are left between, a number
-            or a share, below 1, of as many as would be exact. Of each group, if there
-            are groups.
+            with `data`, what share of the variance of its outputs.
+        rank: In place of `energy`: how many units or filters the first of the two
+            layers has. A whole number of at least 1, or a share, above 0 and below 1,
+            of the number that would change nothing. With groups, in each group.
         where: Which layers: a layer, a class, a pattern for names or paths, a slice of
             the depth, a function of the layer, or a list of these. `None` for all.
         spatial: Whether a 2-D convolution becomes one over columns and one over rows,
             rather than one over both and one of size 1.
         data: Inputs as the model takes them, without labels or with: an array, or an
-            iterable of batches `x` or `(x, y)`. What is left out is then chosen by what
-            it changes in the outputs of each layer on these, not by weights, and a bias
-            keeps their means. Not for `spatial`.
-        samples: How many inputs are used at most.
+            iterable of batches `x` or `(x, y)`. Then what changes the outputs of a
+            layer least is left out, rather than what is least of its weights, and a
+            bias keeps the means of the outputs. Not with `spatial`.
+        samples: How many inputs are used at most, at least 1.
         strict: Whether it is an error if a layer that was meant has no thin form. Else
             it stays as it is, and is named in what is printed.
         verbose: Whether to show a progress bar, and to print what was done.
@@ -66,6 +68,7 @@ def low_rank(
         name, the bias and the activation.
 
     Raises:
+        TypeError: If an argument has the wrong type.
         ValueError: If an argument is out of bounds, or a layer has no thin form.
 
     Example:
@@ -138,8 +141,12 @@ def _check_rank(owner, rank):
 
 def _reason(layer) -> str | None:
     """Why there is no thin form of a layer."""
+    if isinstance(layer, Reparameterized):
+        return "quantized or clustered: `strip` the model first"
     if type(layer) not in (*KINDS, *_DEPTHWISE):
         return type(layer).__name__
+    if type(layer) in KINDS and held(layer.kernel) is not None:
+        return "pruned, and zeros are not for two: `strip_pruning` first"
     if type(layer) in KINDS and layer.kernel.constraint is not None:
         return "its kernel has a constraint, which is not for two"
     return None

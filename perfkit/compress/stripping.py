@@ -13,17 +13,25 @@ from perfkit.graph.calls import read
 from perfkit.graph.rebuilding import copy_values, like, rebuilt
 from perfkit.graph.trails import trails
 
+_LEAST = 1e-6  # of a range that means something
+
 
 def strip(model) -> keras.Model:
-    """Return a plain model of what fake quantization or clustering made of one.
+    """Return a plain model of one that was made with fake quantization or clusters.
 
     Kernels are what the layers computed with, rounded or clustered; tensors are no
-    longer rounded. It is a new model, not compiled, that needs no perfkit to be loaded.
+    longer rounded. Layers that computed in another type, such as half precision,
+    compute in float32. No perfkit is needed to load it.
 
     Args:
-        model: What `quantize`, `quantize_aware` or `cluster` returned.
+        model: What `quantize`, `quantize_aware` or `cluster` returned. It stays as it
+            is.
+
+    Returns:
+        A new model of the same kind with weights of its own, not compiled.
 
     Raises:
+        TypeError: If it is no `keras.Model`.
         ValueError: If the model is neither Functional nor Sequential, or not built.
 
     Example:
@@ -34,6 +42,8 @@ def strip(model) -> keras.Model:
         >>> plain = strip(compress.quantize_aware(model, bits=4))
         >>> [round(float(weight), 3) for weight in plain.get_weights()[0][:, 0]]
         [0.571, 1.0]
+
+    Reference: none (standard).
     """
     _check.instance("strip", "model", model, keras.Model)
     return _plain(model, _none, _none)
@@ -42,9 +52,10 @@ def strip(model) -> keras.Model:
 def baked(model) -> keras.Model:
     """Return a model for the converter, which rounds weights of 8 bits by itself.
 
-    It can say of fewer kinds of kernels than layers have what their steps are, but it
-    finds those of kernels that are rounded already. A factor of each channel in front
-    of a layer, as of rescaled inputs, becomes part of that layer.
+    The converter cannot read a range per channel for every kind of kernel. So kernels
+    of 8 bits per channel are stored as floats that are rounded already, and it finds
+    the same levels again. Others keep their rounding. A factor per channel in front
+    of a layer, such as that of `Rescaling`, becomes part of the layer.
     """
 
     def needed(layer):
@@ -55,14 +66,24 @@ def baked(model) -> keras.Model:
     plain = _plain(model, _float32, needed)
     plain = absorbed("export_tflite", plain, FakeQuantization)
     _vary_biases(plain)
+    _widen_ranges(plain)
     return plain
 
 
-def _vary_biases(model) -> None:
-    """Make biases that are all the same differ in the last digit.
+def _widen_ranges(model) -> None:
+    """Give what is never active a range to which a runtime can scale."""
+    for layer in (trail[-1] for trail in trails(model)):
+        if isinstance(layer, FakeQuantization):
+            low, high = float(array(layer.low)), float(array(layer.high))
+            if high - low < _LEAST:
+                layer.set_range(low, low + 1.0)
 
-    TensorFlow 2.21 stores them as one number, and rounds that by the scale of the first
-    channel for all.
+
+def _vary_biases(model) -> None:
+    """Where all biases of a layer are equal, change the first in its last digit.
+
+    TensorFlow 2.21 stores equal ones as one number, and rounds it by the scale of the
+    first channel for all channels.
     """
     for layer in (trail[-1] for trail in trails(model)):
         bias = getattr(layer, "bias", None)
@@ -74,7 +95,7 @@ def _vary_biases(model) -> None:
 
 
 def _none(layer) -> None:
-    """Neither rounding of tensors nor transforms that are left."""
+    """Return nothing: no rounding of tensors, no transforms that are left."""
 
 
 def _plain(model, ranges, transforms):

@@ -1,4 +1,4 @@
-"""Factors of each channel that become part of the layer behind them."""
+"""Scales per channel that become part of the layer behind them."""
 
 from typing import Any
 
@@ -14,18 +14,21 @@ _INPUTS = {_layers.Dense: 0, _layers.Conv2D: -2, _layers.DepthwiseConv2D: -2}
 
 
 def absorbed(owner: str, model, between: type) -> keras.Model:
-    """Return a model in which layers multiply by what was multiplied before them.
+    """Merge a scale per channel into the layer behind it: return a model without it.
 
-    That is by a depthwise convolution with kernels of one weight, and nothing else may
-    take its output. What it adds goes along where no padding comes in between.
+    Such a scale is a depthwise convolution with kernels of one weight, whose output
+    only one layer takes. Its bias is merged too, where the layer behind it does not
+    pad.
 
     Args:
         owner: Name of the caller, for errors.
         model: A Functional or Sequential model.
-        between: A class of layers that may lie between and go too.
+        between: A class of layers that may lie between the two; they are left out, too.
     """
     graph = read(owner, model)
     pairs = {id(last): first for first, last in _pairs(graph, between)}
+    # One that takes and is taken itself takes first; the rest comes next time.
+    pairs = {last: chain for last, chain in pairs.items() if id(chain[0]) not in pairs}
     gone = {id(layer) for chain in pairs.values() for layer in chain}
     if not gone:
         return model
@@ -35,11 +38,12 @@ def absorbed(owner: str, model, between: type) -> keras.Model:
         if id(old) in pairs:
             _absorb(new, pairs[id(old)][0])
 
-    return rebuilt(graph, lambda x: None if id(x) in gone else like(x), fill)
+    new = rebuilt(graph, lambda x: None if id(x) in gone else like(x), fill)
+    return absorbed(owner, new, between)
 
 
 def _pairs(graph: Graph, between):
-    """Yield layers that scale channels, with what follows, and those that absorb."""
+    """Yield layers that go, in a row that begins with the scale, and the one behind."""
     ends = set(map(id, graph.outputs))
     times: dict[int, int] = {}
     for call in graph.calls:

@@ -46,7 +46,7 @@ def after_calls(layers, function: Callable[[int, Any], None]):
 
 @contextlib.contextmanager
 def _trainable(layers):
-    """Have layers be trainable, and then what they were."""
+    """Make layers trainable, and put back afterwards what they were."""
     before = [(layer, layer.trainable) for layer in layers]
     flags = [(weight, weight.trainable) for x in layers for weight in x.weights]
     try:
@@ -79,7 +79,7 @@ def pooled(count, ours, more, theirs) -> list[Any]:
 
 
 def of_calls(momentum, many, starts, ends) -> list[Any]:
-    """What moving statistics were moved towards, by so many moves together."""
+    """Return the values that moving statistics moved towards in so many moves."""
     stays = momentum**many
     return [
         (end - stays * start) / (1.0 - stays)
@@ -90,9 +90,9 @@ def of_calls(momentum, many, starts, ends) -> list[Any]:
 def recalibrate(model, data, *, verbose=False) -> None:
     """Set moving statistics to those of the data.
 
-    Batch normalization, frozen or not, does what it does in training, everything else
-    what it does at inference. A moving variance becomes the mean of the variances
-    within batches plus the variance of their means.
+    Batch normalization, frozen or not, works as in training, everything else as at
+    inference. A moving variance becomes the mean of the variances within batches plus
+    the variance of their means.
 
     Args:
         model: A built `keras.Model`.

@@ -30,15 +30,20 @@ class Call:
     arguments: tuple[Any, ...] = ()
     named: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
+    @property
+    def taken(self) -> tuple[Any, ...]:
+        """What a model that is called takes as its inputs, without masks."""
+        return _tensors(self.arguments[0] if self.arguments else self.named["inputs"])
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Graph:
     """The calls of a model, in an order in which they can be made.
 
     Attributes:
-        model: The model as it was given, or nested in it.
+        model: The model that was read, or one nested in it.
         view: The same as a Functional model.
-        calls: What it consists of.
+        calls: All of its calls.
         inputs: The symbolic tensors that it takes.
         outputs: The symbolic tensors that it returns.
         nested: Graphs of the models that it calls, by the id of the model.
@@ -89,13 +94,13 @@ def read(owner: str, model) -> Graph:
 def rewritten(graph: Graph, make: Callable) -> keras.Model:
     """Return a new model with the same layers, in which calls are made by `make`.
 
-    Weights are shared with the model that was read, which stays as it is, and so does
-    what is trainable in it. Models in it are rewritten, too, each once.
+    It shares its weights with the model that was read, which stays as it is; the same
+    weights are trainable. Nested models are rewritten, too, each once.
 
     Args:
         graph: What `read` returned.
-        make: Function `(call, operation, *arguments, **named) -> outputs`. `call` says
-            which one it is in the graph; plainly it returns
+        make: Function `(call, operation, *arguments, **named) -> outputs`. `call` is
+            the call in the graph. To change nothing, it returns
             `operation(*arguments, **named)`.
     """
     before = trainable.flags(graph.model)

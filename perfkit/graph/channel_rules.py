@@ -1,8 +1,9 @@
 """What each kind of layer does to the channels of what it is given.
 
-A rule is a function `(reading, call, given) -> outputs`. `given` has for each input of
-the call where its channels are and their labels, None if nothing is known; so have
-`outputs`. What no rule knows keeps all of its channels.
+A rule is a function `(reading, call, given) -> outputs`. `given` says for each input of
+the call on which axis its channels lie and which labels they have, or is None if that
+is not known. `outputs` says the same for what the call returns. A layer without a rule
+keeps all of its channels.
 """
 
 from typing import Any
@@ -10,22 +11,12 @@ from typing import Any
 import keras
 import numpy as np
 
+from perfkit.graph.activations import activation_mixes
+from perfkit.graph.altered import altered
 from perfkit.graph.arrays import array
 from perfkit.graph.labels import Labelled
 
 _layers = keras.layers
-
-# Activations that look at several channels.
-_MIXING_ACTIVATIONS = {"softmax", "log_softmax", "sparsemax", "glu"}
-
-
-def activation_mixes(layer) -> bool:
-    """Whether the activation inside a layer may look at several channels."""
-    activation = getattr(layer, "activation", None)
-    if activation is None:
-        return False
-    own = not getattr(activation, "__module__", "").startswith("keras.")
-    return own or getattr(activation, "__name__", "") in _MIXING_ACTIVATIONS
 
 
 def channel_axis(layer, rank) -> int:
@@ -169,25 +160,41 @@ def _prelu(reading, call, given):
 
 
 def _same(reading, call, given):  # noqa: ARG001
-    """Pass on what comes; the shape stays, or its other axes change."""
+    """Pass labels on; channels stay on their axis."""
     return [given[0]] * len(call.outputs)
 
 
-def _rescaled(reading, call, given):
-    if np.ndim(call.operation.scale) or np.ndim(call.operation.offset):
-        return _unknown(reading, call, given)  # perhaps a factor for each channel
+def _dropped(reading, call, given):
+    if any(size not in (None, 1) for size in call.operation.noise_shape or ()):
+        return _unknown(reading, call, given)  # perhaps a number of channels
     return _same(reading, call, given)
 
 
+def _rescaled(reading, call, given):
+    layer = call.operation
+    return _of_numbers(reading, call, given, layer.scale, layer.offset)
+
+
+def _clipped(reading, call, given):
+    bounds = call.operation.x_min, call.operation.x_max
+    return _of_numbers(reading, call, given, *bounds)
+
+
+def _of_numbers(reading, call, given, *held):
+    """Pass on what comes unless something is held for each channel."""
+    rule = _unknown if any(map(np.ndim, held)) else _same
+    return rule(reading, call, given)
+
+
 def _of_each(reading, call, given):
-    """Pass on what comes through a function of one value and of numbers."""
+    """Pass labels on through an elementwise function of one tensor and numbers."""
     if len(call.inputs) != 1 or not _arguments_are_plain(call):
         return _unknown(reading, call, given)
     return _same(reading, call, given)
 
 
 def _resized(reading, call, given):
-    """Pass on what comes if it lies where the layer says; others change."""
+    """Pass labels on, if channels are on the axis that `data_format` says."""
     axis = channel_axis(call.operation, len(call.inputs[0].shape))
     return [Labelled(axis, reading.on(call, 0, given, axis))]
 
@@ -230,7 +237,7 @@ def _softmax(reading, call, given):
 
 
 def _elementwise(reading, call, given):
-    """Tie the channels of all inputs, which are broadcast to the same shape."""
+    """Tie the channels of all inputs: of those with one index, all stay or all go."""
     shape = call.outputs[0].shape
     axes = {place.axis for place in given if place is not None}
     same_rank = all(len(tensor.shape) == len(shape) for tensor in call.inputs)
@@ -270,7 +277,7 @@ def _concatenated(reading, call, given):
 
 
 def _tied(reading, call, given):
-    """Joined along another axis, so that channels are tied as in a sum."""
+    """Tie the channels of inputs that are joined along another axis, as in a sum."""
     places = {place.axis for place in given if place is not None}
     if len(places) != 1 or None in given:
         return _unknown(reading, call, given)
@@ -281,13 +288,17 @@ def _tied(reading, call, given):
 
 
 def _moved(reading, call, given):
-    """Have the layer move the labels themselves, and see where they end up."""
+    """Call the layer on labels in place of values, and see where they end up."""
     place, shape = given[0], call.inputs[0].shape
     if place is None or len(call.inputs) != 1:
         return _unknown(reading, call, given)
     sizes = [1, *(size or 2 for size in shape[1:])]
     view = [1] * len(sizes)
     view[place.axis] = len(place.labels)
+    try:
+        call.operation.compute_output_spec(keras.KerasTensor(sizes))
+    except ValueError:  # it goes by sizes that are not known
+        return _unknown(reading, call, given)
     numbers = np.arange(len(place.labels), dtype="int32").reshape(view)
     moved = array(call.operation(np.broadcast_to(numbers, sizes).copy()))
     for axis in reversed(range(1, moved.ndim)):
@@ -316,12 +327,16 @@ def _unknown(reading, call, given):
     return reading.unknown(call, given)
 
 
+def _altered(reading, call, given):
+    return reading.unknown(call, given, why=altered(call.operation))
+
+
 def _kinds(*names) -> tuple[type, ...]:
     """Classes of Keras layers, those that this version of Keras has."""
     return tuple(getattr(_layers, name) for name in names if hasattr(_layers, name))
 
 
-_LAYERS: tuple[tuple[tuple[type, ...], Any], ...] = (
+_RULES: tuple[tuple[tuple[type, ...], Any], ...] = (
     (_kinds("Dense"), _dense),
     (_kinds("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"), _transposed),
     (_kinds("DepthwiseConv1D", "DepthwiseConv2D"), _depthwise),
@@ -335,11 +350,12 @@ _LAYERS: tuple[tuple[tuple[type, ...], Any], ...] = (
     (_kinds("PReLU"), _prelu),
     (_kinds("Activation"), _activation),
     (_kinds("Softmax"), _softmax),
-    (_kinds("ReLU", "LeakyReLU", "ELU", "Identity", "Dropout"), _same),
+    (_kinds("ReLU", "LeakyReLU", "ELU", "Identity"), _same),
+    (_kinds("Dropout", "AlphaDropout"), _dropped),
     (_kinds("Rescaling"), _rescaled),
-    (_kinds("GaussianNoise", "GaussianDropout", "AlphaDropout"), _same),
+    (_kinds("GaussianNoise", "GaussianDropout"), _same),
     (_kinds("SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"), _same),
-    (_kinds("ZeroPadding1D", "Cropping1D", "UpSampling1D"), _same),
+    (_kinds("ZeroPadding1D", "Cropping1D", "UpSampling1D"), _resized),
     (_kinds("ZeroPadding2D", "ZeroPadding3D", "Cropping2D", "Cropping3D"), _resized),
     (_kinds("UpSampling2D", "UpSampling3D", "Resizing"), _resized),
     (_kinds("MaxPooling1D", "MaxPooling2D", "MaxPooling3D"), _resized),
@@ -352,6 +368,7 @@ _LAYERS: tuple[tuple[tuple[type, ...], Any], ...] = (
     (_kinds("Concatenate"), _concatenated),
     (_kinds("Flatten", "Reshape", "Permute", "RepeatVector"), _moved),
 )
+_LAYERS = {kind: rule for kinds, rule in _RULES for kind in kinds}
 # Operations of `keras.ops` in a model, by the names of their classes.
 _OPERATIONS = {
     **dict.fromkeys(["Add", "Subtract", "Multiply", "Divide"], _elementwise),
@@ -359,7 +376,8 @@ _OPERATIONS = {
     **dict.fromkeys(["Relu", "Relu6", "Sigmoid", "Silu", "HardSigmoid"], _of_each),
     **dict.fromkeys(["HardSilu", "Gelu", "Tanh", "Elu", "LeakyRelu"], _of_each),
     **dict.fromkeys(["Softplus", "Swish", "Negative", "Absolute", "Abs"], _of_each),
-    **dict.fromkeys(["Square", "Sqrt", "Exp", "Clip", "Identity", "Cast"], _of_each),
+    **dict.fromkeys(["Square", "Sqrt", "Exp", "Identity", "Cast"], _of_each),
+    "Clip": _clipped,
     **dict.fromkeys(["Mean", "Sum", "Max", "Min"], _reduced),
     **dict.fromkeys(["Reshape", "Transpose", "ExpandDims", "Squeeze"], _moved),
 }
@@ -377,8 +395,6 @@ def rule_of(operation) -> Any:
         return _scale
     if getattr(operation, "keeps_channels", False):  # of perfkit, on one input
         return _same
-    if kind.__module__.startswith("keras."):  # a subclass may do anything
-        for kinds, rule in _LAYERS:
-            if isinstance(operation, kinds):
-                return rule
-    return _unknown
+    if altered(operation) is not None:
+        return _altered
+    return _LAYERS.get(kind, _unknown)  # not of a subclass, which may do anything

@@ -1,9 +1,9 @@
 """Which channels of a model can be taken out, and which only together.
 
-Each channel gets a label where a layer makes it. Labels are passed on from layer to
-layer and tied where two tensors are added, so that a label says for every weight which
-of its slices belong to the channel. Dependencies between layers, their groups, and that
-a concatenation has offsets, all follow (Fang et al., DepGraph, 2023, arXiv 2301.12900).
+Each channel gets a label in the layer that makes it. Labels are passed on from layer to
+layer, and tied where two tensors are added. So it is known for each weight which of its
+slices belong to which channel, through sums and concatenations. (Fang et al., DepGraph,
+2023, arXiv 2301.12900, have a graph of dependencies between layers for this.)
 """
 
 import dataclasses
@@ -13,8 +13,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from perfkit.graph.activations import activation_mixes
 from perfkit.graph.calls import Graph, read
-from perfkit.graph.channel_rules import activation_mixes, rule_of
+from perfkit.graph.channel_rules import rule_of
 from perfkit.graph.labels import Labelled, Labels
 
 TAKEN, RETURNED = "the model takes them", "the model returns them"
@@ -27,9 +28,10 @@ class Use:
     Attributes:
         trail: The first way to it, from the model down.
         layer: The layer or operation.
-        cuts: For weights by name, for axes by number: the labels along it.
-        config: Arguments of the layer that count channels, with labels in place of
-            their number.
+        cuts: By the name of a weight, then by the number of an axis: the labels of the
+            channels along that axis.
+        config: Arguments of the layer that are numbers of channels, with the labels in
+            place of the number.
         made: Labels of the channels that the layer makes, or None.
     """
 
@@ -80,7 +82,7 @@ class Reading:
         return "/".join(step.name for step in (*self._above[1:], call.operation))
 
     def on(self, call, number, given, axis) -> np.ndarray:
-        """Return labels along an axis of an input, or new ones that stay."""
+        """Return the labels on an axis of an input; new, locked ones if unknown."""
         place = given[number]
         if place is not None and place.axis == axis:
             return place.labels
@@ -131,7 +133,7 @@ class Reading:
         return labels
 
     def kept(self, call, why) -> list[Labelled | None]:
-        """Outputs of which all channels stay."""
+        """Return outputs whose channels all stay."""
         places: list[Labelled | None] = []
         for tensor in call.outputs:
             size = tensor.shape[-1] if len(tensor.shape) > 1 else None
@@ -140,10 +142,10 @@ class Reading:
             places.append(Labelled(len(tensor.shape) - 1, labels) if size else None)
         return places
 
-    def unknown(self, call, given) -> list[Labelled | None]:
+    def unknown(self, call, given, why=None) -> list[Labelled | None]:
         """Lock what goes into and comes out of a call of which no rule is known."""
         kind = type(call.operation).__name__
-        why = f"what {kind} does to channels here is not known"
+        why = why or f"what {kind} does to channels here is not known"
         for place in given:
             self.lock_given(call, place, why=why)
         return self.kept(call, why=why)
@@ -168,8 +170,9 @@ class Reading:
             channels = np.unique(np.concatenate([roots[k] for k in members]))
             locked = [int(root) in reasons for root in channels]
             why = dict.fromkeys(w for r in channels[locked] for w in reasons[int(r)])
-            uses = tuple(makers[k] for k in members)
-            groups.append(Group(uses, channels, ~np.array(locked, bool), tuple(why)))
+            uses, made = zip(*[(makers[k], roots[k]) for k in members], strict=True)
+            free = ~np.array(locked, bool)
+            groups.append(Group(uses, channels, made, free, tuple(why)))
         return groups
 
     def _walk(self, graph) -> None:
@@ -182,16 +185,21 @@ class Reading:
                 continue
             else:
                 places = rule_of(call.operation)(self, call, given)
+                if not all(map(_fits, call.outputs, places)):
+                    places = self.unknown(call, [*given, *places])
             for tensor, place in zip(call.outputs, places, strict=True):
                 self._of[id(tensor)] = place
 
     def _nested(self, call, inner, given):
-        for tensor, place in zip(inner.inputs, given, strict=True):
+        for tensor, taken in zip(inner.inputs, call.taken, strict=True):
+            place = self._of.get(id(taken))
             if place is None:
                 continue
             before = self.inputs.setdefault(id(tensor), place)
             self.labels.tie(before.labels, place.labels)
             self._of[id(tensor)] = before
+        for place in given[len(call.taken) :]:
+            self.lock_given(call, place, why="it is a mask")
         outer, self._above = self._above, (*self._above, call.operation)
         self._walk(inner)
         self._above = outer
@@ -205,12 +213,14 @@ class Group:
     Attributes:
         makers: The layers, in the order of the model.
         channels: The channels that can be told apart, as roots of their labels.
+        made: Which of them each layer makes.
         free: Which of these may be taken out.
         reasons: Why others have to stay.
     """
 
     makers: tuple[Use, ...]
     channels: np.ndarray
+    made: tuple[np.ndarray, ...]
     free: np.ndarray
     reasons: tuple[str, ...]
 
@@ -218,6 +228,13 @@ class Group:
     def paths(self) -> tuple[str, ...]:
         """Paths of the layers."""
         return tuple(use.path for use in self.makers)
+
+    @property
+    def parts(self) -> list[np.ndarray]:
+        """Places of the channels, those that the same layers make in one array."""
+        makes = np.stack([np.isin(self.channels, made) for made in self.made], axis=1)
+        _, part = np.unique(makes, axis=0, return_inverse=True)
+        return [np.flatnonzero(part.ravel() == k) for k in range(part.max() + 1)]
 
     @property
     def is_bound(self) -> bool:
@@ -228,6 +245,14 @@ class Group:
 def read_channels(owner: str, model) -> Reading:
     """Read the channels of a Functional or Sequential model and those nested in it."""
     return Reading(read(owner, model))
+
+
+def _fits(tensor, place) -> bool:
+    """Whether there are as many labels as there is room on their axis."""
+    if place is None:
+        return True
+    size = tensor.shape[place.axis]
+    return size is None or size == len(place.labels)
 
 
 def _parts(value) -> list[Any]:

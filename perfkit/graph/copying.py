@@ -4,14 +4,15 @@ import keras
 import numpy as np
 
 from perfkit import _check
+from perfkit.graph import adapted
 
 
 def copied(owner: str, name: str, model) -> keras.Model:
     """Return a copy of a built model with its values, which is not compiled.
 
-    Of the same class, which a class with a `call` of its own has to allow by a
-    `get_config`. Moving statistics and the states of random numbers are copied too,
-    so that both go on alike; neither the optimizer nor its slots are.
+    It is of the same class; a class with a `call` of its own needs a `get_config` for
+    that. Moving statistics, the states of random numbers and what layers adapted to are
+    copied too, so that both models go on alike. The optimizer is not copied.
 
     Args:
         owner: Name of the caller, for errors.
@@ -33,4 +34,5 @@ def copied(owner: str, name: str, model) -> keras.Model:
     for variable, value in zip(copy.variables, model.variables, strict=True):
         # On JAX an array would be shared, and is gone once one of both was fitted.
         variable.assign(np.array(keras.ops.convert_to_numpy(value)))
+    adapted.carry(copy, model)
     return copy

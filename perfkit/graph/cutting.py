@@ -10,7 +10,7 @@ from perfkit.graph.rebuilding import copy_values, like, one_tensor, rebuilt
 
 
 def without(reading: Reading, cut) -> keras.Model:
-    """Return a new, smaller model, not compiled, that lacks channels.
+    """Return a new model, not compiled, without some channels.
 
     Args:
         reading: The channels of a model.

@@ -1,4 +1,4 @@
-"""What a model ends in."""
+"""The outputs of a model: their shapes and last activations."""
 
 from typing import Any
 
@@ -6,15 +6,15 @@ import keras
 
 
 def output_shapes(model) -> list[tuple[int | None, ...]]:
-    """Shapes of what a model returns, of one sample; none where it does not say."""
+    """Return the shapes of the outputs for one sample; none where they are unknown."""
     return [tuple(tensor.shape[1:]) for tensor in getattr(model, "outputs", None) or []]
 
 
 def last_activations(model) -> set[str]:
-    """Names of what the layers at the end of a model do to its outputs.
+    """Return the names of the activations of the last layers of a model.
 
-    Those that can be told: none of a model with a `call` of its own, or of one that
-    ends in an operation.
+    Only those that can be told: none for a model with a `call` of its own, or for one
+    that ends in an operation.
     """
     if not isinstance(model, keras.Model):
         softmax = isinstance(model, keras.layers.Softmax)

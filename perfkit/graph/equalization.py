@@ -1,4 +1,4 @@
-"""Weights of neighbouring layers, scaled so that channels have like ranges."""
+"""Weights of neighbouring layers, scaled so that channels have similar ranges."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from perfkit.graph.folding import WEIGHTED
 
 _ROUNDS = 30
 _SETTLED = 1e-3
-# What a positive factor for each channel passes through unchanged.
+# Layers f with f(factor * x) = factor * f(x) for a positive factor per channel.
 _HOMOGENEOUS = {
     *("ReLU", "Relu", "LeakyReLU", "PReLU", "Dropout", "Flatten", "Identity"),
     *("MaxPooling1D", "MaxPooling2D", "AveragePooling1D", "AveragePooling2D"),
@@ -22,11 +22,13 @@ _HOMOGENEOUS = {
 
 
 def equalize(graph: Graph) -> list[tuple[str, str]]:
-    """Scale the weights of a model in place; what it returns stays, to rounding.
+    """Scale the weights of a model in place, so that channels have similar ranges.
 
-    Each channel between two layers with weights, if nothing else takes it and what lies
-    between is homogeneous, is divided by a factor in the first layer and multiplied by
-    it in the second, such that its largest weights are the same in both.
+    The model returns the same but for rounding errors. Each channel between two layers
+    with weights is divided by a factor in the first layer and multiplied by it in the
+    second, so that its largest weights are the same in both. That is done where nothing
+    else takes the channels, and where what lies between passes factors on, as ReLU
+    does.
 
     Args:
         graph: A model without models in it, whose layers with weights have biases.
@@ -78,7 +80,10 @@ def _is_homogeneous(layer) -> bool:
 
 def _equalize(reading, first, second) -> float:
     """Equalize one pair; return the largest logarithm of a factor."""
-    outs = reading.uses[id(first)].cuts["bias"][0]
+    cuts = reading.uses[id(first)].cuts
+    if "bias" not in cuts:  # of a layer whose channels lie in groups
+        return 0.0
+    outs = cuts["bias"][0]
     made = _along(reading, first, lambda labels: np.array_equal(labels, outs))
     taken = _along(reading, second, lambda labels: np.isin(labels, outs).all())
     if made is None or taken is None or len(np.unique(outs)) < len(outs):

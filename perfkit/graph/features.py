@@ -1,4 +1,4 @@
-"""What layers inside a model make, nested ones too."""
+"""The outputs of layers inside a model, also of nested ones."""
 
 import keras
 
@@ -8,7 +8,7 @@ from perfkit.graph.ways import way_to
 
 
 def exposed(owner: str, name: str, model, paths) -> keras.Model:
-    """Return a model of the same layers that also returns what some of them make.
+    """Return a model of the same layers that also returns the outputs of some of them.
 
     Args:
         owner: Name of the caller, for errors.

@@ -33,9 +33,10 @@ def is_linear(layer) -> bool:
 
 
 def pairs(graph: Graph) -> list[tuple[Any, keras.layers.BatchNormalization]]:
-    """Return layers, and the batch normalization that alone takes what they return.
+    """Return pairs: a layer with weights, and the batch normalization right behind it.
 
-    In nested models too. Layers that are called more than once are left out.
+    Nothing else takes the output of the layer. Pairs in nested models are found too;
+    layers that are called more than once are left out.
     """
     graphs = [graph, *_nested(graph)]
     times: dict[int, int] = {}
@@ -48,6 +49,8 @@ def pairs(graph: Graph) -> list[tuple[Any, keras.layers.BatchNormalization]]:
         for call in one.calls:
             layer = call.operation
             if type(layer) not in WEIGHTED or not is_linear(layer):
+                continue
+            if kernels.is_changed(layer):
                 continue
             consumers = one.consumers(call)
             if len(consumers) != 1 or id(call.outputs[0]) in ends:
@@ -62,14 +65,15 @@ def pairs(graph: Graph) -> list[tuple[Any, keras.layers.BatchNormalization]]:
 
 
 def folded(owner: str, model, apart: Collection[str] = ()) -> keras.Model:
-    """Return a new model in which layers do what batch normalization did after them.
+    """Return a new model in which batch normalization is part of the layer before it.
 
-    At inference it returns the same, to rounding; it has no batch statistics to train.
+    At inference it returns the same but for rounding errors. It has no statistics of
+    batches to train.
 
     Args:
         owner: Name of the caller, for errors.
         model: A built Functional or Sequential model; models may be nested in it.
-        apart: Names of layers that keep it behind them.
+        apart: Names of layers that keep their batch normalization behind them.
     """
     graph = read(owner, model)
     both = [(layer, norm) for layer, norm in pairs(graph) if layer.name not in apart]

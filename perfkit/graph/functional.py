@@ -18,8 +18,8 @@ def is_graph(layer) -> bool:
 def functional(owner: str, model) -> keras.Model:
     """Return a Functional model of the same layers, called on the same tensors.
 
-    Without what `compile` and the model's class added; `clone_model` with a
-    `call_function` takes it, which it does not of a Sequential model.
+    It has nothing of what `compile` and the model's class added. `clone_model` with a
+    `call_function` takes it, but takes no Sequential model.
 
     Args:
         owner: Name of the caller, for errors.

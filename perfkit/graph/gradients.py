@@ -12,7 +12,7 @@ from perfkit.graph.arrays import array
 def loss_gradients(model, variables, loss=None) -> Callable[[Any, Any], list[Any]]:
     """Return a function of a batch and its targets that gives gradients, as arrays.
 
-    The model is asked as at inference, so that nothing is drawn and nothing moves.
+    The model is called as at inference: nothing is random, and no statistics move.
 
     Args:
         model: A built `keras.Model`.

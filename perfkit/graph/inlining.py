@@ -1,10 +1,11 @@
-"""A model whose calls are made once more, those of nested models too."""
+"""A model made once more, call by call, without nested models."""
 
 from collections.abc import Callable
 from typing import Any
 
 import keras
 
+from perfkit import _check
 from perfkit.graph.calls import Graph
 from perfkit.graph.rebuilding import new_inputs
 
@@ -12,14 +13,14 @@ from perfkit.graph.rebuilding import new_inputs
 def inlined(
     graph: Graph, make: Callable, begin: Callable = lambda _, tensor: tensor
 ) -> keras.Model:
-    """Return a Functional model without models in it.
+    """Return a Functional model in which nested models are taken apart.
 
     Args:
         graph: What `calls.read` returned.
         make: Function `(path, call, *arguments, **named) -> outputs` that makes each
-            call; `path` leads to its layer, joined with slashes.
-        begin: Function of an input of the model that was read and of that of the new
-            one: what the calls take in its place.
+            call; `path` is the path of its layer, joined with slashes.
+        begin: Function `(old, new)` of an input of the old and of the new model. What
+            it returns is given to the calls in place of the new input.
     """
     inputs = new_inputs(graph)
     given = [begin(old, new) for old, new in zip(graph.inputs, inputs, strict=True)]
@@ -49,7 +50,10 @@ def _replayed(graph, inputs, make, above) -> list[Any]:
         if inner is None:
             outputs = make("/".join(path), call, *arguments, **named)
         else:
-            tensors = [values[id(tensor)] for tensor in call.inputs]
+            if len(call.inputs) > len(call.taken):
+                expected = "left out where the calls in a model are made one by one"
+                _check.fail("/".join(path), "mask", expected, call.named.get("mask"))
+            tensors = [values[id(tensor)] for tensor in call.taken]
             outputs = _replayed(inner, tensors, make, path)
         outputs = keras.tree.flatten(outputs)
         values.update(

@@ -19,7 +19,7 @@ class Labelled:
 
 
 class Labels:
-    """Labels that can be tied, so that they stand for the same, and locked.
+    """Labels that can be tied, to stay or go together, and locked, to stay.
 
     Example:
         >>> labels = Labels()

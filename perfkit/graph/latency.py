@@ -13,8 +13,8 @@ from perfkit import _backend
 def compiled(model, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Compile a function of a batch that calls a model: see `_backend.predicting`.
 
-    The weights of the model are those of now; what the function does to its state is
-    dropped.
+    The weights of the model are those at this moment. What the function does to the
+    state of the model is dropped.
 
     Args:
         model: A built `keras.Model`.
@@ -46,8 +46,8 @@ def compiled(model, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
 def alternately(calls, repeats, *, settling=0) -> np.ndarray:
     """Return how many milliseconds each call took, `(repeats, calls)`.
 
-    One after the other in turn, so that they share what else the machine does: believe
-    the ratios within a row. Each call is made once before.
+    Calls take turns, so that other load on the machine slows all of them: believe the
+    ratios within a row. Each call is made once before, untimed.
 
     Args:
         calls: Functions without arguments that return when all is done.
@@ -69,11 +69,11 @@ def alternately(calls, repeats, *, settling=0) -> np.ndarray:
 
 
 class Latencies:
-    """Median milliseconds of calls that come one after the other.
+    """Median milliseconds of calls that are added one after the other.
 
-    Each is timed in turn with the first of them, and its time is the median of the
-    ratios times the median time of the first: noise that comes and goes is shared.
-    Only the first and the last call are needed at a time.
+    Each is timed in turns with the first one. Its time is the median of the ratios
+    times the median time of the first one, so that passing load on the machine does not
+    count. Only the first and the last call are needed at a time.
 
     Args:
         repeats: Times that each call is made. At least 0: then there are no times.

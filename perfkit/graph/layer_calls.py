@@ -1,4 +1,4 @@
-"""The calls of layers that one prediction makes."""
+"""The calls of layers in one prediction."""
 
 import contextlib
 import dataclasses
@@ -20,7 +20,8 @@ class LayerCall:
         arguments: The shapes of its positional arguments.
         named: The shapes of its other arguments, by their names.
         outputs: The shapes that it returns.
-        times: How often it is made, where it is a step of a recurrent layer.
+        times: How often it is made: more than once where it is a time step of a
+            recurrent layer.
         final: Whether the model returns the very tensor that this call returns.
     """
 

@@ -1,4 +1,4 @@
-"""What a prediction costs: multiplications, each with the addition that follows it."""
+"""The cost of a prediction in multiply-accumulates: products that are added up."""
 
 import math
 from collections.abc import Callable
@@ -27,9 +27,9 @@ class Macs(NamedTuple):
 def macs(model, inputs=None) -> Macs:
     """Count the multiply-accumulates of one sample on its way through a model.
 
-    Those of dense, convolution and recurrent layers and of the products of attention,
-    as often as a layer is called, also inside other layers and models of any class.
-    Biases, activations, normalization, pooling and embeddings count for nothing, as is
+    It counts dense, convolution and recurrent layers and the products of attention, as
+    often as a layer is called, also inside other layers and models of any class.
+    Biases, activations, normalization, pooling and embeddings are not counted, as is
     the custom.
 
     Args:

@@ -1,21 +1,41 @@
 """Mean and variance of each channel inside a model, without data.
 
-Batch normalization says them of what it returns. From there they are passed on as if
-channels were normal and independent.
+Batch normalization knows both for what it returns. From there they are computed through
+the layers behind, as if channels were normally distributed and independent.
 """
 
 import dataclasses
+import functools
 
 import keras
 import numpy as np
 
+from perfkit import _check
 from perfkit.graph.arrays import exact
 from perfkit.graph.calls import read
+from perfkit.graph.channel_rules import activation_mixes
 from perfkit.graph.folding import WEIGHTED
 
 _GRID = np.linspace(-6.0, 6.0, 241)
 _DENSITY = np.exp(-(_GRID**2) / 2) / np.exp(-(_GRID**2) / 2).sum()
 _SIGMAS = 6.0
+# Layers and operations that compute with each value by itself.
+_OF_EACH = {
+    *("ReLU", "LeakyReLU", "Add", "Multiply", "Subtract", "Divide", "TrueDivide"),
+    *("Relu", "Relu6", "LeakyRelu", "Gelu", "Silu", "HardSilu", "Sigmoid", "Tanh"),
+    *("HardSigmoid", "Negative", "Clip"),
+}
+# Those that move and choose values, or take means of them.
+_KEEPING = {
+    *("Identity", "Flatten", "Reshape", "Permute", "RepeatVector", "Transpose"),
+    *("ExpandDims", "Squeeze", "GetItem", "Mean", "PReLU", "Resizing"),
+    *("MaxPooling1D", "MaxPooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D"),
+    *("AveragePooling1D", "AveragePooling2D"),
+    *("GlobalAveragePooling1D", "GlobalAveragePooling2D"),
+    *("ZeroPadding1D", "ZeroPadding2D", "Cropping1D", "Cropping2D"),
+    *("UpSampling1D", "UpSampling2D", "Dropout", "SpatialDropout1D"),
+    *("SpatialDropout2D", "GaussianNoise", "GaussianDropout"),
+}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -48,8 +68,8 @@ def moments(owner: str, model, inputs) -> dict[str, Moments]:
 
     Args:
         owner: Name of the caller, for errors.
-        model: A model of single steps: see `graph.splitting`.
-        inputs: `Moments` of what it takes, all of it.
+        model: A model of single operations: see `graph.splitting`.
+        inputs: `Moments` of the inputs of the model, the same for all of them.
     """
     graph = read(owner, model)
     known: dict[int, Moments] = {}
@@ -61,6 +81,11 @@ def moments(owner: str, model, inputs) -> dict[str, Moments]:
     for call in graph.calls:
         given = [known[id(tensor)] for tensor in call.inputs if id(tensor) in known]
         made = _of(call, given)
+        if made is None:
+            layer = call.operation
+            expected = "given; without data nothing is known of the range of what "
+            expected += f"{layer.name} ({type(layer).__name__}) returns"
+            _check.fail(owner, "data", expected, None)
         for tensor in call.outputs:
             known[id(tensor)] = fitted(made, tensor.shape[-1])
         found[call.operation.name] = known[id(call.outputs[0])]
@@ -68,7 +93,9 @@ def moments(owner: str, model, inputs) -> dict[str, Moments]:
 
 
 def weighted_mean(layer, kernel, mean) -> np.ndarray:
-    """Return the mean of what a layer makes of channels of these means, without bias.
+    """Return the mean of a layer's output channels from that of its input channels.
+
+    Without the bias.
 
     Args:
         layer: A layer with a kernel.
@@ -96,7 +123,8 @@ def weighted_mean(layer, kernel, mean) -> np.ndarray:
     )
 
 
-def _of(call, given: list[Moments]) -> Moments:
+def _of(call, given: list[Moments]) -> Moments | None:
+    """Moments of what a call returns, or None if no rule is known."""
     layer, kind = call.operation, type(call.operation).__name__
     first = given[0]
     if type(layer) in WEIGHTED:
@@ -112,12 +140,11 @@ def _of(call, given: list[Moments]) -> Moments:
         signs = [1.0, *([-1.0 if kind == "Subtract" else 1.0] * (len(given) - 1))]
         pairs = list(zip(signs, given, strict=True))
         mean = sum(sign * one.mean for sign, one in pairs)
-        return Moments(np.asarray(mean), np.asarray(sum(one.variance for one in given)))
-    if kind == "Multiply" and len(given) == 2:
-        other = given[1]
-        mean = first.mean * other.mean
-        square = (first.variance + first.mean**2) * (other.variance + other.mean**2)
-        return Moments(mean, square - mean**2)
+        variance = np.asarray(sum(one.variance for one in given))
+        ends = [(x.low, x.high) if s > 0 else (-x.high, -x.low) for s, x in pairs]
+        return Moments(np.asarray(mean), variance, *map(sum, zip(*ends, strict=True)))
+    if kind == "Multiply" and len(given) > 1:
+        return functools.reduce(_product, given)
     if kind == "Concatenate":
         parts = [(one.mean, one.variance) for one in given]
         mean, variance = (np.concatenate(x) for x in zip(*parts, strict=True))
@@ -129,18 +156,32 @@ def _of(call, given: list[Moments]) -> Moments:
         return Moments(choose.reduce([one.mean for one in given]), spread)
     if len(given) == 1 and _is_of_each(call):
         return _through(call, first)
-    return first
+    if kind in ("Softmax", "Activation"):  # one of them is 1, as if by chance
+        share = np.full(len(first.mean), 1.0 / len(first.mean))
+        return Moments(share, share * (1.0 - share), 0.0, 1.0)
+    keeps = kind in _KEEPING or getattr(layer, "keeps_channels", False)
+    return first if keeps else None
+
+
+def _product(one: Moments, other: Moments) -> Moments:
+    mean = one.mean * other.mean
+    square = (one.variance + one.mean**2) * (other.variance + other.mean**2)
+    ends = [one.low, one.high], [other.low, other.high]
+    if not np.isfinite(ends).all():
+        return Moments(mean, square - mean**2)
+    bounds = np.outer(*ends)
+    return Moments(mean, square - mean**2, float(bounds.min()), float(bounds.max()))
 
 
 def _is_of_each(call) -> bool:
-    kinds = {"Activation", "ReLU", "LeakyReLU", "Add", "Multiply", "Subtract"}
-    kind = type(call.operation).__name__
-    elementwise = kind in kinds or not isinstance(call.operation, keras.Layer)
-    return elementwise and call.inputs[0].shape == call.outputs[0].shape
+    """Whether a call is a function of one value, and of that alone."""
+    if isinstance(call.operation, keras.layers.Activation):
+        return not activation_mixes(call.operation)
+    return type(call.operation).__name__ in _OF_EACH
 
 
 def _through(call, moments: Moments) -> Moments:
-    """Moments behind a function of one value, by a sum over a grid."""
+    """Return the moments behind an elementwise function, by a sum over a grid."""
     deviation = np.sqrt(moments.variance)[:, None]
     x = np.clip(moments.mean[:, None] + deviation * _GRID, moments.low, moments.high)
     leaves = [
@@ -156,7 +197,7 @@ def _through(call, moments: Moments) -> Moments:
 
 
 def fitted(moments: Moments, channels) -> Moments:
-    """Return the same for as many channels as a tensor has."""
+    """Return moments repeated, or averaged, to the number of channels of a tensor."""
     count = len(moments.mean)
     if channels is None or channels == count:
         return moments

@@ -1,10 +1,12 @@
-"""A model made once more, of new layers that share nothing with the old ones."""
+"""A model made once more, of new layers that share no weights with the old ones."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 import keras
 
+from perfkit.graph import adapted
 from perfkit.graph.arrays import array
 from perfkit.graph.calls import Graph
 
@@ -14,32 +16,58 @@ def like(layer, **changes) -> Any:
 
     Args:
         layer: A layer.
-        **changes: Arguments that are other ones.
+        **changes: Arguments that are to be different.
     """
-    return type(layer).from_config({**layer.get_config(), **changes})
+    config = {**layer.get_config(), **changes}
+    if type(layer) is keras.layers.Lambda:
+        return _with_functions_of(layer, config)
+    if type(layer).__module__.startswith("keras."):
+        # In a config a function has but a name, which another may have.
+        config |= {
+            name: getattr(layer, name)
+            for name in ("activation", "recurrent_activation")
+            if name in config
+            and name not in changes
+            and inspect.isfunction(getattr(layer, name, None))
+        }
+    return type(layer).from_config(config)
+
+
+def _with_functions_of(layer, config) -> keras.layers.Lambda:
+    """A layer with the same functions, which a config holds only names or code of."""
+    config |= {"function": layer.function, "arguments": layer.arguments}
+    if callable(layer.mask):
+        config["mask"] = layer.mask
+    if isinstance(config.get("output_shape"), dict):
+        config["output_shape"] = layer.compute_output_shape
+    return keras.layers.Lambda(**config)
 
 
 def copy_values(new, old, cut: Callable[[int, Any], Any] = lambda _, x: x) -> None:
-    """Give the weights of a layer those of another, and what is trainable of it.
+    """Copy the values of a layer to another, and which of its weights are trainable.
+
+    What it adapted to goes along.
 
     Args:
         new: A built layer.
         old: A layer of the same kind.
-        cut: Function of the number of a weight and its value, for the new one.
+        cut: Function of the number of a weight and its old value, that returns the new
+            value.
     """
     pairs = zip(new.variables, old.variables, strict=True)
     for number, (variable, value) in enumerate(pairs):
         variable.assign(cut(number, array(value)))
         copy_state(variable, value, lambda x, number=number: cut(number, x))
+    adapted.carry(new, old)
 
 
 def copy_state(variable, old, cut: Callable[[Any], Any] = lambda x: x) -> None:
-    """Have a variable learn or not as another does, and keep the zeros of that.
+    """Make a variable trainable like another one, and keep its zeros as masks do.
 
     Args:
-        variable: A variable that has its value.
-        old: The one in its place in the model that was read.
-        cut: Function of an array like the old value, for the new one.
+        variable: A variable whose value is set already.
+        old: The variable of the old model that it stands for.
+        cut: Function of an array of the old shape that returns one of the new shape.
     """
     if variable.trainable != old.trainable:
         variable.trainable = old.trainable
@@ -56,21 +84,22 @@ def rebuilt(
     make_call: Callable | None = None,
     shape_of: Callable[[Any], tuple] = lambda tensor: tuple(tensor.shape),
 ) -> keras.Model:
-    """Return a new model of layers that are made from those that are there.
+    """Return a new model, with a new layer in place of each one.
 
-    Models in it are made anew too, each once. A Sequential model stays one, if its
-    calls are not changed.
+    Nested models are made anew too, each once. A Sequential model stays Sequential,
+    unless `make_call` is given.
 
     Args:
         graph: What `calls.read` returned.
-        make_layer: Function of a layer that returns a new one, which is not built; or a
-            list of those that are called one after the other in its place; or None to
-            leave the layer out, which has to have one input and one output.
-        fill: Function of what that returned, built by now, and of the old layer, which
-            gives the former its weights; not called for None.
-        make_call: Function `(graph, call, operation, *arguments, **named) -> outputs`;
-            plainly it returns `operation(*arguments, **named)`.
-        shape_of: Function of an input of a model: the shape of the new one.
+        make_layer: Function of a layer. It returns a new layer, which is not built; or
+            a list of layers that are called one after the other in its place; or None
+            to leave the layer out, which must have one input and one output.
+        fill: Function `(new, old)` that sets the weights of what `make_layer` returned,
+            which is built by now. It is not called for None.
+        make_call: Function `(graph, call, operation, *arguments, **named) -> outputs`
+            that makes a call. Without it, that is `operation(*arguments, **named)`.
+        shape_of: Function of an input of the old model that returns the shape of the
+            new one.
     """
     made: list[tuple[Any, Any]] = []
 
@@ -154,11 +183,11 @@ def one_tensor(arguments, named) -> Any:
 
 
 class _LeftOut(keras.layers.Layer):
-    """In the place of a layer that a new model does without."""
+    """Stand in for a layer that is left out."""
 
 
 class _InARow(keras.layers.Layer):
-    """In the place of a layer, several that are called one after the other."""
+    """Stand in for a layer by several that are called one after the other."""
 
     def __init__(self, steps):
         super().__init__()

@@ -1,9 +1,9 @@
-"""A model as the layers that a quantized file knows, one step each.
+"""A model split into layers that are single operations of a quantized file.
 
-Models in it are inlined. Activations inside layers with weights become layers of their
-own, separable convolutions two convolutions, and what multiplies and adds a constant
-for each channel (batch normalization that follows nothing to be folded into, rescaling)
-a depthwise convolution with kernels of one weight.
+Nested models are taken apart. An activation inside a layer with weights becomes a layer
+of its own. A separable convolution becomes two convolutions. What multiplies by and
+adds a constant for each channel (rescaling, batch normalization that cannot be folded)
+becomes a depthwise convolution with kernels of one weight.
 """
 
 import dataclasses
@@ -18,19 +18,23 @@ from perfkit.graph.arrays import exact
 from perfkit.graph.calls import Graph, read
 from perfkit.graph.folding import WEIGHTED, affine, is_linear, pairs
 from perfkit.graph.inlining import inlined
-from perfkit.graph.rebuilding import copy_state, copy_values, like
+from perfkit.graph.kernels import refuse_changed_kernels
+from perfkit.graph.naming import reserve_names
+from perfkit.graph.rebuilding import copy_state, copy_values, like, one_tensor
 
 _layers = keras.layers
+# Layers that take many tensors, where an operation of a file takes two.
+_OF_PAIRS = (_layers.Add, _layers.Multiply, _layers.Maximum, _layers.Minimum)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Split:
-    """A model of single steps.
+    """A model of single operations.
 
     Attributes:
         model: A new Functional model, not compiled.
-        paths: For layers with kernels their paths in the model that was split, by the
-            names of the new layers.
+        paths: For new layers with kernels: by the name of the layer, the path in the
+            model that was split.
     """
 
     model: keras.Model
@@ -38,7 +42,7 @@ class Split:
 
 
 def split(owner: str, model, *, biases=False) -> Split:
-    """Split the layers of a model into single steps, and copy their weights.
+    """Split the layers of a model into single operations, and copy their weights.
 
     Args:
         owner: Name of the caller, for errors.
@@ -46,10 +50,12 @@ def split(owner: str, model, *, biases=False) -> Split:
         biases: Whether layers with weights get a bias if they have none.
     """
     graph = read(owner, model)
-    if any(tensor.dtype == "uint8" for tensor in graph.inputs):
+    if any(_are_integers(graph, tensor) for tensor in graph.inputs):
         expected = "a model that begins with a float32 `keras.Input`, since files of "
         expected += "integers take int8; quantize the network behind it"
         _check.fail(owner, "model", expected, model.name)
+    refuse_changed_kernels(owner, graph)
+    reserve_names(graph)
     work = _Splitting(graph, biases)
     flat = inlined(work.graph, work.make)
     for fill in work.fillers:
@@ -64,22 +70,29 @@ class _Splitting:
         self.fillers: list[Callable[[], None]] = []
         self._biases = biases
         self._folded = {id(norm) for _, norm in pairs(graph)}
-        self._steps: dict[int, Callable] = {}
+        self._steps: dict[tuple, Callable] = {}
         self._names: set[str] = set()
 
     def make(self, path, call, *arguments, **named):
-        """Make the steps of a call; those of a layer are made once."""
+        """Make the operations of a call; the layers for a layer are made once."""
         operation = call.operation
-        if not isinstance(operation, keras.Layer):
-            return operation(*arguments, **named)
-        if id(operation) not in self._steps:
-            self._steps[id(operation)] = self._of(path, operation, call)
-        steps = self._steps[id(operation)]
-        if isinstance(steps, keras.Layer) and type(steps) is type(operation):
+        # A product for each channel has as many weights as there are channels.
+        key = id(operation), call.inputs[0].shape[-1] if call.inputs else None
+        if key not in self._steps:
+            self._steps[key] = self._of(path, operation, call)
+        steps = self._steps[key]
+        if type(steps) is type(operation):
             return steps(*arguments, **named)
-        return steps(*arguments)  # which know no masks and no training
+        if len(call.inputs) == 1:  # of what follows, none knows masks or training
+            return steps(one_tensor(arguments, named))
+        return steps(arguments[0] if arguments else named["inputs"])
 
     def _of(self, path, layer, call) -> Callable:
+        if not isinstance(layer, keras.Layer):
+            if layer.name not in self._names:
+                self._names.add(layer.name)
+                return layer
+            return like(layer, name=self._named(path))
         rank = len(call.inputs[0].shape)
         if type(layer) in (_layers.SeparableConv1D, _layers.SeparableConv2D):
             return self._separable(path, layer)
@@ -90,18 +103,17 @@ class _Splitting:
         )
         if alone and layer.axis % rank == rank - 1:
             return self._affine(path, call, layer, *affine(layer), learns=True)
-        if type(layer) is _layers.Rescaling:
-            return self._affine(path, call, layer, layer.scale, layer.offset)
-        if type(layer) is _layers.Normalization and not layer.invert:
-            deviation = np.maximum(exact(layer.variance) ** 0.5, keras.config.epsilon())
-            mean = exact(layer.mean)
-            ends = 1.0 / deviation, -mean / deviation
-            return self._affine(path, call, layer, *ends)
         if type(layer).__name__ == "LayerScale" and _is_of_keras(layer):
             gamma = exact(layer.gamma)
             return self._affine(path, call, layer, gamma, 0.0, learns=True)
+        factors = _factors(layer)
+        if factors is not None and _are_of_channels(call.inputs[0].shape, *factors):
+            return self._affine(path, call, layer, *factors)
         if type(layer) is _layers.Average:
-            return _average
+            add = self._chained(_layers.Add, path)
+            return lambda tensors: add(tensors) * (1.0 / len(tensors))
+        if type(layer) in _OF_PAIRS and len(call.inputs) > 2:
+            return self._chained(type(layer), path)
         if type(layer) is _layers.Activation and layer.activation in _ACTIVATIONS:
             return _ACTIVATIONS[layer.activation]
         return self._copied(path, layer)
@@ -180,13 +192,13 @@ class _Splitting:
 
     def _affine(self, path, call, old, scale, shift, *, learns=False):
         """A product and a sum for each channel, as a depthwise convolution."""
-        shape = call.inputs[0].shape
-        channels, spatial = shape[-1], len(shape) == 4
+        channels = call.inputs[0].shape[-1]
         layer: Any = _layers.DepthwiseConv2D(
             1,
             name=self._named(path),
             trainable=learns and old.trainable,
             dtype=old.dtype_policy,
+            data_format="channels_last",
         )
 
         def fill():
@@ -195,15 +207,26 @@ class _Splitting:
             layer.bias.assign(np.broadcast_to(np.ravel(shift), (channels,)))
 
         self.fillers.append(fill)
-        if spatial:
-            return layer
-        rest = tuple(size or -1 for size in shape[1:-1])
 
-        def call_flat(x):
+        def made(x):
+            if len(x.shape) == 4:
+                return layer(x)
+            rest = tuple(size or -1 for size in x.shape[1:-1])
             x = _layers.Reshape((-1, 1, channels))(x)
             return _layers.Reshape((*rest, channels))(layer(x))
 
-        return call_flat
+        return made
+
+    def _chained(self, kind, path):
+        """A sum, say, of many as sums of two, each of which has a range."""
+
+        def made(tensors):
+            total, *others = tensors
+            for other in others:
+                total = kind(name=self._named(path))([total, other])
+            return total
+
+        return made
 
     def _named(self, path):
         name, number = path.replace("/", "_"), 1
@@ -231,8 +254,29 @@ def _is_of_keras(layer) -> bool:
     return type(layer).__module__.startswith("keras.")
 
 
-def _average(tensors):
-    return _layers.Add()(tensors) * (1.0 / len(tensors))
+def _are_integers(graph, tensor) -> bool:
+    """Whether an input is of integers that a layer multiplies, unlike tokens."""
+    takers = [c.operation for c in graph.calls if any(x is tensor for x in c.inputs)]
+    multiplying = (*WEIGHTED, _layers.Rescaling, _layers.Normalization)
+    multiplied = any(type(layer) in multiplying for layer in takers)
+    integers = not keras.backend.is_float_dtype(tensor.dtype)
+    return tensor.dtype == "uint8" or (multiplied and integers)
+
+
+def _factors(layer) -> tuple[Any, Any] | None:
+    """What a layer without weights that learn multiplies by and adds."""
+    if type(layer) is _layers.Rescaling:
+        return layer.scale, layer.offset
+    if type(layer) is _layers.Normalization and not layer.invert:
+        deviation = np.maximum(exact(layer.variance) ** 0.5, keras.config.epsilon())
+        return 1.0 / deviation, -exact(layer.mean) / deviation
+    return None
+
+
+def _are_of_channels(shape, *factors) -> bool:
+    """Whether arrays hold one number, or one for each channel on the last axis."""
+    lone = all(np.size(x) == np.shape(x)[-1] for x in factors if np.size(x) > 1)
+    return lone and all(np.size(x) in (1, shape[-1]) for x in factors)
 
 
 def _hard_sigmoid(x):
@@ -251,7 +295,7 @@ def _relu6(x):
     return _layers.ReLU(6.0)(x)
 
 
-# Activations whose steps a quantized file has, where it has none for the whole.
+# Activations that are made of several operations, or are a layer of their own.
 _ACTIVATIONS: dict[Any, Callable] = {
     keras.activations.hard_sigmoid: _hard_sigmoid,
     keras.activations.hard_silu: _hard_silu,

@@ -9,7 +9,7 @@ import keras
 def call_with(owner, layer, values: Sequence[tuple[Any, Any]], call: Callable) -> Any:
     """Return what `call()` returns while variables of a layer have other values.
 
-    What the layer assigns to its state is kept, and losses that it adds.
+    What the layer assigns to its own variables is kept, and so are losses that it adds.
 
     Args:
         owner: The layer that is being called, to which losses are added.

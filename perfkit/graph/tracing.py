@@ -1,8 +1,8 @@
-"""The functions of a model that were compiled for what it was."""
+"""The compiled functions of a model, made anew after a change."""
 
 
 def retrace(model) -> None:
-    """Have a model that was trained, evaluated or asked already notice a change."""
+    """Make the compiled functions of a model anew, so that it notices a change."""
     for kind in ("train", "test", "predict"):
         if getattr(model, f"{kind}_function", None) is not None:
             getattr(model, f"make_{kind}_function")(force=True)

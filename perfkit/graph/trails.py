@@ -8,9 +8,9 @@ Trail = tuple[keras.Layer, ...]
 
 
 def trails(model) -> Iterator[Trail]:
-    """Yield the way from the model to each layer in it, for each way there is.
+    """Yield the way from the model to each layer in it, all ways if there are several.
 
-    In the order of the model; the model itself is the first.
+    They come in the order of the model; the model itself is the first.
     """
     yield from _onwards((model,))
 

@@ -1,4 +1,4 @@
-"""Standing around the calls of the layers in a model."""
+"""Functions around the calls of layers in a model."""
 
 import contextlib
 import functools
@@ -13,14 +13,14 @@ _turn = threading.Lock()
 def around_calls(layers, function: Callable[..., Any]):
     """Have a function make the calls of layers, also of those inside other layers.
 
-    Only while the context lasts, and in the thread that entered it: replicas of
+    That holds while the context lasts, and in the thread that entered it: replicas of
     `tf.distribute` are threads that call the same layers. Contexts nest: the function
     of the innermost gets the call that the others make.
 
     Args:
         layers: Layers, each once.
         function: Function `(place, call, *arguments, **named) -> outputs`. `place` is
-            where the layer stands in `layers`; plainly it returns
+            the number of the layer in `layers`. To change nothing, it returns
             `call(*arguments, **named)`.
     """
     thread, watched = threading.get_ident(), []

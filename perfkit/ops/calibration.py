@@ -15,7 +15,8 @@ class Histogram:
     """
 
     def __init__(self, low, high):
-        self.low, self.high = float(low), float(max(high, low + 1e-12))
+        self.low = float(low)
+        self.high = float(max(high, low + max(1e-12, 1e-6 * abs(low))))
         self.counts = np.zeros(_BINS)
 
     def add(self, values) -> None:
@@ -36,7 +37,8 @@ def percentile(histogram: Histogram, share) -> tuple[float, float]:
 
     Args:
         histogram: Of the values.
-        share: Percent of the values that are not above it, and not below it.
+        share: How many percent of the values are not above the range, and as many not
+            below it. Within [50, 100].
     """
     total = np.cumsum(histogram.counts)
     step = (histogram.high - histogram.low) / _BINS
@@ -48,7 +50,7 @@ def percentile(histogram: Histogram, share) -> tuple[float, float]:
 
 
 def least_error(histogram: Histogram, bits=8) -> tuple[float, float]:
-    """Range at whose steps values lie with the least mean squared error.
+    """Range whose levels are nearest to the values, in mean squared error.
 
     Both ends are drawn in by one share, and then each by itself.
     """
@@ -64,18 +66,20 @@ def least_error(histogram: Histogram, bits=8) -> tuple[float, float]:
 
 
 def least_divergence(histogram: Histogram, bits=8) -> tuple[float, float]:
-    """Range whose steps tell least less about the values, by Kullback and Leibler.
+    """Range whose levels lose least information, by Kullback and Leibler.
 
     Migacz, 8-bit Inference with TensorRT, 2017: values outside count as the outermost.
     A range is symmetric about 0, or one of its ends is 0.
     """
     low, high = min(histogram.low, 0.0), max(histogram.high, 0.0)
     most, signed = max(-low, high), low < 0.0 < high
+    if most <= 1e-12:  # nothing but zeros
+        return low, high
     levels = 2 ** (bits - 1) if signed else 2**bits
     places = np.abs(histogram.centers) * (_BINS / most)
     places = np.clip(places.astype("int64"), 0, _BINS - 1)
     counts = np.bincount(places, weights=histogram.counts, minlength=_BINS)
-    counts[0] = counts[1]  # zeros, of which ReLU makes many, have a step anyway
+    counts[0] = counts[1]  # zeros, of which ReLU makes many, have a level anyway
     starts = range(levels, _BINS + 1, max(1, _BINS // 128))
     ends = {end: _divergence(counts, end, levels) for end in starts}
     limit = most * min(ends, key=ends.__getitem__) / _BINS

@@ -32,9 +32,9 @@ def clustered(weights, centroids, *, averaged=False) -> Any:
 
 
 def nearest(weights, centroids) -> Any:
-    """Return which centroid is nearest, of two that are as near the lower one.
+    """Return the number of the nearest centroid; of two as near, the lower one.
 
-    By bisection, which needs no table of weights by centroids.
+    It is found by bisection, which needs no table of weights by centroids.
 
     Args:
         weights: `(n, units)` or `(n, 1)`.

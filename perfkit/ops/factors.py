@@ -1,14 +1,15 @@
 """Matrices as products of two thin ones.
 
-`table @ axes @ axes.T` with some columns of an orthogonal matrix: the best of a rank in
-squared error, of the table itself or of what it makes of data.
+A table becomes `table @ axes @ axes.T`, with some columns of an orthogonal matrix. It
+is the best table of that rank, by the squared error of the table itself or of its
+outputs on data.
 """
 
 import numpy as np
 
 
 def axes_of_tables(tables) -> tuple[np.ndarray, np.ndarray]:
-    """Return the axes by which least of some matrices gets lost.
+    """Return the axes that keep most of some matrices.
 
     Args:
         tables: `(groups, rows, columns)`.
@@ -25,7 +26,7 @@ def axes_of_tables(tables) -> tuple[np.ndarray, np.ndarray]:
 
 
 def axes_of_covariances(covariances) -> tuple[np.ndarray, np.ndarray]:
-    """Return the axes by which least of outputs gets lost, but for their means.
+    """Return the axes that keep most of the variance of outputs.
 
     Args:
         covariances: `(groups, columns, columns)`, of what the matrices make of data.
@@ -51,7 +52,7 @@ def rank_of_energy(squares, energy) -> int:
 
 
 def thin(tables, axes, rank) -> tuple[np.ndarray, np.ndarray]:
-    """Return matrices whose product is that of the rank nearest to each table.
+    """Return matrices whose product has this rank and is nearest to each table.
 
     Args:
         tables: `(groups, rows, columns)`.

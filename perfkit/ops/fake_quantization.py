@@ -1,4 +1,4 @@
-"""Numbers as a quantized file will have them: rounded to a few steps, in float.
+"""Numbers as a quantized file will have them: rounded to a few levels, in float.
 
 The gradient is that of the identity within the range, and 0 outside.
 """
@@ -14,9 +14,9 @@ _LEAST = 1e-6  # half of a range: a kernel of zeros has one too
 
 
 def activations(x, low, high, bits=8) -> Any:
-    """Round values to `2 ** bits` steps from `low` to `high`.
+    """Round values to `2 ** bits` levels from `low` to `high`.
 
-    The range is moved a little so that 0 is one of the steps.
+    The range is moved a little so that 0 is one of the levels.
 
     Args:
         x: Tensor of floats.
@@ -31,7 +31,7 @@ def activations(x, low, high, bits=8) -> Any:
 
 
 def weights(kernel, axes, bits=8) -> Any:
-    """Round weights to `2 ** bits - 1` steps, as many below 0 as above.
+    """Round weights to `2 ** bits - 1` levels, as many below 0 as above.
 
     Args:
         kernel: Tensor of floats.

@@ -1,9 +1,22 @@
 """Networks whose channels, batch normalization and branches are worth a test."""
 
+import functools
+
 import keras
 import numpy as np
 
 layers = keras.layers
+
+
+def seeded(make):
+    """The same weights each time; what is drawn later follows from it as well."""
+
+    @functools.wraps(make)
+    def made():
+        keras.utils.set_random_seed(0)
+        return make()
+
+    return made
 
 
 def stirred(model, seed=0):
@@ -18,6 +31,7 @@ def stirred(model, seed=0):
     return model
 
 
+@seeded
 def plain():
     """A convolution, batch normalization, ReLU and a flattened end."""
     return keras.Sequential(
@@ -35,6 +49,7 @@ def plain():
     )
 
 
+@seeded
 def residual():
     """Depthwise blocks, one of which is added to what it was given."""
     inputs = keras.Input((8, 8, 3))
@@ -50,6 +65,7 @@ def residual():
     return keras.Model(inputs, layers.Dense(5, name="last")(x), name="residual")
 
 
+@seeded
 def joined():
     """Concatenated branches with a batch normalization of their own behind them."""
     inputs = keras.Input((8, 8, 3))
@@ -65,6 +81,7 @@ def joined():
     return keras.Model(inputs, layers.Dense(5, name="last")(x), name="joined")
 
 
+@seeded
 def gated():
     """Squeeze and excitation by two convolutions and a reshape."""
     inputs = keras.Input((8, 8, 3))
@@ -80,6 +97,7 @@ def gated():
     return keras.Model(inputs, layers.Dense(5, name="last")(x), name="gated")
 
 
+@seeded
 def nested():
     """A model in a model, called twice, and one that is Sequential."""
     given = keras.Input((8, 8, 16))
@@ -101,6 +119,7 @@ def nested():
     return keras.Model(inputs, layers.Dense(5, name="last")(x), name="nested")
 
 
+@seeded
 def with_operations():
     """Operations of `keras.ops` between layers, a dense layer shared, two outputs."""
     inputs = keras.Input((8, 8, 3))
@@ -114,7 +133,19 @@ def with_operations():
     return keras.Model(inputs, [first, second], name="with_operations")
 
 
+class Own(keras.Model):
+    """A model whose call is its own, so that nobody knows its graph."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(4)
+
+    def call(self, inputs):
+        return self.dense(inputs)
+
+
 ALL = (plain, residual, joined, gated, nested, with_operations)
+SINGLE = ALL[:-1]  # of one output, as a file has to be
 
 
 def images(count=4, seed=1):
@@ -134,3 +165,19 @@ def apart(ours, theirs):
     return max(
         np.abs(x - y).max() / np.abs(y).max() for x, y in zip(ours, theirs, strict=True)
     )
+
+
+def zeroed(model, reading, cut):
+    """The whole model with zeros where channels were cut."""
+    dense = keras.models.clone_model(model)
+    dense.set_weights(model.get_weights())
+    found = {layer.name: layer for layer in dense._flatten_layers()}
+    gone = np.isin(reading.labels.roots(np.arange(len(reading.labels))), cut)
+    for use in reading.uses.values():
+        for variable in getattr(found.get(use.layer.name), "variables", ()):
+            for axis, labels in use.cuts.get(variable.name, {}).items():
+                shape = [1] * len(variable.shape)
+                shape[axis] = len(labels)
+                value = np.array(keras.ops.convert_to_numpy(variable))
+                variable.assign(np.where(gone[labels].reshape(shape), 0.0, value))
+    return dense

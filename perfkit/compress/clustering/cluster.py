@@ -38,14 +38,15 @@ def cluster(
     it, or `quantize` or `quantize_aware` one that computes with small integers and
     keeps the clusters.
 
-    Files of it are small once they are compressed (gzip, zip): it saves download size,
-    neither time nor memory.
+    Files of it are small once they are compressed (gzip, zip). So it saves download
+    size, and neither time nor memory.
 
     Args:
         model: A built Functional or Sequential model; models may be nested in it. It
-            stays as it is. Kernels that it rounds are clustered before that.
-        clusters: How many values a kernel has, at least 2. Where there are no more
-            weights than that, layers stay as they are.
+            stays as it is. Where it rounds kernels already, as `quantize_aware` has
+            it, clusters go in front of the rounding.
+        clusters: How many values a kernel has, at least 2. A layer with no more weights
+            than that stays as it is.
         where: Which layers: a layer, a class, a pattern for names or paths, a slice of
             the depth, a function of the layer, or a list of these. `None` for all but
             embeddings.
@@ -56,9 +57,9 @@ def cluster(
             as `prune`, `Pruning` and `hold_zeros` leave.
         per_channel: Whether each output unit has values of its own.
         gradient: Whether a value gets the "sum" or the "mean" of the gradients of its
-            weights. Where steps are proportional to gradients, as with `SGD`, the sum
-            of thousands is a large one.
-        seed: For "kmeans++" and "random".
+            weights. With `SGD` the sum of thousands of gradients makes a large step:
+            take "mean" or a lower rate there.
+        seed: For "kmeans++" and "random", at least 0.
         strict: Whether it is an error if a layer that was meant cannot be clustered.
             Else it stays as it is, and is named in what is printed.
         verbose: Whether to show a progress bar, and to print what was clustered.
@@ -67,8 +68,9 @@ def cluster(
         A new model of the same kind with weights of its own, not compiled.
 
     Raises:
-        ValueError: If an argument is out of bounds, or a layer cannot be clustered, or
-            a kernel has NaN or infinity.
+        TypeError: If an argument has the wrong type.
+        ValueError: If an argument is out of bounds, the model is neither Functional nor
+            Sequential, a layer cannot be clustered, or a kernel has NaN or infinity.
 
     Example:
         >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
@@ -125,7 +127,7 @@ def _inner(layer) -> Any:
 
 
 def _weights(layer, per_channel) -> int:
-    """How many weights have their values in common."""
+    """How many weights share a set of centroids."""
     inner = _inner(layer)
     (kernel,) = kernels.own_kernels(inner)
     units = kernels.units(inner, kernel.name) if per_channel else ()
@@ -133,7 +135,7 @@ def _weights(layer, per_channel) -> int:
 
 
 def _placed(graph, chosen, options) -> tuple[keras.Model, list[Any]]:
-    """A new model with clusters that have not begun, and those with their layers."""
+    """A new model with clusters, and pairs of layers and clusters yet to be set."""
     made: list[tuple[Any, Any]] = []
 
     def make(layer):
@@ -164,7 +166,7 @@ def _placed(graph, chosen, options) -> tuple[keras.Model, list[Any]]:
 
 
 def _begun(made, verbose) -> dict[str, float]:
-    """Begin clusters; return how far kernels are moved, as a share, by their names."""
+    """Set the first centroids; return how far kernels move, relative, by layer name."""
     bar = keras.utils.Progbar(len(made), verbose=int(verbose), unit_name="layer")
     errors = {}
     for layer, clustered in made:

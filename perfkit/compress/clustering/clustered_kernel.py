@@ -16,20 +16,36 @@ from perfkit.ops import centroids, clustering, kernels
 class ClusteredKernel(Configured, KernelTransform):
     """Replace each weight of a kernel by the nearest of a few centroids, which learn.
 
-    The gradient of a weight goes to its centroid, and straight through to the kernel
-    inside the layer, so that weights may change from one centroid to another.
+    The gradient of a weight goes to its centroid, and to the weight itself as if it
+    were not replaced. So weights may change from one centroid to another.
 
     Args:
         clusters: How many values there are, at least 2.
         method: How centroids begin: "kmeans++", means of clusters with little squared
-            error; "density", quantiles; "linear", evenly apart; "random", uniform
-            draws. The last three lie between the least and the greatest weight.
+            error; "density", quantiles of the weights; "linear", evenly apart;
+            "random", uniform draws. The last three lie between the least and the
+            greatest weight.
         preserve_sparsity: Whether weights that are 0, at first or now, stay 0. One of
             the centroids is 0 then, and does not learn.
         per_channel: Whether each output unit has centroids of its own.
         gradient: What of the gradients of its weights a centroid gets: "sum" or "mean".
-        seed: For "kmeans++" and "random".
+        seed: For "kmeans++" and "random", at least 0.
         **kwargs: See `keras.layers.Layer`.
+
+    Shape:
+        The kernel, of any shape; the same shape out.
+
+    Raises:
+        ValueError: If an argument is out of bounds.
+
+    Example:
+        >>> import numpy as np
+        >>> kernel = np.array([[0.0], [0.5], [2.5], [3.0]], "float32")  # (inputs, 1)
+        >>> few = ClusteredKernel(2)
+        >>> few.build(kernel.shape, (1,))
+        >>> few.begin(kernel, (1,))  # sets the centroids
+        >>> keras.ops.convert_to_numpy(few(kernel, axes=(1,)))[:, 0].tolist()
+        [0.25, 0.25, 2.75, 2.75]
 
     Reference: Han et al., Deep Compression, 2016, arXiv 1510.00149; there each weight
         stays with its first centroid.

@@ -23,7 +23,7 @@ def correct(model, data, *, bar) -> None:
         bar: Function without arguments, called after each batch.
 
     Reference: Nagel et al., Data-Free Quantization, 2019, arXiv 1906.04721, section
-        4.2.1: on the inputs of the model that is not rounded.
+        4.2.1. The inputs of each layer are those of the model that does not round.
     """
     layers = [layer for layer in layers_of(model, Reparameterized) if _bias(layer)]
     changes = [_change(layer) for layer in layers]
@@ -50,11 +50,11 @@ def correct(model, data, *, bar) -> None:
 
 
 def correct_from(model, moments: dict[str, Moments]) -> None:
-    """The same, from the mean of each channel that layers take.
+    """Correct biases as `correct` does, from the means of channels instead of data.
 
     Args:
         model: A model with fake quantization, whose layers with weights have biases.
-        moments: Of what each layer with weights takes, by its name.
+        moments: Moments of what a layer with weights takes, by the layer's name.
     """
     for layer in layers_of(model, Reparameterized):
         if _bias(layer) and layer.name in moments:

@@ -15,7 +15,7 @@ from perfkit.graph.moments import Moments, fitted, moments
 
 
 def checked(owner, data, calibration, input_range):
-    """Check what has to be given with data, and what without."""
+    """Check what goes with data and what goes without; return `input_range`."""
     if data is not None:
         if input_range is not None:
             _check.fail(
@@ -41,9 +41,9 @@ def calibrate(owner, steps, plain, small, input_range, corrected) -> None:
 
     Args:
         owner: Name of the caller, for errors.
-        steps: The model of single steps, with batch normalization.
+        steps: The model of single operations, with batch normalization.
         plain: The same with batch normalization folded.
-        small: That with fake quantization.
+        small: The latter with fake quantization.
         input_range: Least and greatest value of the inputs.
         corrected: Whether biases are corrected.
     """

@@ -1,4 +1,4 @@
-"""Layers without what acts on their kernels, and with it again."""
+"""Layers without the transforms of their kernels, such as clusters."""
 
 from collections.abc import Mapping, Sequence
 
@@ -16,10 +16,10 @@ Transforms = Mapping[str, Sequence[KernelTransform]]
 
 
 def undressed(owner, model) -> tuple[keras.Model, Transforms]:
-    """Return a model of plain layers with their kernels as they learn.
+    """Return a model without transforms of kernels, and these by the paths of layers.
 
-    And the transforms that act on these, by the paths of the layers. Where there are
-    none, it is the model itself.
+    Its kernels are those that learn. Where there are no transforms, it is the model
+    itself.
 
     Args:
         owner: Name of the caller, for errors.

@@ -27,7 +27,7 @@ def layers_of(model, kind) -> list[Any]:
 def unrounded(
     model, inputs, see: Callable[[int, np.ndarray], None] | None = None
 ) -> Any:
-    """Return what a model with fake quantization returns without it.
+    """Call a model with fake quantization as if nothing in it were rounded.
 
     Args:
         model: The model.
@@ -54,7 +54,7 @@ def ranges(model, data, kind, *, percentile, bar) -> list[Range]:
         model: The model.
         data: Batches of inputs, a list.
         kind: "minmax", "ema", "percentile", "mse" or "kl".
-        percentile: For "percentile".
+        percentile: Percent of the values, for "percentile".
         bar: Function without arguments, called after each batch.
     """
     layers = layers_of(model, FakeQuantization)

@@ -1,9 +1,9 @@
-"""Where a quantized file rounds, as layers in a model of single steps.
+"""Where a quantized file rounds, as layers in a model of single operations.
 
-What the converter makes one operation of (a convolution, the batch normalization and
-the ReLU behind it) is rounded once, at its end. What only moves or chooses values
-(pooling of maxima, a reshape) keeps their steps, and so has what is joined, if nothing
-else takes it.
+A convolution, the batch normalization and the ReLU behind it become one operation in
+the file, so they are rounded once, at the end. What only moves or chooses values
+(max pooling, a reshape) keeps their levels and is not rounded again. Nor is what goes
+into a concatenation and nowhere else: that is rounded behind it.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from perfkit.graph.rebuilding import copy_values
 
 _layers = keras.layers
 _PROBABILITY = (0.0, 255.0 / 256.0)
-# What the runtime returns at steps that are given.
+# Operations whose levels the runtime prescribes.
 _FIXED = {
     **dict.fromkeys(["sigmoid", "Sigmoid", "softmax"], _PROBABILITY),
     **dict.fromkeys(["tanh", "Tanh"], (-1.0, 127.0 / 128.0)),
@@ -63,12 +63,12 @@ def quantized(
 
     Args:
         owner: Name of the caller, for errors.
-        split_model: A model of single steps: see `graph.splitting`.
+        split_model: A model of single operations: see `graph.splitting`.
         paths: Paths of its layers in the model that was split, by name.
         transforms: What acts on kernels before they are rounded, by the same paths.
         bits_of: Function of the path of a layer with weights: the bits of these.
         per_channel: Whether output units have ranges of their own.
-        momentum: That of the ranges of tensors.
+        momentum: How much of the range of a tensor stays at each batch.
         strict: Whether it is an error if a layer has no integer form.
         verbose: Whether to print which layers have none.
     """
@@ -161,7 +161,7 @@ class _Placing:
         return new
 
     def _is_joined(self, call) -> bool:
-        """Whether the only operation that takes a tensor is one with what makes it."""
+        """Whether the one taker of a tensor is the same operation in the file."""
         consumers = self._graph.consumers(call)
         if len(consumers) != 1 or id(call.outputs[0]) in self._ends:
             return False
@@ -191,8 +191,10 @@ def _kind(call) -> str:
     """Name of the class of what is called, or of its activation."""
     layer = call.operation
     if type(layer) is _layers.Activation:
-        return getattr(layer.activation, "__name__", "activation")
-    if type(layer) is _layers.Softmax:
+        name = getattr(layer.activation, "__name__", "")
+        of_keras = getattr(keras.activations, name, None) is layer.activation
+        return name if of_keras else "activation of its own"
+    if type(layer).__name__ == "Softmax":
         return "softmax"
     return type(layer).__name__
 
@@ -200,20 +202,30 @@ def _kind(call) -> str:
 def _is_known(call) -> bool:
     if has_kernel(call.operation):
         return True
-    if type(call.operation) is _layers.ReLU:
-        return _is_relu(call.operation) or _is_leaky(call.operation)
     ours = type(call.operation).__module__.startswith(("keras.", "perfkit."))
     kinds = _OF_SAME_RANGE | _ROUNDED | set(_FIXED)
-    return ours and (_passes(call) or _kind(call) in kinds)
+    known = ours and (_passes(call) or _kind(call) in kinds)
+    return known and _is_set_as_known(call)
+
+
+def _is_set_as_known(call) -> bool:
+    """Whether the settings of a layer are those that have an integer form."""
+    layer = call.operation
+    match type(layer).__name__:
+        case "ReLU":
+            return _is_relu(layer) or (layer.max_value is None and not layer.threshold)
+        case "BatchNormalization":
+            rank = len(call.inputs[0].shape)
+            return layer.axis % rank == rank - 1
+        case "Resizing" | "UpSampling2D":
+            plain = layer.interpolation in ("nearest", "bilinear")
+            return plain and not getattr(layer, "antialias", False)
+    return True
 
 
 def _passes(call) -> bool:
-    """Whether what a call returns are values that it was given, at inference."""
+    """Whether at inference a call only moves or chooses the values it is given."""
     return _kind(call) in _PASSING or getattr(call.operation, "keeps_channels", False)
-
-
-def _is_leaky(layer) -> bool:
-    return layer.max_value is None and not layer.threshold
 
 
 def _is_relu(operation) -> bool:

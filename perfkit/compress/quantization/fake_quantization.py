@@ -1,5 +1,7 @@
 """A tensor as a quantized file will have it."""
 
+import math
+
 import keras
 
 from perfkit import _check, _replicas
@@ -9,20 +11,21 @@ from perfkit.ops import fake_quantization
 
 @keras.saving.register_keras_serializable(package="perfkit")
 class FakeQuantization(keras.layers.Layer):
-    """Round a tensor to the steps of an integer type, within a range that it learns.
+    """Round a tensor to the levels of an integer type, within a range that it learns.
 
-    In training the range is a moving mean of the least and greatest values of batches,
+    There are `2 ** bits` levels, evenly apart within the range; 0 is one of them. In
+    training the range is a moving mean of the least and greatest values of batches,
     begun with those of the first one. At inference, and when the layer is frozen, it
-    stays. The rounding passes gradients on within the range.
+    stays. Gradients pass the rounding within the range, and are 0 outside.
 
     Args:
         bits: Bits of a value, within [2, 16].
         momentum: How much of the range stays at each batch, within [0, 1].
-        fixed: The range `(low, high)`, if it shall never move.
+        fixed: The range `(low, high)`, if it shall never move. It has to contain 0.
         **kwargs: See `keras.layers.Layer`.
 
     Shape:
-        Any; the same out.
+        A tensor of any shape; the same shape out.
 
     Raises:
         ValueError: If an argument is out of bounds.
@@ -55,14 +58,18 @@ class FakeQuantization(keras.layers.Layer):
             stays = ops.where(self.seen > 0.0, self.momentum, 0.0)
             moves = 1.0 - stays
             values = ops.cast(inputs, "float32")
-            low, high = _replicas.mean_of_replicas([ops.min(values), ops.max(values)])
+            low = ops.min(_replicas.gathered(ops.min(values)))
+            high = ops.max(_replicas.gathered(ops.max(values)))
             self.low.assign(stays * self.low + moves * ops.minimum(low, 0.0))
             self.high.assign(stays * self.high + moves * ops.maximum(high, 0.0))
             self.seen.assign(ops.ones(()))
         return fake_quantization.activations(inputs, self.low, self.high, self.bits)
 
     def set_range(self, low, high) -> None:
-        """Set the range, which has to contain 0; training goes on from there."""
+        """Set the range, made to contain 0; training goes on from there."""
+        if not math.isfinite(low) or not math.isfinite(high):
+            where = f"two finite numbers; what {self.name!r} rounds is not finite"
+            _check.fail("FakeQuantization.set_range", "low, high", where, (low, high))
         self.low.assign(min(low, 0.0))
         self.high.assign(max(high, 0.0))
         self.seen.assign(1.0)
@@ -82,6 +89,7 @@ class FakeQuantization(keras.layers.Layer):
             shape=(),
             initializer=keras.initializers.Constant(value),
             trainable=False,
+            autocast=False,  # a moving mean moves by less than half precision holds
             dtype="float32",
             name=name,
         )

@@ -31,6 +31,13 @@ class MixedPrecisionPlan:
         sizes: Bytes of the weights of each layer with these bits.
         size: Bytes of all of them.
         size_of_8_bits: What it would be with 8 bits everywhere.
+
+    Example:
+        >>> sqnr, sizes = {"dense": 30.0}, {"dense": 8}
+        >>> print(MixedPrecisionPlan({"dense": 4}, sqnr, sizes, 8, 16))
+        1 of 1 layers with 4 bits: 8 bytes of weights instead of 16
+           layer  bits      bytes   SQNR of 4 bits, dB
+           dense     4          8       30.0
     """
 
     bits: Mapping[str, int]
@@ -58,23 +65,25 @@ def mixed_precision_plan(
 ) -> MixedPrecisionPlan:
     """Find the layers whose weights can do with 4 bits, under a budget of bytes.
 
-    Each layer by itself gets 4 bits, and the noise in the outputs is measured on some
-    data. Those that make the least noise for the bytes they save go first, until the
-    weights fit. `quantize(model, data, bits=plan.bits)` or `quantize_aware` follow it.
+    One layer at a time gets 4 bits, and the noise that this makes in the outputs is
+    measured on data. Layers with the least noise for each byte they save get 4 bits
+    first, until the weights fit. Give the plan to `quantize(model, data,
+    bits=plan.bits)` or to `quantize_aware`.
 
     Args:
         model: A built and trained Functional or Sequential model; models may be nested
             in it.
         data: Inputs, as for `quantize`.
-        size: What all kernels may take together: bytes, or a share of what they take
-            with 8 bits if it is at most 1. At least half of that.
-        samples: How many inputs are used at most.
+        size: What all kernels may take together, above 0: bytes, or, if it is at most
+            1, a share of what they take with 8 bits. At least half of that.
+        samples: How many inputs are used at most, at least 1.
         verbose: Whether to show a progress bar.
 
     Returns:
         A `MixedPrecisionPlan`; print it.
 
     Raises:
+        TypeError: If an argument has the wrong type.
         ValueError: If an argument is out of bounds, or the weights cannot get so small.
 
     Example:
@@ -140,7 +149,7 @@ def _halved(count) -> int:
 
 
 def _noises(small, paths, batches, verbose) -> tuple[dict[str, float], float]:
-    """Squares of what 4 bits for one layer change in the outputs, and of these."""
+    """Energy of the noise that 4 bits make, by layer, and that of the outputs."""
     ranges = _observing.layers_of(small, FakeQuantization)
     wrappers = _observing.layers_of(small, Reparameterized)
     layers = [*ranges, *(wrapper.transforms[-1] for wrapper in wrappers)]

@@ -38,14 +38,17 @@ def quantize(
 ) -> keras.Model:
     """Quantize a trained model: find the ranges of its tensors on some data.
 
-    The result computes in float what an int8 file will compute in integers: evaluate it
-    to see what quantization costs, give it to `export_tflite`, which needs no data any
-    more, or train it some epochs at a low rate. Batch normalization is folded into the
-    layers before it, but for those with clusters.
+    The result computes in float what an int8 file will compute in integers. Evaluate it
+    to see what quantization costs, train it some epochs at a low rate, or give it to
+    `export_tflite`, which needs no data any more. Batch normalization is folded into
+    the layers before it, except into layers with clusters.
 
-    Without data the ranges come from batch normalization, which knows mean and
-    deviation of what it returns, passed on through the network: a way out where data
-    may not leave the house, and worse than a few hundred samples.
+    The zeros of a pruned model stay zeros while the result is trained: the masks go
+    along. For a pruned model that was loaded or cloned, call `hold_zeros` first.
+
+    Without data the ranges are computed from batch normalization, which knows mean and
+    deviation of what it returns. This is for when there are no data at hand: a few
+    hundred samples do better.
 
     Args:
         model: A built and trained Functional or Sequential model; models may be nested
@@ -55,28 +58,31 @@ def quantize(
             for ranges from batch normalization.
         calibration: How ranges are found: "minmax" holds all values; "ema" is the
             moving mean of the least and greatest of batches; "percentile" leaves out
-            outliers; "mse" has the least squared error; "kl" tells least less about the
-            values. The first is safe; compare the others on validation data.
-        percentile: Percent of values that are not above the range, and not below it,
-            for "percentile", within [50, 100].
-        samples: How many inputs are used at most: evenly spaced ones of an array, the
-            first ones of an iterable.
-        bits: Bits of weights: see `quantize_aware`.
+            outliers; "mse" has the least squared error; "kl" loses least information,
+            as Kullback and Leibler measure it. The first is safe; compare the others on
+            validation data.
+        percentile: For "percentile": how many percent of the values are not above the
+            range, and as many not below it. Within [50, 100].
+        samples: How many inputs are used at most, at least 1: evenly spaced ones of an
+            array, the first ones of an iterable.
+        bits: Bits of weights, 8 or 4, or a mapping: see `quantize_aware`.
         per_channel: Whether each output unit has a range of its own.
-        corrected: Whether biases make up for what rounding the weights moves on
+        corrected: Whether biases make up for what rounding the weights changes on
             average.
         equalized: Whether weights of neighbouring layers are scaled so that channels
-            have like ranges, which helps where `per_channel` is False.
+            have similar ranges, which helps where `per_channel` is False.
         input_range: Without data: least and greatest value of the inputs, such as
-            `(0, 255)`, which are taken for uniform.
+            `(0, 255)`. All values between are taken to be as frequent.
         strict: Whether a layer without an integer form is an error. Else it stays in
-            float, with conversions around it.
-        verbose: Whether to show a progress bar.
+            float, with conversions around it; give `export_tflite` strict=False too.
+        verbose: Whether to show a progress bar, and to print which layers stay in
+            float.
 
     Returns:
         A new Functional model with fake quantization, not compiled.
 
     Raises:
+        TypeError: If an argument has the wrong type.
         ValueError: If an argument is out of bounds, data do not fit the model, or a
             layer has no integer form.
 
@@ -90,8 +96,8 @@ def quantize(
 
     Reference: Krishnamoorthi, Quantizing deep convolutional networks, 2018, arXiv
         1806.08342 ("minmax", "ema"); Migacz, 8-bit Inference with TensorRT, 2017
-        ("kl"); Nagel et al., Data-Free Quantization, 2019, arXiv 1906.04721 (equalized,
-        corrected, without data).
+        ("kl"); Nagel et al., Data-Free Quantization, 2019, arXiv 1906.04721
+        (`equalized`, which leaves ReLU6 alone, `corrected`, and without data).
     """
     owner = "quantize"
     _check.instance(owner, "model", model, keras.Model)
@@ -142,7 +148,7 @@ def quantize(
 
 
 def set_ranges(model, ranges) -> None:
-    """Set the ranges of fake quantization in a model, but for those that are fixed."""
+    """Set the ranges of fake quantization in a model, except those that are fixed."""
     layers = _observing.layers_of(model, FakeQuantization)
     for layer, (low, high) in zip(layers, ranges, strict=True):
         if layer.fixed is None:
@@ -150,10 +156,11 @@ def set_ranges(model, ranges) -> None:
 
 
 def _apart(owner, steps, transforms, per_channel) -> set[str]:
-    """Names of layers into which batch normalization is not folded.
+    """Names of layers with clusters, into which batch normalization is not folded.
 
-    A factor for each channel would make many values of few. The converter folds it, and
-    of weights that are rounded per channel this changes nothing but the scales.
+    A factor for each channel would turn the few values of a kernel into many. The
+    converter folds it later: with weights that are rounded per channel, that changes
+    scales alone and no integers.
     """
     apart = {name for name, path in steps.paths.items() if path in transforms}
     found = [layer.name for layer, _ in pairs(read(owner, steps.model))]

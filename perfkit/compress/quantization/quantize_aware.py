@@ -15,38 +15,43 @@ def quantize_aware(
 ) -> keras.Model:
     """Put fake quantization into a model, to train what an int8 file computes.
 
-    Kernels are rounded to the steps of small integers whenever they are used, and so
-    are tensors wherever the file will round them: not between a convolution, its batch
+    Kernels are rounded to the levels of small integers whenever they are used. Tensors
+    are rounded wherever the file will round them: not between a convolution, its batch
     normalization and its ReLU, which are one operation there. Gradients pass the
     rounding. Compile the result, train it some epochs at a low rate, and give it to
     `export_tflite`, which needs no data; `strip` gives a plain model back. The ranges
-    of tensors are moving means, so that some steps of training are needed; to begin
-    with ranges of data instead, see `quantize`.
+    of tensors are moving means, so some training is needed; `quantize` finds them on
+    data instead.
 
-    Models in the model are inlined, and layers that a file has no single operation for
-    are made of several: separable convolutions, activations inside layers, `Rescaling`
-    and `Normalization`, and batch normalization behind nothing that it could be folded
-    into, which no longer follows the statistics of batches then.
+    The zeros of a pruned model stay zeros while the result is trained: the masks go
+    along. For a pruned model that was loaded or cloned, call `hold_zeros` first.
+
+    Nested models are taken apart. A layer becomes several where a file has no single
+    operation for it: separable convolutions, layers with an activation inside,
+    `Rescaling` and `Normalization`. Batch normalization that follows no dense layer or
+    convolution becomes a product and a sum, and no longer follows the statistics of
+    batches.
 
     Args:
         model: A built Functional or Sequential model; models may be nested in it. It
-            stays as it is; adapters and clusters in it go along.
+            stays as it is; clusters and zeros in it go along. Merge adapters first.
         bits: Bits of weights: 8 or 4, or a mapping from patterns for the names or paths
-            of layers to these, such as `{"block_*": 4}`; others get 8, and of several
-            that fit the last counts. Four make a file smaller, not faster. Tensors have
-            8.
+            of layers to these, such as `{"block_*": 4}`. Layers that no pattern fits
+            get 8; of several that fit, the last counts. 4 bits make a file smaller, not
+            faster. Tensors always have 8.
         per_channel: Whether each output unit has a range of its own; else batch
-            normalization is folded first. Dense layers of 4 bits have one range in any
-            case.
+            normalization is folded first. With 4 bits only `Conv2D` and
+            `DepthwiseConv2D` have such ranges; other layers have one for the kernel.
         momentum: How much of the range of a tensor stays at each batch, within [0, 1].
         strict: Whether a layer without an integer form is an error. Else it stays in
-            float, with conversions around it.
+            float, with conversions around it; give `export_tflite` strict=False too.
         verbose: Whether to print which layers stay in float.
 
     Returns:
         A new Functional model with weights of its own, not compiled.
 
     Raises:
+        TypeError: If an argument has the wrong type.
         ValueError: If an argument is out of bounds, a pattern fits no layer, or a layer
             has no integer form.
 
@@ -59,8 +64,8 @@ def quantize_aware(
         64.0
 
     Reference: Jacob et al., Quantization and Training of Neural Networks, 2018, arXiv
-        1712.05877. Batch normalization is not folded while training: weights are
-        rounded per channel, so that its factors commute with the rounding.
+        1712.05877. There batch normalization is folded while training; here it is not,
+        since a factor per channel before or after rounding per channel is the same.
     """
     owner = "quantize_aware"
     _check.instance(owner, "model", model, keras.Model)

@@ -55,16 +55,16 @@ class KerasSubject:
 
     @property
     def layer_bytes(self) -> int:
-        """How many bytes its layers make of one sample, more or less."""
+        """About how many bytes the outputs of its layers have for one sample."""
         shapes = [call.outputs for call in self._calls or ()]
         # Of what makes several tensors nothing is kept.
         return 4 * sum(math.prod(s) for s in shapes if s and isinstance(s[0], int))
 
     @property
     def folds(self) -> dict[str, str]:
-        """Paths of layers, and of the batch normalization that may be a part of them.
+        """Paths of layers, with those of the batch normalization right behind them.
 
-        Another model or a file without the latter has it in the former.
+        Where another model or a file lacks the latter, it is folded into the former.
         """
         if not is_graph(self.model):
             return {}
@@ -73,7 +73,7 @@ class KerasSubject:
         return {paths[id(layer)]: paths[id(norm)] for layer, norm in pairs}
 
     def misfit(self, x) -> str:
-        """Return what inputs it takes if it cannot take these, else nothing."""
+        """Return the shapes that it takes, if these inputs do not fit; else ""."""
         if not self._says_sizes:
             return ""
         own = [each.shape[1:] for each in keras.tree.flatten(self._one)]
@@ -81,7 +81,7 @@ class KerasSubject:
         return "" if own == given else _samples.said_shapes(self._one)
 
     def predict(self, x) -> Any:
-        """Return what it makes of samples."""
+        """Return its outputs for samples."""
         made = [
             _samples.rows(self._program(batch), slice(count))
             for batch, count in _samples.equal_batches(x, self._batch_size)
@@ -89,11 +89,11 @@ class KerasSubject:
         return keras.tree.map_structure(lambda *parts: np.concatenate(parts), *made)
 
     def outputs(self, batch) -> _layer_outputs.Outputs:
-        """Return what its layers make of a batch."""
+        """Return the outputs of its layers for a batch."""
         return _layer_outputs.outputs(self.model, self._units, batch)
 
     def probe(self) -> _layer_outputs.Probe:
-        """Return what compares its layers with those of a reference."""
+        """Return the function that compares its layers with those of a reference."""
         return _layer_outputs.probe_of_model(self.model, self._units)
 
     def export(self, threads) -> None:
@@ -122,7 +122,7 @@ class KerasSubject:
         return lambda: self._program(batch)
 
     def report(self, sqnr) -> ModelReport:
-        """Return what there is to be said of it.
+        """Return its part of the report.
 
         Args:
             sqnr: Signal-to-noise ratios of its layers by their paths.

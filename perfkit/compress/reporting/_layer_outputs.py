@@ -1,7 +1,7 @@
-"""What layers make of some inputs, and how far that is from what others make.
+"""Outputs of layers, and how far they are from the outputs of other layers.
 
-Layers are called one by one: a program of the whole model would have to hand out what
-is made within loops, which no backend allows.
+The model is not compiled for this: a compiled program would have to return tensors from
+within loops, which no backend allows.
 """
 
 from collections.abc import Callable, Iterable
@@ -27,7 +27,7 @@ Probe = Callable[[Any, Outputs], Iterable[tuple[str, tuple[str, ...], Any]]]
 
 
 def outputs(model, units: list[Unit], batch) -> Outputs:
-    """Return what the layers of a model make of a batch."""
+    """Return the outputs of the layers of a model for a batch."""
     watched = [unit for unit in units if unit.layer is not model]
     made: Outputs = {}
 
@@ -50,9 +50,9 @@ def sqnr(reference, folds, probes: list[Probe], batches) -> list[dict[str, float
 
     Args:
         reference: Function from a batch to the outputs of the layers of a model.
-        folds: Paths of layers of that model, and of the layer after each that may be a
-            part of it elsewhere.
-        probes: What is compared with it.
+        folds: Paths of layers of that model, with those of the layers right behind them
+            that may be folded into them elsewhere.
+        probes: Functions that give what is compared with it.
         batches: Pairs of a batch and how many samples of it count.
     """
     found: list[dict[str, Any]] = [{} for _ in probes]
@@ -74,7 +74,7 @@ def sqnr(reference, folds, probes: list[Probe], batches) -> list[dict[str, float
 
 
 def probe_of_model(model, units: list[Unit]) -> Probe:
-    """Compare layers with those of the same name, or of that of the layer inside."""
+    """Compare layers with those of the same path; wrappers, with the path inside."""
 
     def probe(batch, _):
         made = outputs(model, units, batch)
@@ -126,7 +126,7 @@ class ProbeOfFile:
             yield str(number), (path,), np.concatenate(made[number])
 
     def _counterparts(self, expected) -> dict[int, str]:
-        """The last operator of each layer makes what the layer makes."""
+        """Find the last operator of each layer, which makes the layer's output."""
         paths = [path for path in expected if path]
         layers = _scopes.layers_of(self._file.names, paths)
         (end,) = self._interpreter.get_output_details()
@@ -142,7 +142,7 @@ class ProbeOfFile:
 
 
 def _last(expected):
-    """The layer that makes what the model makes, if there is one."""
+    """Return the layer whose output is the model's, if there is one."""
     ends = [path for path in reversed(expected) if path and expected[path] is not None]
     return next((p for p in ends if np.array_equal(expected[p], expected[""])), None)
 

@@ -30,8 +30,8 @@ class Constant:
         dtype: Name of its type, such as "int8".
         shape: Sizes.
         content: Its bytes, as they are stored.
-        values: What is stored, of integers as steps from the one that means 0.0;
-            empty if it is no array of numbers.
+        values: What is stored; of integers, the difference from the one that means 0.0.
+            Empty if it is no array of numbers.
         weighs: Whether it stands for real numbers.
     """
 
@@ -202,11 +202,11 @@ class _Product:
     options: Any
 
     def of_outputs(self, axes) -> int:
-        """As many for each output as these axes of the kernel have."""
+        """Count the outputs times the sizes of these axes of the kernel."""
         return math.prod((*self.made.shape, *self.taken[1].shape[axes]))
 
     def of_inputs(self) -> int:
-        """Each input goes to a window of outputs."""
+        """Count the inputs times the outputs that each of them goes to."""
         return math.prod((*self.taken[2].shape, *self.taken[1].shape[:-1]))
 
     def of_matrices(self) -> int:

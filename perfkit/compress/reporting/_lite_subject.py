@@ -14,7 +14,7 @@ from perfkit.compress.reporting.results import LayerReport, ModelReport
 
 
 class LiteSubject:
-    """A TFLite file, asked as a Keras model is.
+    """A TFLite file, with the same methods as `KerasSubject`.
 
     Args:
         name: Its name in the report.
@@ -43,7 +43,7 @@ class LiteSubject:
         self._probe: _layer_outputs.ProbeOfFile | None = None
 
     def misfit(self, x) -> str:
-        """Return what inputs it takes if it cannot take these, else nothing."""
+        """Return the shapes that it takes, if these inputs do not fit; else ""."""
         if self.lite is None:
             return ""
         own = self.lite.input.shape
@@ -51,25 +51,25 @@ class LiteSubject:
         return "" if given == [own[1:]] else str(("batch", *own[1:])).replace("'", "")
 
     def predict(self, x) -> Any:
-        """Return what it makes of samples; `None` if it cannot be run."""
+        """Return its outputs for samples; `None` if it cannot be run."""
         (only,) = keras.tree.flatten(x)
         return None if self.lite is None else self.lite.predict(only)
 
     def probe(self) -> _layer_outputs.Probe:
-        """Return what compares its operators with the layers of a reference."""
+        """Return the function that compares its operators with layers."""
         if self.lite is None:
             return lambda *_: ()
         self._probe = _layer_outputs.ProbeOfFile(self._content, self._file)
         return self._probe
 
     def export(self, threads) -> None:
-        """It is a file already."""
+        """Do nothing: it is a file already."""
 
     def once(self) -> None:
-        """It has no prediction by Keras."""
+        """Return nothing: Keras predicts nothing with a file."""
 
     def report(self, sqnr) -> ModelReport:
-        """Return what there is to be said of it.
+        """Return its part of the report.
 
         Args:
             sqnr: Signal-to-noise ratios of its operators by their numbers.

@@ -10,11 +10,11 @@ from perfkit.compress.reporting._samples import OWNER
 
 
 def quality(outputs, labels, metric) -> tuple[float | None, str]:
-    """Return what a metric says, by default accuracy, and what is to be noted.
+    """Return the value of a metric, by default accuracy, and a note or "".
 
     Args:
-        outputs: What a model makes of all samples.
-        labels: What it should make.
+        outputs: Outputs of a model for all samples.
+        labels: Labels of all samples.
         metric: Function of labels and outputs, or `None`.
     """
     if metric is not None:

@@ -1,8 +1,8 @@
-"""Which layers of a Keras model the tensors of a TFLite file are the outputs of.
+"""Which layer of a Keras model makes which tensor of a TFLite file.
 
-A tensor is named after the operations that it was made by, and these after the layers,
-as in `model/relu_1/Relu;model/conv_1/convolution`. TensorFlow numbers what has the same
-name, so that `conv_1` is either the layer `conv_1` or the layer `conv`.
+A tensor is named after the operations that made it, and these after the layers, as in
+`model/relu_1/Relu;model/conv_1/convolution`. TensorFlow numbers what has the same name,
+so `conv_1` may be the layer `conv_1` or the layer `conv`.
 """
 
 import re
@@ -29,12 +29,12 @@ def layers_of(names: Sequence[str], paths: Sequence[str]) -> list[str | None]:
 
 
 def _scope(part) -> Scope:
-    """What an operation is in: without its own name and that of the model."""
+    """Return the scope of an operation: its name without itself and the model."""
     return tuple(part.split("/")[1:-1])
 
 
 def _known(scopes, paths) -> dict[Scope, str]:
-    """The path of the layer of each scope, where there is but one that it can be."""
+    """Return the path of the layer of each scope, where only one is possible."""
     heads: dict[Scope, Scope] = {}  # up to the name of the layer; the rest is inside it
     options: dict[Scope, set[str]] = {}
     for scope in scopes:
@@ -63,7 +63,7 @@ def _end(scope, path) -> int:
 
 
 def _settled(options):
-    """The options of each scope, less the layers that another scope is sure to be."""
+    """Leave out of each scope's options the layers that surely are another scope."""
     while True:
         sure = {next(iter(of)) for of in options.values() if len(of) == 1}
         fewer = {s: of if len(of) == 1 else of - sure for s, of in options.items()}

@@ -1,4 +1,4 @@
-"""What subjects make of data, batch by batch, and how good it is."""
+"""Outputs of all subjects, batch by batch, and how good they are."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ class Study:
         self.samples = 0
 
     def add(self, x, y) -> None:
-        """Predict a batch."""
+        """Have all subjects predict a batch, and keep what they return."""
         for subject in self._everyone:
             expected = subject.misfit(x)
             if expected:

@@ -16,7 +16,7 @@ class Table(NamedTuple):
 
 
 def of_report(report) -> list[Table]:
-    """Return a column a model; of a single one, its layers too."""
+    """Return a table with a column for each model; of a single one, its layers too."""
     if len(report.models) == 1:
         (model,) = report.models
         return [_summary(report.models), *_layers(model)]
@@ -32,12 +32,12 @@ def side_by_side(report) -> str:
 
 
 def of_model(model) -> list[Table]:
-    """Return what is known of one model, and of its layers."""
+    """Return the tables of one model and of its layers."""
     return [_summary([model]), *_layers(model)]
 
 
 def said(report) -> str:
-    """Return how it was measured, and what else is to be said."""
+    """Return in words how it was measured, and the notes of the models."""
     lines = [f"{m.name}: {note}" for m in report.models for note in m.notes]
     if report.samples:
         judged = any(model.quality is not None for model in report.models)

@@ -15,9 +15,12 @@ _RUNTIMES = {"ai_edge_litert": "LiteRT", "tensorflow": "TensorFlow Lite"}
 
 
 def latencies(subjects, runs) -> list[dict[str, Latency]]:
-    """Time all that the subjects run, in turn; those of each by the report's fields.
+    """Time all predictions of the subjects, in turn.
 
-    Each is compared with the first that is timed on the same runtime.
+    Each is compared with the first one on the same runtime.
+
+    Returns:
+        For each subject its latencies, by the name of the field of `ModelReport`.
     """
     timed: list[tuple[int, str, str, Any]] = []
     for place, subject in enumerate(subjects):

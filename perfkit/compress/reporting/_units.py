@@ -18,7 +18,7 @@ from perfkit.ops import value_counts
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Unit:
-    """A layer with what it holds, or what remains of one whose layers are rows too.
+    """A row of a report: a layer, without the layers in it that have rows of their own.
 
     Attributes:
         trail: The first way to it from the model.
@@ -44,7 +44,7 @@ class Unit:
 
     @property
     def wrapped_path(self) -> str:
-        """The same with the names of wrapped layers in the place of their wrappers'."""
+        """The path with the names of wrapped layers in place of the wrappers' names."""
         return "/".join(map(_wrapped_name, self.trail[1:])) or self.layer.name
 
     @property

@@ -34,19 +34,20 @@ def report(
 ) -> Report:
     """Report what models and files weigh, how fast they are and what they lose.
 
-    Parameters, multiply-accumulates, sparsity and distinct values of kernels, bytes of
-    the weights and of the `.tflite` file, raw and after gzip; with data, accuracy and
-    the signal-to-noise ratio of the outputs and of each layer; and the time of a
-    prediction of one sample on this machine.
+    It reports parameters, multiply-accumulates, sparsity and distinct values of
+    kernels, bytes of the weights and of the `.tflite` file, raw and after gzip, and the
+    time of a prediction of one sample on this machine. With data it also reports
+    accuracy, and the signal-to-noise ratio of the outputs and of each layer.
 
-    Several models are timed in turn, in one run, and a speed-up is stated only as the
-    ratio of those times, with its quartiles, between predictions on the same runtime:
-    a file against a file, Keras against Keras. For each Keras model a float `.tflite`
-    file is made in a temporary folder, so that it can be compared with files.
+    Several models are timed in turn, in one run. A speed-up is the ratio of those
+    times, with its quartiles, and only between predictions on the same runtime: a file
+    against a file, Keras against Keras. For each Keras model a float `.tflite` file is
+    made in a temporary folder, so that it can be compared with files.
 
-    A layer of a model is compared with the layer of the reference that has its path, or
-    that of the layer that it wraps. What an operator of a file makes is compared with
-    the layer that it is named after; where the name leaves that open, with none.
+    A layer of a model is compared with the layer of the reference that has the same
+    path; a wrapper, with the path of the layer that it wraps. An operator of a file is
+    compared with the layer that it is named after. If more than one layer may be meant,
+    it is not compared.
 
     Signal-to-noise ratios tell what rounding costs: 25 to 45 dB is good of the outputs
     of a trained network in int8. Of a model that was trained on they say nothing, as it
@@ -54,8 +55,8 @@ def report(
 
     Args:
         models: A built Keras model, the path of a `.keras` or `.tflite` file, or a
-            `LiteModel`; or a dict of these by the names that they are to have. All
-            others are compared with the first.
+            `LiteModel`; or a dict of these by the names that they are to have. The
+            first one is what others are compared with.
         data: Inputs, or a pair of inputs and labels: arrays, or an iterable of batches
             (`tf.data`, `PyDataset`, a list), which is read once. Labels are numbers of
             classes or one-hot rows.
@@ -69,8 +70,8 @@ def report(
             takes long.
         runs: How often each prediction is timed; 0 for no times. At least 0.
         threads: CPU threads of a `.tflite` file that is given by its path. At least 1.
-        samples: How many samples layers are compared on at most, the first ones. At
-            least 1.
+        samples: On how many samples layers are compared at most, the first ones of the
+            data. At least 1.
         batch_size: Samples that a Keras model predicts at once. At least 1.
         verbose: Whether to show a progress bar.
 
@@ -79,8 +80,8 @@ def report(
 
     Raises:
         TypeError: If an argument is of the wrong kind.
-        ValueError: If a file is not there or none that can be read, a model is not
-            built, or the data does not fit.
+        ValueError: If a file is not there or cannot be read, a model is not built, or
+            the data do not fit.
         ImportError: If a file is to be run and neither `ai_edge_litert` nor TensorFlow
             is installed.
 

@@ -25,6 +25,11 @@ class Latency:
         speed_up: How many times as fast as that one it was: the median, and the lower
             and the upper quartile, of the ratios of runs one after the other. `None` if
             there is none.
+
+    Example:
+        >>> fast = Latency("LiteRT, 1 thread", 0.4, 0.5, "float", (2.4, 2.3, 2.5))
+        >>> f"{fast.speed_up[0]} times as fast as {fast.than}"
+        '2.4 times as fast as float'
     """
 
     runtime: str
@@ -39,8 +44,8 @@ class LayerReport:
     """What was found out about a layer, or about an operator of a file.
 
     Attributes:
-        path: Names from the model down; of an operator, those of the layer of the
-            reference whose output it makes, or else that of its tensor.
+        path: Names from the model down. For an operator, the path of the layer of the
+            reference whose output it makes, or else the name of its tensor.
         kind: Name of the class or of the operator.
         dtype: Of its kernels, or else of its other weights; "" if it has none.
         parameters: How many values its weights have.
@@ -54,6 +59,12 @@ class LayerReport:
         gzip_bytes: Of its weights after gzip.
         sqnr: Signal-to-noise ratio of its output against that of the reference, in
             decibels; `None` where it has no counterpart.
+
+    Example:
+        >>> LayerReport("dense", "Dense", parameters=10, macs=8, bytes=40).counts
+        True
+        >>> LayerReport("dropout", "Dropout").counts
+        False
     """
 
     path: str
@@ -69,7 +80,7 @@ class LayerReport:
 
     @property
     def counts(self) -> bool:
-        """Whether it weighs, multiplies or is compared."""
+        """Whether it has weights, multiplies or is compared, so that tables show it."""
         return bool(self.parameters or self.macs) or self.sqnr is not None
 
 
@@ -93,12 +104,22 @@ class ModelReport:
         integer: Whether all tensors of the file are integers; `None` of a model.
         sqnr: Signal-to-noise ratio of the outputs against those of the reference, in
             decibels, over all samples.
-        quality: What `metric` says of the outputs.
-        metric: Its name: "accuracy" is the share of samples with the right class.
+        quality: The value of the metric. `None` without labels.
+        metric: Name of the metric: "accuracy" is the share of samples with the right
+            class, within [0, 1].
         latency: Of the prediction that Keras compiles.
         lite_latency: Of the file.
-        layers: A `LayerReport` each; tables leave out those with nothing to say.
+        layers: A `LayerReport` for each layer; tables leave out those that neither have
+            weights, nor multiply, nor are compared.
         notes: What else is to be said, such as why something is not known.
+
+    Example:
+        >>> import keras
+        >>> from perfkit.compress import report
+        >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+        >>> found = report({"tiny": model}, lite=False, runs=0, verbose=False)["tiny"]
+        >>> found.kind, found.parameters, found.macs, found.weight_bytes
+        ('Keras', 10, 8, 40)
     """
 
     name: str
@@ -132,8 +153,16 @@ class ModelReport:
         """Draw what each layer weighs, holds and loses; see `Report.show`.
 
         Args:
-            path: Of a file to write the picture to, if not `None`.
-            size: Width and height, in inches; by default what the layers need.
+            path: Path of a file to write the picture to, if not `None`.
+            size: Width and height, in inches, within [0.5, 100]; by default what the
+                layers need.
+
+        Returns:
+            `matplotlib.figure.Figure`, of which `pyplot` knows nothing.
+
+        Raises:
+            ValueError: If `size` is out of bounds.
+            ImportError: If matplotlib is not installed.
         """
         return _shown("of_layers", self, path, size)
 
@@ -145,11 +174,22 @@ class Report:
     `report["int8"]` is what was found out about one of them, with its layers.
 
     Attributes:
-        models: A `ModelReport` each.
+        models: A `ModelReport` for each model or file.
         samples: How many samples the outputs are of; 0 without data.
         runs: How often each prediction was timed.
         cpu: The processor of this machine, and how many of its cores could be used.
         reference: Name of what signal-to-noise ratios are against, or `None`.
+
+    Raises:
+        KeyError: By `report[name]`, if there is no model of this name.
+
+    Example:
+        >>> import keras
+        >>> from perfkit.compress import report
+        >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+        >>> found = report({"tiny": model}, lite=False, runs=0, verbose=False)
+        >>> found["tiny"].parameters, found.to_dict()["models"][0]["name"]
+        (10, 'tiny')
     """
 
     models: tuple[ModelReport, ...]
@@ -172,23 +212,27 @@ class Report:
         return tables + _tables.paragraph(_tables.said(self))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of it as what JSON can hold; an infinite ratio is "inf"."""
+        """Return all of it as plain values for JSON; an infinite ratio is "inf"."""
         return _plain(dataclasses.asdict(self))
 
     def show(self, path=None, *, size=None) -> "Figure":
         """Draw sizes, quality and times side by side, and what layers lose.
 
-        Of a single model it is what each layer weighs, holds and loses, as
-        `report[name].show()` draws of one of several. Nothing pops up: a notebook shows
-        what a cell returns. It needs matplotlib, which
+        For a single model it draws its layers, as `report[name].show()` does. Nothing
+        pops up: a notebook shows what a cell returns. It needs matplotlib, which
         `pip install 'perfkit[examples]'` installs.
 
         Args:
-            path: Of a file to write the picture to, if not `None`.
-            size: Width and height, in inches; by default what there is needs.
+            path: Path of a file to write the picture to, if not `None`.
+            size: Width and height, in inches, within [0.5, 100]; by default what the
+                content needs.
 
         Returns:
             `matplotlib.figure.Figure`, of which `pyplot` knows nothing.
+
+        Raises:
+            ValueError: If `size` is out of bounds.
+            ImportError: If matplotlib is not installed.
         """
         if len(self.models) == 1:
             return self.models[0].show(path, size=size)

@@ -1,4 +1,4 @@
-"""What of a model is to become smaller, measured."""
+"""How large or slow a model is, as a share of another one."""
 
 import tempfile
 from collections.abc import Callable
@@ -16,21 +16,21 @@ _RUNS = 60
 
 
 def parameters(model) -> Callable[[Any], float]:
-    """Weights of another model, as a share of those of this one."""
+    """Return a function of another model: its weights as a share of this one's."""
     whole = model.count_params()
     return lambda small: small.count_params() / whole
 
 
 def multiplications(model) -> Callable[[Any], float]:
-    """Multiply-accumulates of a sample, as a share of those of this model."""
+    """Return a function of another model: its MACs as a share of this one's."""
     whole = macs(model).total
     return lambda small: macs(small).total / whole
 
 
 def latency(model) -> Callable[[Any], float]:
-    """Time of a prediction by TFLite, as a share of that of this model.
+    """Return a function of another model: its latency as a share of this one's.
 
-    Both as float files with one thread, in turn, so that noise is shared.
+    Both run as float TFLite files with one thread, in turn, so that noise is shared.
     """
     whole = _call(model)
 

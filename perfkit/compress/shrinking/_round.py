@@ -2,22 +2,24 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from perfkit import _check
+from perfkit.compress.reparameterized import Reparameterized
 from perfkit.compress.shrinking import _choosing, _scores
 from perfkit.graph import selection
+from perfkit.graph.altered import altered
 from perfkit.graph.channels import Group, Reading, read_channels
 from perfkit.graph.cutting import without
 
-_TRIALS = 7  # a share is met to within a hundredth
+TRIALS = 8  # a share is met to within a hundredth
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What `shrink` was asked for, but how much to keep: see there."""
+    """The arguments of `shrink` except how much to keep: see there."""
 
     importance: str | Callable
     scope: str
@@ -56,27 +58,39 @@ class Round:
         """Return a model with a share of the channels of the first round's model."""
         return without(self._reading, self._cut(share))
 
-    def reaching(self, share, measure: Callable[[Any], float]) -> Any:
-        """Return the largest model of which a measure is at most a share."""
-        model = self.keeping(0.0)
-        least = measure(model)
-        if least > share:
-            expected = f"at least {least:.3g}, which is left with the fewest channels"
+    def reaching(self, share, measure: Callable[[Any], float], bar: Callable) -> Any:
+        """Return the largest model of which a measure is at most a share.
+
+        And which share that is.
+
+        Args:
+            share: Within (0, 1].
+            measure: Function of a model.
+            bar: Function without arguments, called `TRIALS` times.
+        """
+        first = 1.0 if share == 1.0 else 0.0
+        model = self.keeping(first)
+        reached = measure(model)
+        bar()
+        if not first and reached > share:
+            expected = f"at least {reached:.3g}, which is left with the fewest channels"
             _check.fail("shrink", "keep", expected, share)
-        low, high, tried = 0.0, 1.0, {self._cut(0.0).tobytes()}
-        for _ in range(_TRIALS):
+        low, high, tried = first, 1.0, {self._cut(first).tobytes()}
+        for _ in range(TRIALS - 1):
             middle = (low + high) / 2
             cut = self._cut(middle)
             if cut.tobytes() in tried:
                 low = middle
-                continue
-            small = without(self._reading, cut)
-            if measure(small) <= share:
-                model, low = small, middle
-                tried.add(cut.tobytes())
             else:
-                high = middle
-        return model
+                small = without(self._reading, cut)
+                found = measure(small)
+                if found <= share:
+                    model, reached, low = small, found, middle
+                    tried.add(cut.tobytes())
+                else:
+                    high = middle
+            bar()
+        return model, reached
 
     def _cut(self, share) -> np.ndarray:
         options = self._options
@@ -93,29 +107,48 @@ class Round:
 def _chosen(reading: Reading, options: Options) -> list[Group]:
     """The groups that lose channels; an error if one was meant that cannot."""
     groups, where = reading.groups(), options.where
+    layers = [call.operation for _, _, call in reading.graph.trails()]
+    hint = _strip_first(layers)
     selection.check("shrink", where)
     for choice in selection.needed(where):
         if choice is not None and not any(_of(g, choice, any) for g in groups):
             paths = ", ".join(path for group in groups for path in group.paths)
             expected = f"a choice from the layers that make channels: {paths}"
-            _check.fail("shrink", "where", expected, choice)
+            _check.fail("shrink", "where", expected + hint, choice)
     meant = [group for group in groups if where is None or _of(group, where, all)]
     refused = [
         group
         for group in meant
         if not group.free.all() and (where is not None or not group.is_bound)
     ]
+    got = ("model", reading.graph.model.name) if where is None else ("where", where)
     if refused and options.strict:
         whys = "; ".join(f"{', '.join(g.paths)} ({g.reasons[0]})" for g in refused)
         expected = f"without layers that cannot lose channels: {whys}. With strict="
         expected += "False these keep theirs"
-        name = "model" if where is None else "where"
-        _check.fail("shrink", name, expected, reading.graph.model.name)
+        _fail(got, expected + hint)
+    if not meant and groups:
+        partly = [", ".join(g.paths) for g in groups if _of(g, where, any)]
+        expected = "all of the layers that lose the same channels, or none of them: "
+        _fail(got, expected + "; ".join(partly))
     free = [group for group in meant if group.free.any()]
     if not free:
-        expected = "a model with channels that can be cut; see `channel_groups(model)`"
-        _check.fail("shrink", "model", expected, reading.graph.model.name)
+        expected = "with channels that can be cut; see `channel_groups(model)`" + hint
+        whys = {layer.name: altered(layer) for layer in layers}
+        expected += "".join(f"; {name}: {why}" for name, why in whys.items() if why)
+        _fail(got, expected)
     return free
+
+
+def _fail(got, expected) -> NoReturn:
+    name, value = got
+    _check.fail("shrink", name, expected, value)
+
+
+def _strip_first(layers) -> str:
+    if any(isinstance(layer, Reparameterized) for layer in layers):
+        return ". Before, `strip(model)` makes plain layers of what is quantized"
+    return ""
 
 
 def _of(group, where, many) -> bool:

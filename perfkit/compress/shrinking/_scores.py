@@ -102,7 +102,7 @@ def _of_batch_norm(reading, group):
 
 
 def _taylor(reading, groups, data, loss) -> dict[int, np.ndarray]:
-    """Squares of what the loss would change without a channel, to first order."""
+    """Squares of how much the loss would change without a channel, to first order."""
     uses = [use for group in groups for use in group.makers]
     kernels: list[Any] = []
     for use in uses:

@@ -14,6 +14,10 @@ class ChannelGroup:
         channels: How many there are.
         free: How many of them can be taken out.
         reasons: Why others have to stay.
+
+    Example:
+        >>> print(ChannelGroup(("left", "right"), 8, 8, ()))
+             8 channels,      8 free   left, right
     """
 
     layers: tuple[str, ...]
@@ -33,6 +37,11 @@ class ChannelGroups:
 
     Attributes:
         groups: The groups, in the order of the model.
+
+    Example:
+        >>> print(ChannelGroups((ChannelGroup(("left", "right"), 8, 8, ()),)))
+        8 of 8 channels in 1 groups can be cut
+             8 channels,      8 free   left, right
     """
 
     groups: tuple[ChannelGroup, ...]
@@ -45,16 +54,20 @@ class ChannelGroups:
 
 
 def channel_groups(model) -> ChannelGroups:
-    """Return which layers' channels can be taken out by `shrink`, and why not others.
+    """Return which channels `shrink` can take out, and why others have to stay.
 
-    Layers whose outputs are added, or multiplied, lose the same channels, and are one
+    Layers whose outputs are added or multiplied lose the same channels. They are one
     group.
 
     Args:
         model: A built Functional or Sequential model; models may be nested in it.
 
+    Returns:
+        `ChannelGroups`, a `ChannelGroup` for each group of layers; print it.
+
     Raises:
-        ValueError: If the model is of another kind or not built.
+        TypeError: If it is no `keras.Model`.
+        ValueError: If the model is neither Functional nor Sequential, or not built.
 
     Example:
         >>> import keras
@@ -73,10 +86,10 @@ def channel_groups(model) -> ChannelGroups:
         here channels are labelled.
     """
     found = read_channels("channel_groups", model).groups()
-    return ChannelGroups(tuple(map(of, found)))
+    return ChannelGroups(tuple(map(summary, found)))
 
 
-def of(group: Group) -> ChannelGroup:
+def summary(group: Group) -> ChannelGroup:
     """Return what there is to say of a group."""
     free = int(group.free.sum())
     return ChannelGroup(group.paths, len(group.channels), free, group.reasons)

@@ -6,9 +6,10 @@ import keras
 
 from perfkit import _check
 from perfkit.compress.shrinking import _choosing, _measures, _scores
-from perfkit.compress.shrinking._round import Options, Round
+from perfkit.compress.shrinking._round import TRIALS, Options, Round
 from perfkit.compress.shrinking.channel_groups import channel_groups
 from perfkit.graph.channels import RETURNED, TAKEN
+from perfkit.graph.functional import functional
 from perfkit.graph.macs import macs
 
 _OF = ("channels", *_measures.SHARES)
@@ -25,7 +26,7 @@ def shrink(
     data=None,
     loss=None,
     where=None,
-    steps=1,
+    rounds=1,
     fine_tune: Callable | None = None,
     seed=0,
     strict=True,
@@ -33,14 +34,14 @@ def shrink(
 ) -> keras.Model:
     """Take channels out of a model: return a smaller plain one.
 
-    Unlike zeros among its weights, this makes a model faster wherever it runs: kernels
-    lose filters, and what takes their outputs loses the inputs. Channels that are added
-    to each other go together; those that the model takes or returns stay. What is left
-    of each layer are its own weights: compile the result and train it some epochs
+    Unlike zeros among its weights, this makes a model faster wherever it runs: layers
+    lose channels, and the layers behind them lose the weights for these. Channels that
+    are added to each other go together; those that the model takes or returns stay. The
+    weights that are left keep their values. Compile the result and train it some epochs
     more. `channel_groups(model)` says what can be cut.
 
-    Where channels go through LayerNormalization or GroupNormalization, its mean and
-    variance are over those that are left.
+    Where channels go through LayerNormalization, GroupNormalization or
+    RMSNormalization, its means are over those that are left.
 
     Args:
         model: A built Functional or Sequential model; models may be nested in it. It
@@ -48,17 +49,20 @@ def shrink(
         keep: What share to keep, within (0, 1].
         of: Of what: "channels", of each layer; or "parameters", "macs"
             (multiply-accumulates) or "latency" of the whole model, at most as much.
-            Latency is measured on this machine, of float TFLite files on one thread.
+            Several models are tried then. Latency is measured on this machine, of float
+            TFLite files on one thread.
         importance: Which channels matter: "l1" or "l2", norms of the weights that make
             them; "geometric_median", how unlike the others they are; "lamp", scores
             that can be compared between layers; "batch_norm", scales of batch
-            normalization; "taylor", what the loss on `data` would change; "random"; or
-            a function from weights `(channels, weights)` to `(channels,)` scores.
+            normalization; "taylor", how much the loss on `data` would change without
+            them; "random"; or a function from weights `(channels, weights)` to scores
+            `(channels,)`, of which the larger ones matter more.
         scope: "local": each group of layers keeps the same share; "global": the best
-            of all groups stay; "isomorphic": the best of groups of the same kinds of
-            layers.
+            channels of all groups stay; "isomorphic": the best of groups that consist
+            of the same kinds of layers.
         round_to: The number of channels that are left is a multiple of this, and at
-            least this; kernels of most runtimes are made for multiples of 8.
+            least this, as far as there are so many. At least 1. Most runtimes are
+            fastest at multiples of 8.
         data: For "taylor": batches `(x, y)`, a list, `tf.data` or `PyDataset`. Some
             hundred samples are enough.
         loss: For "taylor": a function of targets and outputs; by default what the
@@ -66,19 +70,22 @@ def shrink(
         where: Which layers lose channels: a layer, a class, a pattern for names or
             paths, a function of the layer, or a list of these. A group does if all of
             its layers are chosen. `None` for all.
-        steps: In how many rounds, at least 1. With more, `fine_tune` is wanted.
+        rounds: In how many rounds, at least 1, each of which scores the channels that
+            are left anew. Without `fine_tune` that is all that more rounds change.
         fine_tune: Function of the smaller model, called after each round to compile
             and train it; what it returns is ignored.
         seed: For "random", at least 0.
         strict: Whether it is an error if layers keep channels for another reason than
             that the model takes or returns them. Else they stay as they are, and
             `channel_groups` names them.
-        verbose: Whether to print what was cut.
+        verbose: Whether to print what was cut, and to show a progress bar of the
+            models that are tried for `of`.
 
     Returns:
         A new model of the same kind with weights of its own, not compiled.
 
     Raises:
+        TypeError: If an argument has the wrong type.
         ValueError: If an argument is out of bounds, a layer that was meant cannot be
             cut, or a share cannot be reached.
 
@@ -114,7 +121,7 @@ def shrink(
         _check.one_of("shrink", "importance", importance, _scores.KINDS)
     _check.one_of("shrink", "scope", scope, _choosing.SCOPES)
     _check.integer("shrink", "round_to", round_to)
-    _check.integer("shrink", "steps", steps)
+    _check.integer("shrink", "rounds", rounds)
     _check.integer("shrink", "seed", seed, 0)
     _check.boolean("shrink", "strict", strict)
     _check.boolean("shrink", "verbose", verbose)
@@ -122,31 +129,48 @@ def shrink(
         expected = "a function of the smaller model"
         _check.fail("shrink", "fine_tune", expected, fine_tune, TypeError)
     if importance == "taylor":
-        _check_taylor(model, data, loss, steps, fine_tune)
+        _check_taylor(model, data, loss, rounds, fine_tune)
+    _check_sizes(functional("shrink", model), of)
     options = Options(importance, scope, round_to, where, strict, data, loss, seed)
-    small, sizes = model, None
+    small, sizes, reached = model, None, 1.0
     measure = None if of == "channels" else _measures.SHARES[of](model)
-    for step in range(1, steps + 1):
-        this, share = Round(small, options, sizes), keep ** (step / steps)
+    for number in range(1, rounds + 1):
+        this, share = Round(small, options, sizes), keep ** (number / rounds)
         sizes = this.sizes
-        small = (
-            this.keeping(share) if measure is None else this.reaching(share, measure)
-        )
+        if measure is None:
+            small = this.keeping(share)
+        else:
+            bar = keras.utils.Progbar(TRIALS, verbose=int(verbose), unit_name="trial")
+            small, reached = this.reaching(share, measure, lambda bar=bar: bar.add(1))
         if fine_tune is not None:
             fine_tune(small)
     if verbose:
         print(_said(model, small))
+        if measure is not None:
+            print(f"{of} {reached:.2f} of the whole model's")
     return small
 
 
-def _check_taylor(model, data, loss, steps, fine_tune):
+def _check_sizes(model, of):
+    if of in ("macs", "latency") and not _has_sizes(model):
+        expected = (
+            '"channels" or "parameters" for a model that takes inputs of any size'
+        )
+        _check.fail("shrink", "of", expected, of)
+
+
+def _has_sizes(model) -> bool:
+    return all(None not in tensor.shape[1:] for tensor in model.inputs)
+
+
+def _check_taylor(model, data, loss, rounds, fine_tune):
     if data is None:
         _check.fail("shrink", "data", "batches (x, y) for taylor", data)
     if loss is None and not model.compiled:
         expected = "given, or the model compiled with one, for taylor"
         _check.fail("shrink", "loss", expected, loss)
-    if loss is None and steps > 1 and fine_tune is None:
-        expected = "given for taylor in several steps without `fine_tune`, as the "
+    if loss is None and rounds > 1 and fine_tune is None:
+        expected = "given for taylor in several rounds without `fine_tune`, as the "
         expected += "smaller models are not compiled"
         _check.fail("shrink", "loss", expected, loss)
     if loss is not None and not callable(loss):
@@ -167,7 +191,7 @@ def _said(model, small) -> str:
         elif group.reasons and not {TAKEN, RETURNED} & {*group.reasons}:
             lines.append(f"   {names}: {count} stay ({'; '.join(group.reasons)})")
     costs = [f"parameters {model.count_params():,} -> {small.count_params():,}"]
-    if all(None not in tensor.shape[1:] for tensor in model.inputs):
+    if _has_sizes(model):
         before, after = macs(model).total, macs(small).total
         costs.append(f"multiply-accumulates {before:,} -> {after:,}")
     return "\n".join([*lines, ", ".join(costs)])

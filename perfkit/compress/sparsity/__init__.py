@@ -1,1 +1,1 @@
-"""Weights that are zero: masks, when they are made, and who keeps them."""
+"""Weights that are zero: masks, when they are made, and what keeps them."""

@@ -83,7 +83,7 @@ def chosen(
 
 
 def _unasked(model, every):
-    """What is not pruned where nothing was chosen."""
+    """Find what is not pruned without `where`, and why."""
     known = {id(kernel.variable) for kernel in every}
     found = {
         kernel.path: _UNASKED
@@ -109,7 +109,7 @@ def _unfit(kernels, pattern):
 
 
 def _without_kernels(owner, model, where, every):
-    """Layers that were asked for and own nothing that could be pruned."""
+    """Find layers that `where` names and that own nothing to prune."""
     found = {}
     for choice in selection.needed(where):
         if graph.select(model, choice)[1]:

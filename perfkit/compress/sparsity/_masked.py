@@ -22,8 +22,8 @@ class Masked(keras.constraints.Constraint):
 
     Args:
         mask: Boolean `keras.Variable`, true where a weight stays.
-        own: The constraint that the kernel had, or None. It is applied to a kernel
-            whose zeros are back, and stays as it is.
+        own: The constraint that the kernel had, or None. It is applied after the zeros
+            are put back.
         memory: What is remembered of weights that are zero, see `_memory`, or None.
         slots: The variables in an optimizer that all this is kept in, or None.
     """
@@ -45,7 +45,7 @@ class Masked(keras.constraints.Constraint):
         return value
 
     def carry_to(self, variable, cut) -> None:
-        """Keep the same zeros in a variable of a model that is made from this one."""
+        """Put this mask, cut to its shape, on a variable of a new model."""
         hold(variable, np.asarray(cut(array(self.mask)), bool))
 
     def get_config(self):

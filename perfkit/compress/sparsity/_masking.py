@@ -69,7 +69,7 @@ class Masking:
         self._set(self._made(scores, sparsity), values)
 
     def complete(self, sparsity):
-        """Make masks anew if they do not prune as much as they are to prune."""
+        """Make masks anew if they do not have the number of zeros that is due."""
         scores, values = self._seen()
         masks = self._made(scores, sparsity)
         pairs = zip(masks, self.masks(), strict=True)
@@ -78,7 +78,7 @@ class Masking:
             self._set(masks, values)
 
     def take_zeros(self, sparsity):
-        """Take what is zero for the masks, but no more than this sparsity."""
+        """Make masks of the weights that are zero, up to this sparsity."""
         values = [seen(kernel.variable) for kernel in self.kernels]
         scores = [self._pattern.magnitudes(value) for value in values]
         together = [scores] if self._scope == "global" else [[each] for each in scores]
@@ -91,7 +91,7 @@ class Masking:
         self._set(masks, values)
 
     def settle(self):
-        """Keep the masks from now on, and take all else out of the optimizer."""
+        """Put fixed masks on the kernels, and take all variables off the optimizer."""
         for kernel, mask in zip(self.kernels, self.masks(), strict=True):
             if mask.all():
                 _masked.let_go(kernel.variable)

@@ -1,8 +1,8 @@
 """What is remembered of weights that are zero, so that they may come back.
 
-A constraint sees a kernel after its update. What it was before is known: zero where it
-was pruned, and elsewhere what was remembered. So the update is known too, without a
-look at the gradient.
+A constraint sees a kernel after its update. It also knows the kernel before: 0 where a
+weight is pruned, and elsewhere the remembered value. The difference is the update, so
+the gradient itself is not needed.
 """
 
 from typing import Any
@@ -48,7 +48,7 @@ class Memory:
 
 
 class StraightThrough(Memory):
-    """Pruned weights are trained on out of sight, by the gradients of their zeros."""
+    """Train pruned weights on, out of sight, by the gradients of their zeros."""
 
     names = ("dense",)
 
@@ -65,7 +65,7 @@ class StraightThrough(Memory):
 
 
 class Movement(Memory):
-    """Weights gather a score as they move away from zero; pruned ones wait."""
+    """Score weights by how they move away from zero; keep values of pruned ones."""
 
     names = ("dense", "score")
 

@@ -50,7 +50,7 @@ class Timing:
         return any(self._says(number)[0] for number in range(begin, step + 1))
 
     def is_asking(self, step) -> bool:
-        """Whether there is to be sparsity after the last step."""
+        """Whether the schedule asks for masks after the last step."""
         due, _ = self._says(step)
         return due or not self._is_pair(step)
 

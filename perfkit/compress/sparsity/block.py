@@ -20,7 +20,7 @@ class Block(Pattern):
 
     Args:
         shape: Rows and columns of a block. Each at least 1, and not both 1.
-        pooling: What the scores of a block's weights are made into, `"mean"` or
+        pooling: What the score of a block is of the scores of its weights, `"mean"` or
             `"max"`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Sparsity that rises fast at first and ever more slowly."""
+"""Sparsity that rises fast at first and then more and more slowly."""
 
 import dataclasses
 
@@ -11,14 +11,14 @@ class CubicSparsity:
     """Have sparsity rise from `initial` to `final`, fast at first.
 
     `s(t) = final + (initial - final) (1 - t)^3`, where `t` goes from 0 to 1 in `steps`
-    steps that come after `begin`. It needs no TensorFlow; `PolynomialDecay` of
-    tensorflow-model-optimization does the same with a power of its own.
+    training steps after step `begin`. It needs no TensorFlow. `PolynomialDecay` of
+    tensorflow-model-optimization does the same with any power.
 
     Args:
         final: Sparsity at the end. Within [0, 1).
-        steps: How many steps it takes. At least 1.
-        begin: Step at which it begins; before it is 0. At least 0.
-        initial: Sparsity at the begin. Within [0, 1).
+        steps: How many training steps it takes. At least 1.
+        begin: Step at which it begins; before that, sparsity is 0. At least 0.
+        initial: Sparsity at step `begin`. Within [0, 1).
 
     Raises:
         ValueError: If an argument is out of bounds.

@@ -10,10 +10,11 @@ from perfkit.graph.arrays import array
 def hold_zeros(model, *, where=None) -> PruneReport:
     """Have the weights of a model that are zero stay zero while it is trained.
 
-    For a pruned model that was loaded or cloned, or that another library pruned:
-    `prune` and `Pruning` do it by themselves. Kernels without zeros are left alone. In
-    kernels with a mask what it prunes is zero again: an optimizer with `use_ema=True`
-    puts averages over the zeros when `fit` ends.
+    It is for a pruned model that was loaded or cloned, or that another library pruned.
+    `prune` and `Pruning` do it by themselves, and `quantize`, `shrink` and their kin
+    take the masks along. Kernels without zeros are left alone. In kernels with a mask
+    what it prunes is zero again, as an optimizer with `use_ema=True` puts averages over
+    the zeros when `fit` ends.
 
     Args:
         model: A built `keras.Model`.

@@ -14,11 +14,12 @@ class NofM(Pattern):
 
     A row runs along the input channels of one output unit, as TFLite and tensor cores
     store it: axis -2 of `Dense` and of convolutions, axis -1 of transposed
-    convolutions. A last group that is smaller keeps up to `n`. Depthwise kernels have
-    no such axis and cannot be pruned so, nor those of no more than `n` input channels.
+    convolutions. If the last group is smaller, up to `n` of it stay. Depthwise kernels
+    have no such axis and cannot be pruned so, nor can kernels with at most `n` input
+    channels.
 
-    A sparsity below `1 - n / m`, on the way of a schedule, means fewer zeros in each
-    group: `round(sparsity * m)`. `"2:4"` is short for `NofM(2, 4)`.
+    While a schedule is still below `1 - n / m`, each group has fewer zeros:
+    `round(sparsity * m)`. `"2:4"` is short for `NofM(2, 4)`.
 
     Args:
         n: How many weights of a group stay. From 1 to `m - 1`.
@@ -57,7 +58,7 @@ class NofM(Pattern):
 
     @property
     def limit(self) -> float:
-        """The same, for a group cannot have more zeros."""
+        """The highest sparsity, `1 - n / m`: a group cannot have more zeros."""
         return self.sparsity
 
     def obstacle(self, kernel) -> str:

@@ -11,12 +11,12 @@ from perfkit.ops import sparsity as masks
 class Pattern:
     """Abstract: which weights are pruned together."""
 
-    # Whether groups of several kernels can be weighed against each other.
+    # Whether groups of different kernels can be compared, for `scope="global"`.
     comparable: ClassVar[bool] = True
 
     @property
     def sparsity(self) -> float:
-        """The sparsity that is meant where none is given."""
+        """The sparsity where none is given."""
         return 0.5
 
     @property

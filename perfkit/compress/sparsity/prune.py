@@ -26,11 +26,11 @@ def prune(
 
     The zeros stay while the model is trained further, whatever it is compiled with and
     also inside another model: a constraint on each kernel puts them back after each
-    update. `strip_pruning` takes it off. A file or a clone of the model has the zeros
-    and the layers' own constraints; `hold_zeros` has them stay there too. A model
-    around this one that has trained already is to be compiled again. Optimizers with
-    `use_ema=True` put averages over the zeros when `fit` ends; `hold_zeros` puts them
-    back.
+    update. `strip_pruning` takes it off. New models that `quantize`, `shrink` and their
+    kin make have it too. A file or a clone of the model has the zeros, but not this
+    constraint: call `hold_zeros` on it. If this model is inside another one that has
+    trained already, compile that one again. Optimizers with `use_ema=True` put averages
+    over the zeros when `fit` ends; `hold_zeros` puts them back.
 
     Zeros make a file smaller once it is compressed, and so a download. They do not make
     a model faster on x86: no runtime for it skips them. `Pruning` prunes step by step
@@ -38,10 +38,10 @@ def prune(
 
     Args:
         model: A built `keras.Model`: Sequential, Functional, nested, subclassed.
-        sparsity: Share of zeros. Within [0, 1); None is what the pattern means, `1 - n
-            / m` for `NofM` and 0.5 for others. It is exact, also where weights are
-            equal: `size - max(round(size * (1 - sparsity)), 1)` zeros, of weights or,
-            by `Block`, of blocks.
+        sparsity: Share of zeros. Within [0, 1). None is `1 - n / m` for `NofM` and 0.5
+            for other patterns. It is exact, also where weights are equal: of `size`
+            weights, `max(round(size * (1 - sparsity)), 1)` stay. With `Block` these are
+            blocks.
         where: Which layers: a name pattern, a layer, its class, a slice of the depth
             from 0 to 1, a function of the layer, or a list of these. None is all
             kernels but those of embeddings and of depthwise convolutions, which are
@@ -50,9 +50,9 @@ def prune(
         pattern: `"unstructured"`, `"2:4"` or the like, or an object: `Unstructured()`,
             `NofM(2, 4)`, `Block((4, 1))`.
         criterion: `"magnitude"`, or a function of a kernel, a `keras.Variable`, that
-            returns an array of its shape: the more, the more important.
-        scope: `"local"` has each kernel get this sparsity, `"global"` all together; in
-            each kernel a weight stays.
+            returns an array of its shape: larger scores are more important.
+        scope: `"local"`: each kernel gets this sparsity. `"global"`: all kernels
+            together get it, and each keeps at least one weight.
         strict: Whether it is an error if something that `where` selects cannot be
             pruned. Otherwise the report names it.
 

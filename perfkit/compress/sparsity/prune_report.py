@@ -18,6 +18,10 @@ class PrunedKernel:
         shape: Its shape.
         weights: How many weights it has.
         zeros: How many of them are 0.
+
+    Example:
+        >>> PrunedKernel("dense/kernel", (4, 5), 20, 15).sparsity
+        0.75
     """
 
     path: str
@@ -38,6 +42,12 @@ class PruneReport:
     Attributes:
         kernels: One `PrunedKernel` for each kernel.
         left_out: Why a kernel or a layer was not pruned, by its path.
+
+    Example:
+        >>> kernel = PrunedKernel("dense/kernel", (4, 5), 20, 15)
+        >>> print(PruneReport((kernel,), {}))
+        75.00% of 20 weights are 0, in 1 kernel
+          dense/kernel    75.00% of 20
     """
 
     kernels: tuple[PrunedKernel, ...]

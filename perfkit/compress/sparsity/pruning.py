@@ -22,44 +22,44 @@ from perfkit.graph.arrays import array
 class Pruning(keras.callbacks.Callback):
     """Prune a model step by step while `fit` trains it.
 
-    At the steps that are due, masks are computed anew for the sparsity that the
-    schedule says, which is exact, also where weights are equal. In between, a
+    Every so many training steps, masks are computed anew for the sparsity that the
+    schedule gives, which is exact, also where weights are equal. In between, a
     constraint on each kernel puts zeros back after each update, within the compiled
-    step. When `fit` ends, the sparsity is what the schedule says for as many steps, and
-    the zeros stay from then on, as after `prune`: `strip_pruning` takes the masks off.
-    A warning says so if a schedule with an `end_step`, as `CubicSparsity` has, did not
-    come to its end.
+    step. When `fit` ends, the sparsity is the schedule's at the last step. The zeros
+    stay from then on, as after `prune`: `strip_pruning` takes the masks off. A warning
+    says so if a schedule with an `end_step`, as `CubicSparsity` has, did not come to
+    its end.
 
-    It works on any model, under wrappers of optimizers, and on a student inside a model
-    that teaches it, where the student is what is pruned. Give it after callbacks that
-    set weights, such as `EarlyStopping(restore_best_weights=True)`.
+    It works on any model and under wrappers of optimizers. Inside a model that teaches
+    a student, such as `transfer.Distiller`, the student is pruned. Give it after
+    callbacks that set weights, such as `EarlyStopping(restore_best_weights=True)`.
 
-    A run that goes on, from `BackupAndRestore` too, goes by the steps of the optimizer.
-    `.weights.h5` files have masks and what is remembered of pruned weights; `.keras`
-    files are as without pruning, and a run that goes on from one takes the zeros for
-    the masks. After a `fit` that broke off, zeros are still kept: call `fit` with this
-    callback again, or `on_train_end()` of it to be done.
+    When training goes on later, also by `BackupAndRestore`, the schedule goes on at the
+    optimizer's number of steps. `.weights.h5` files have the masks and what is
+    remembered of pruned weights. `.keras` files have neither; there the zeros are taken
+    for the masks. After a `fit` that broke off, zeros are still kept: call `fit` with
+    this callback again, or its `on_train_end()` to finish.
 
     Zeros make a file smaller once it is compressed, and so a download. They do not make
     a model faster on x86: no runtime for it skips them.
 
     Args:
-        schedule: A sparsity within [0, 1), or what gives one for a step: a function, or
-            an object such as `CubicSparsity(0.8, steps=2000)`, a Keras schedule, or
-            `PolynomialDecay` and `ConstantSparsity` of tensorflow-model-optimization,
-            which give a pair of whether masks are due and the sparsity.
+        schedule: A sparsity within [0, 1), or a function of the training step that
+            returns one: `CubicSparsity(0.8, steps=2000)`, a Keras schedule, or
+            `PolynomialDecay` and `ConstantSparsity` of tensorflow-model-optimization.
+            It may also return a pair: whether masks are due, and the sparsity.
         where: See `prune`.
         pattern: See `prune`.
-        criterion: What prunes a weight. `"magnitude"`: it is small; it is gone for
-            good. `"straight_through"`: it is small, but pruned weights are trained on
-            by the gradients of their zeros, out of sight, and may come back.
-            `"movement"`: it moves towards zero, for fine-tuning a pretrained model;
-            pruned weights wait with their value. None is `"straight_through"` for
-            `NofM`, whose masks would hardly change otherwise, else `"magnitude"`.
+        criterion: Which weights are pruned. `"magnitude"`: small ones, for good.
+            `"straight_through"`: small ones, but they are trained on out of sight, by
+            the gradients of their zeros, and may come back. `"movement"`: those that
+            move towards zero, for fine-tuning a pretrained model; their values are
+            remembered, and they may come back. None is `"straight_through"` for `NofM`,
+            whose masks would hardly change otherwise, else `"magnitude"`.
         scope: See `prune`.
-        every: Number of steps between masks, for a schedule that does not say when they
-            are due. At least 1.
-        strict: See `prune`. A frozen kernel gathers no movement.
+        every: Number of training steps between masks, for a schedule that does not say
+            when they are due. At least 1.
+        strict: See `prune`. With `"movement"` a frozen kernel cannot be pruned.
 
     Attributes:
         report: `PruneReport` of the last `fit` that ended, or None.

@@ -13,10 +13,10 @@ from perfkit.ops.sparsity import zeroed
 def rewind(model, weights) -> PruneReport:
     """Give a pruned model its early weights back, where it is not pruned.
 
-    So it is a lottery ticket: which weights stay was found out by training, and their
-    values are those of the begin. Train it from there; its zeros stay. Compile it anew
-    first, for the optimizer remembers the training before. Pruning some more, rewinding
-    and training again finds tickets of fewer weights than pruning once.
+    Then it is a lottery ticket: training has found out which weights stay, and they
+    have the values of early training. Compile the model anew, since the optimizer
+    remembers the training before, and train it from there; its zeros stay. To get by
+    with still fewer weights, repeat it: prune some more, rewind, train.
 
     Args:
         model: A built `keras.Model` that was pruned and whose masks are on it.

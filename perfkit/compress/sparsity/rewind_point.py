@@ -12,15 +12,15 @@ from perfkit.graph.arrays import array
 class RewindPoint(keras.callbacks.Callback):
     """Remember the weights that a model has early in training, for `rewind`.
 
-    All weights, moving statistics too, as they are when the optimizer has done so many
-    steps. It remembers once: a later `fit` leaves that as it is.
+    It takes all weights, moving statistics too, as they are after so many steps of the
+    optimizer. It does so once: a later `fit` changes nothing.
 
     Args:
         steps: How many steps of the optimizer. At least 0, which is before training.
 
     Attributes:
-        at: How many steps it was in the end, or None before: `fit` may do several steps
-            at once, and one that goes on begins later.
+        at: After how many steps it was, or None before. It may be more than `steps`,
+            where `fit` does several steps at once or begins later.
 
     Raises:
         ValueError: If `steps` is out of bounds.

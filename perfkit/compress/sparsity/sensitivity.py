@@ -29,6 +29,13 @@ class Sensitivity:
         values: By the path of a kernel, the metric at each of the sparsities.
         weights: By the path of a kernel, how many weights it has.
         left_out: Why a kernel or a layer was not pruned, by its path.
+
+    Example:
+        >>> values = {"first/kernel": (0.4,)}
+        >>> print(Sensitivity("loss", 0.3, (0.5,), values, {"first/kernel": 12}, {}))
+        loss 0.3; change if only one is pruned
+                           weights      50%
+          first/kernel           12  +0.1000
     """
 
     metric: str
@@ -97,18 +104,18 @@ def sensitivity(
 ) -> Sensitivity:
     """Find out how much worse a model is if one of its layers is pruned.
 
-    One kernel after the other is pruned by magnitude, alone, and the model is
-    evaluated without training. What it takes is `1 + kernels * sparsities` evaluations,
-    so a few thousand samples are better than all. The model is afterwards as it was, to
-    the bit, also if this breaks off.
+    Each kernel is pruned by magnitude, alone, and the model is evaluated without
+    training. That is `1 + kernels * sparsities` evaluations, so give a few thousand
+    samples rather than all. Afterwards the model is exactly as it was, also if this
+    breaks off.
 
     Args:
         model: A built `keras.Model`, compiled unless `metric` is a function.
         data: `(x, y)` or `(x, y, sample_weight)` of arrays, or batches of these: a
-            `tf.data.Dataset`, a `PyDataset`. Not the test data, if it is to be used to
-            choose sparsities. None if `metric` is a function that has its own.
-        sparsities: What to prune each kernel to. Within (0, 1), rising; with `NofM` at
-            most `1 - n / m`.
+            `tf.data.Dataset`, a `PyDataset`. To choose sparsities, do not take the test
+            data. None if `metric` is a function that has its own data.
+        sparsities: Shares of zeros that each kernel is pruned to. Within (0, 1),
+            rising; with `NofM` at most `1 - n / m`.
         where: See `prune`.
         pattern: See `prune`.
         metric: Name of a metric that the model was compiled with, or `"loss"`; None is

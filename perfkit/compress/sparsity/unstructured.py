@@ -9,7 +9,8 @@ from perfkit.compress.sparsity.pattern import Pattern
 class Unstructured(Pattern):
     """Prune single weights, wherever they are.
 
-    The most accurate pattern at a given sparsity. `"unstructured"` is short for it.
+    At a given sparsity this pattern costs least accuracy. `"unstructured"` is short for
+    it.
 
     Example:
         >>> import keras

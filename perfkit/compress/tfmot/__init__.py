@@ -1,11 +1,11 @@
 """TensorFlow's own model optimization (tfmot), for Keras 3 models.
 
-It works on models of Keras 2 alone. `to_tf_keras` makes such a twin of a Keras 3 model,
-`from_tf_keras` brings its weights back. `sparsity`, `quantization`, `clustering` and
-`experimental` are those of tensorflow_model_optimization, imported on first use.
+tfmot works on models of Keras 2 alone. `to_tf_keras` makes a twin of a Keras 3 model in
+Keras 2, and `from_tf_keras` brings its weights back. `sparsity`, `quantization`,
+`clustering` and `experimental` are tfmot's own modules, imported on first use.
 
-Importing this leaves `tf.keras` as Keras 3, whatever was imported before, which
-importing tensorflow_model_optimization may not.
+Importing this leaves `tf.keras` as Keras 3, whatever was imported before. Importing
+tensorflow_model_optimization itself may turn it into Keras 2.
 """
 
 from perfkit.compress import _tfmot

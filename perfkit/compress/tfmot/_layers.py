@@ -39,7 +39,7 @@ INNER = {
 }
 _RENAMED = {("LeakyReLU", "negative_slope"): "alpha"}
 _KINDS = ("activations", "constraints", "initializers", "regularizers")
-# What the twin gets afterwards, what draws other numbers anyway, what is speed alone.
+# Set on the twin afterwards, random in another way anyway, or for speed alone.
 _LEFT_OUT = ("trainable", "weights", "seed", "use_cudnn")
 
 
@@ -130,7 +130,7 @@ def _parameters(kind) -> set[str]:
 
 
 def _is_unused(kind, key, value):
-    """Whether an argument is at what it is where nobody asked for anything."""
+    """Whether an argument has its default value."""
     if key == "data_format":
         return value == "channels_last"
     given = inspect.signature(kind.__init__).parameters.get(key)

@@ -1,6 +1,6 @@
 """Operations and activations of Keras 3, in Keras 2.
 
-They are layers where there is one, for tfmot takes few functions of TensorFlow.
+They are layers where Keras 2 has one, since tfmot takes few functions of TensorFlow.
 """
 
 import functools

@@ -18,9 +18,9 @@ def inside(layer, twin) -> Iterator[tuple[Any, Any]]:
 
 
 def pairs(layer, twin, above="") -> Iterator[tuple[str, Any, Any]]:
-    """Yield the path of each layer, the layer and its twin, or None for that.
+    """Yield the path of each layer, the layer and its twin, or None without a twin.
 
-    Not of what holds others, which come instead.
+    A layer that holds others is left out; those that it holds come instead.
     """
     held = list(inside(layer, twin))
     for inner, inner_twin in held:
@@ -42,9 +42,9 @@ def leaves(layer) -> Iterator[Any]:
 
 
 def is_wrapped(layer) -> bool:
-    """Whether a layer of Keras 2 is one of tfmot around another one.
+    """Whether a layer of Keras 2 is a wrapper of tfmot that tfmot can strip.
 
-    Not where it quantizes: there is nothing that takes this off.
+    Those that quantize are not: nothing takes them off.
     """
     return _is_of_tfmot(layer) and not type(layer).__name__.startswith(
         ("QuantizeWrapper", "QuantizeLayer")

@@ -17,17 +17,22 @@ def from_tf_keras(tf_keras_model, *, like) -> keras.Model:
     Layers are found by their names, those of nested models too. Values are copied bit
     for bit.
 
-    Of a model that tfmot pruned or clustered, strip the wrappers first. Of one trained
-    with fake quantization the float weights are taken, and the fake quantization stays
-    behind: what comes back computes in float.
+    If tfmot pruned or clustered the Keras 2 model, strip tfmot's wrappers first. If it
+    was trained with fake quantization, the float weights are taken and the fake
+    quantization stays behind: the copy computes in float.
 
     Args:
-        tf_keras_model: A `tf_keras.Model`, such as what `to_tf_keras` made, trained.
+        tf_keras_model: A `tf_keras.Model`, such as a trained one that `to_tf_keras`
+            made.
         like: The Keras 3 model that it was made from. It stays as it is.
+
+    Returns:
+        A new Keras 3 model, not compiled.
 
     Raises:
         ValueError: If a layer is not in the other model or its weights do not fit.
-        TypeError: If one of the models is not one, of its Keras.
+        TypeError: If `tf_keras_model` is no model of Keras 2, or `like` none of
+            Keras 3.
 
     Example:
         >>> from perfkit.compress import tfmot

@@ -14,23 +14,24 @@ from perfkit.graph.functional import is_graph
 def to_tf_keras(model) -> Any:
     """Return a Keras 2 model that computes what a Keras 3 model does.
 
-    It is what tfmot works on: `tf_keras` is Keras 2. Layers have the same names and
-    weights, also those that are shared, called twice or in nested models; what is
-    trainable stays so. What `compile` was given does not cross: compile the twin with
-    objects of `tf_keras`. A Sequential model becomes a Functional one.
+    tfmot works on such a model: `tf_keras` is Keras 2. Layers have the same names and
+    weights, also those that are shared, called twice or in nested models. What is
+    trainable stays trainable. Loss, metrics and optimizer are not taken over: compile
+    the new model, the twin, with objects of `tf_keras`. A Sequential model becomes a
+    Functional one.
 
     A layer, or a setting of one, that Keras 2 lacks or computes in another way is an
-    error and never left out. Of the operations of `keras.ops`, arithmetic and slices
-    have twins. Masks have none, for the two Keras hand them on in different ways.
+    error; it is never left out. Of the operations of `keras.ops`, arithmetic and slices
+    have twins. Masks have none, since the two versions hand them on in different ways.
 
     Args:
-        model: A built Functional or Sequential model in float32, whatever Keras runs
-            on.
+        model: A built Functional or Sequential model in float32, on any backend.
 
     Returns:
-        A `tf_keras.Model`.
+        A `tf_keras.Model`, not compiled.
 
     Raises:
+        TypeError: If it is no `keras.Model`.
         ValueError: If something in the model has no twin; the error names it.
         ImportError: If TensorFlow is not installed.
         RuntimeError: If the environment asks for Keras 2 as `tf.keras`.

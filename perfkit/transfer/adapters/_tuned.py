@@ -29,6 +29,7 @@ class Tuned:
     """Mixin, placed before the class that the layer had."""
 
     plain: type  # the class that the layer had
+    is_adapted = True  # it computes with other kernels than its own
 
     def __call__(self, *args, **kwargs):
         outputs = _super(self).__call__(*args, **kwargs)
