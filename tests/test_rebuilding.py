@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from perfkit import transfer
 from perfkit.graph.calls import read
 from perfkit.graph.copying import copied
 from perfkit.graph.rebuilding import rebuilt
@@ -47,6 +48,17 @@ def test_a_new_model_normalizes_as_the_old_one_does(way):
     )
     new = way(model)
     np.testing.assert_allclose(values(new(data)), values(model(data)), rtol=1e-5)
+
+
+def test_a_mean_of_models_normalizes_by_the_mean_of_what_they_adapted_to():
+    data = np.random.default_rng(0).normal(size=(50, 3)).astype("float32")
+    models = [
+        keras.Sequential([keras.Input((3,)), adapted(layers.Normalization(), moved)])
+        for moved in (data, data + 10.0)
+    ]
+    mean = transfer.average_weights(models)
+    expected = values(models[0](data - 5.0))
+    np.testing.assert_allclose(values(mean(data)), expected, atol=1e-4)
 
 
 @every_way

@@ -143,6 +143,14 @@ def test_a_shape_that_merges_the_batch_is_followed_or_not_known():
     check_half_of_the_first_can_go(model, 5, 6)
 
 
+def test_axes_are_not_counted_by_a_batch_of_one():
+    inputs = keras.Input((8, 6))
+    x = ops.squeeze(layers.Dense(8, name="first")(inputs))
+    x = ops.mean(x, axis=2)  # over the channels
+    model = keras.Model(inputs, layers.Dense(2, name="last")(x))
+    assert free(model) == {"first": 0, "last": 0}
+
+
 def test_a_shape_for_one_size_of_those_a_model_takes_is_not_known():
     model = keras.Sequential(
         [

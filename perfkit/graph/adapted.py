@@ -18,12 +18,17 @@ def carry(new, old) -> None:
         new: A layer or model that has the values of the variables already.
         old: One that is made alike.
     """
-    for layer in _of(new, _layers.Normalization):
-        layer.finalize_state()  # it computes with constants made of its variables
+    settle(new)
     for layer, source in zip(_of(new, _LOOKUPS), _of(old, _LOOKUPS), strict=True):
         if source.get_vocabulary(include_special_tokens=False):
             terms = source.get_vocabulary()
             layer.set_vocabulary(terms, **_weights(source, len(terms)))
+
+
+def settle(model) -> None:
+    """Have normalization use its variables: it computes with constants made of them."""
+    for layer in _of(model, _layers.Normalization):
+        layer.finalize_state()
 
 
 def _weights(lookup, count) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from perfkit.graph.activations import activation_mixes
 from perfkit.graph.calls import Graph, read
-from perfkit.graph.channel_rules import rule_of
+from perfkit.graph.channel_rules.rule_of import rule_of
 from perfkit.graph.labels import Labelled, Labels
 
 TAKEN, RETURNED = "the model takes them", "the model returns them"

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from perfkit.graph import kernels
+from perfkit.graph.altered import altered
 from perfkit.graph.arrays import exact
 from perfkit.graph.calls import Graph, read
 from perfkit.graph.rebuilding import copy_state, copy_values, like, rebuilt
@@ -50,7 +51,7 @@ def pairs(graph: Graph) -> list[tuple[Any, keras.layers.BatchNormalization]]:
             layer = call.operation
             if type(layer) not in WEIGHTED or not is_linear(layer):
                 continue
-            if kernels.is_changed(layer):
+            if altered(layer):
                 continue
             consumers = one.consumers(call)
             if len(consumers) != 1 or id(call.outputs[0]) in ends:

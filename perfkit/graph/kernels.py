@@ -189,19 +189,3 @@ def _selects(where, trail, weight, depth) -> bool:
     if where is None:
         return "embeddings" not in weight.name
     return selection.selects(where, trail, depth)
-
-
-def is_changed(layer) -> bool:
-    """Whether a layer computes with something else than its kernel."""
-    signs = ("lora_enabled", "quantization_mode", "is_adapted")
-    return any(getattr(layer, name, None) for name in signs)
-
-
-def refuse_changed_kernels(owner, graph) -> None:
-    """Raise if layers of a graph have kernels with adapters, or integers of Keras."""
-    found = [trail[-1].name for trail, _, _ in graph.trails() if is_changed(trail[-1])]
-    if found:
-        expected = "one without adapters and without Keras's own quantization, unlike "
-        expected += f"{', '.join(found)}. `transfer.merge` merges adapters; those of "
-        expected += "Keras are merged in what `model.save_weights` writes"
-        _check.fail(owner, "model", expected, graph.model.name)

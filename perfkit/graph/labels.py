@@ -74,3 +74,9 @@ class Labels:
             parents[label] = parents[parents[label]]
             label = parents[label]
         return label
+
+
+def channel_axis(layer, rank) -> int:
+    """Return the axis of the channels by the layer's data format."""
+    first = getattr(layer, "data_format", None) == "channels_first"
+    return 1 if first else rank - 1

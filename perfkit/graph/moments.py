@@ -11,9 +11,9 @@ import keras
 import numpy as np
 
 from perfkit import _check
+from perfkit.graph.activations import activation_mixes
 from perfkit.graph.arrays import exact
 from perfkit.graph.calls import read
-from perfkit.graph.channel_rules import activation_mixes
 from perfkit.graph.folding import WEIGHTED
 
 _GRID = np.linspace(-6.0, 6.0, 241)

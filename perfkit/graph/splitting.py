@@ -14,11 +14,11 @@ import keras
 import numpy as np
 
 from perfkit import _check
+from perfkit.graph.altered import refuse_altered
 from perfkit.graph.arrays import exact
 from perfkit.graph.calls import Graph, read
 from perfkit.graph.folding import WEIGHTED, affine, is_linear, pairs
 from perfkit.graph.inlining import inlined
-from perfkit.graph.kernels import refuse_changed_kernels
 from perfkit.graph.naming import reserve_names
 from perfkit.graph.rebuilding import copy_state, copy_values, like, one_tensor
 
@@ -54,7 +54,7 @@ def split(owner: str, model, *, biases=False) -> Split:
         expected = "a model that begins with a float32 `keras.Input`, since files of "
         expected += "integers take int8; quantize the network behind it"
         _check.fail(owner, "model", expected, model.name)
-    refuse_changed_kernels(owner, graph)
+    refuse_altered(owner, graph)
     reserve_names(graph)
     work = _Splitting(graph, biases)
     flat = inlined(work.graph, work.make)

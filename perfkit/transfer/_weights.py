@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from perfkit import _check
+from perfkit.graph import adapted
 from perfkit.transfer.adapters import _tuned
 
 _MODEL, _WEIGHTS = ".keras", ".weights.h5"
@@ -120,6 +121,7 @@ def write(model, values) -> None:
     """Give the weights of a model their values."""
     for variable, value in zip(model.weights, values, strict=True):
         variable.assign(value)
+    adapted.settle(model)
 
 
 def added(total, values, share) -> Any:

@@ -8,7 +8,7 @@ import numpy as np
 from perfkit.compress.quantization._observing import layers_of, unrounded
 from perfkit.compress.reparameterized import Reparameterized
 from perfkit.graph.arrays import exact
-from perfkit.graph.channel_rules import channel_axis
+from perfkit.graph.labels import channel_axis
 from perfkit.graph.moments import Moments, weighted_mean
 from perfkit.graph.substituting import call_with
 from perfkit.graph.watching import around_calls

@@ -18,7 +18,7 @@ from perfkit.compress.reparameterized import Reparameterized
 from perfkit.graph.calls import Graph, read
 from perfkit.graph.folding import WEIGHTED
 from perfkit.graph.inlining import inlined
-from perfkit.graph.rebuilding import copy_values
+from perfkit.graph.rebuilding import copy_values, like
 
 _layers = keras.layers
 _PROBABILITY = (0.0, 255.0 / 256.0)
@@ -156,7 +156,7 @@ class _Placing:
         return self._layers[id(operation)]
 
     def _copied(self, layer):
-        new = type(layer).from_config(layer.get_config())
+        new = like(layer)
         self.made.append((layer, new))
         return new
 

@@ -1,0 +1,1 @@
+"""What kinds of layers do to channels."""
