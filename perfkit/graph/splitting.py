@@ -21,6 +21,7 @@ from perfkit.graph.folding import WEIGHTED, affine, is_linear, pairs
 from perfkit.graph.inlining import inlined
 from perfkit.graph.naming import reserve_names
 from perfkit.graph.rebuilding import copy_state, copy_values, like, one_tensor
+from perfkit.graph.single_activations import SINGLE_ACTIVATIONS
 
 _layers = keras.layers
 # Layers that take many tensors, where an operation of a file takes two.
@@ -114,8 +115,8 @@ class _Splitting:
             return lambda tensors: add(tensors) * (1.0 / len(tensors))
         if type(layer) in _OF_PAIRS and len(call.inputs) > 2:
             return self._chained(type(layer), path)
-        if type(layer) is _layers.Activation and layer.activation in _ACTIVATIONS:
-            return _ACTIVATIONS[layer.activation]
+        if type(layer) is _layers.Activation and layer.activation in SINGLE_ACTIVATIONS:
+            return SINGLE_ACTIVATIONS[layer.activation]
         return self._copied(path, layer)
 
     def _copied(self, path, layer, **changes):
@@ -180,7 +181,7 @@ class _Splitting:
     def _then(self, path, call, old):
         """A call, and an activation as a layer of its own behind it."""
         name = f"{path}_activation"
-        after: Any = _ACTIVATIONS.get(old.activation)
+        after: Any = SINGLE_ACTIVATIONS.get(old.activation)
         if after is None:
             after = _layers.Activation(old.activation, name=self._named(name))
         penalty = old.get_config().get("activity_regularizer")
@@ -277,28 +278,3 @@ def _are_of_channels(shape, *factors) -> bool:
     """Whether arrays hold one number, or one for each channel on the last axis."""
     lone = all(np.size(x) == np.shape(x)[-1] for x in factors if np.size(x) > 1)
     return lone and all(np.size(x) in (1, shape[-1]) for x in factors)
-
-
-def _hard_sigmoid(x):
-    return _layers.ReLU(6.0)(x + 3.0) * (1.0 / 6.0)
-
-
-def _hard_silu(x):
-    return x * _hard_sigmoid(x)
-
-
-def _relu(x):
-    return _layers.ReLU()(x)
-
-
-def _relu6(x):
-    return _layers.ReLU(6.0)(x)
-
-
-# Activations that are made of several operations, or are a layer of their own.
-_ACTIVATIONS: dict[Any, Callable] = {
-    keras.activations.hard_sigmoid: _hard_sigmoid,
-    keras.activations.hard_silu: _hard_silu,
-    keras.activations.relu: _relu,
-    keras.activations.relu6: _relu6,
-}
