@@ -102,12 +102,14 @@ class _Splitting:
         alone = type(layer) is _layers.BatchNormalization and (
             id(layer) not in self._folded
         )
-        if alone and layer.axis % rank == rank - 1:
+        # Of other ranks than images, a `Reshape` makes images and takes it back.
+        can_be_flat = rank == 4 or call.inputs[0].shape[1:-1].count(None) < 2
+        if alone and can_be_flat and layer.axis % rank == rank - 1:
             return self._affine(path, call, layer, *affine(layer), learns=True)
         if type(layer).__name__ == "LayerScale" and _is_of_keras(layer):
             gamma = exact(layer.gamma)
             return self._affine(path, call, layer, gamma, 0.0, learns=True)
-        factors = _factors(layer)
+        factors = _factors(layer) if can_be_flat else None
         if factors is not None and _are_of_channels(call.inputs[0].shape, *factors):
             return self._affine(path, call, layer, *factors)
         if type(layer) is _layers.Average:
