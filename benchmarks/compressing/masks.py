@@ -46,7 +46,7 @@ class Ours:
             model,
             chosen("masks", model, None, strict=False, obstacle=pattern.obstacle)[0],
             pattern,
-            "layer",
+            "local",
             "magnitude",
         )
         self._sparsity = min(SPARSITY, pattern.limit)
