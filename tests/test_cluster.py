@@ -54,6 +54,7 @@ def test_each_kernel_has_as_many_values_as_were_asked_for(make):
         np.testing.assert_array_equal(old, now)
 
 
+@pytest.mark.slow
 def test_more_clusters_are_nearer_to_the_model():
     model, x = networks.stirred(networks.residual()), networks.images()
     expected = networks.outputs(model, x)

@@ -33,6 +33,7 @@ def keys(number):
         yield ops.convert_to_tensor(np.array([k, 77]), "int32")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", [1, 7, 64])
 def test_dealing_is_exact_on_average_and_even_in_a_batch(batch):
     weights = np.array([0.5, 0.3, 0.2])

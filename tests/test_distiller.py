@@ -237,6 +237,7 @@ def test_student_is_saved_as_the_plain_model_it_is(tmp_path):
     assert same(values(loaded), values(student))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind",
     [

@@ -30,6 +30,7 @@ def weights(model):
     return {f"{k} {w.path}": np.copy(w) for k, w in enumerate(model.weights)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", ["cosine", "gem"])
 def test_it_equals_fit_with_a_frozen_backbone(head):
     probed, fitted = model_of(head), model_of(head)

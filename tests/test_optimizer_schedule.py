@@ -203,6 +203,7 @@ def of_own(kinds):
     return [pytest.param(kind, marks=marks) for kind, marks in slow.items()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", of_own(OWN))
 def test_weight_decay_of_our_optimizers_follows(kind):
     schedule = {"weight_decay": lambda step: 0.3 + 0.0 * step}

@@ -288,6 +288,7 @@ def test_fewer_variables_to_train_ask_for_a_new_optimizer():
         train(model, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "dtype", ["bfloat16", pytest.param("float64", marks=pytest.mark.slow)]
 )

@@ -57,6 +57,7 @@ RATES = {
 EITHER = pytest.mark.parametrize("kind", RATES)
 
 
+@pytest.mark.slow
 @EITHER
 @pytest.mark.parametrize("wrap", [lambda o: o, keras.optimizers.LossScaleOptimizer])
 def test_k13_the_step_follows_the_schedule_at_a_fraction(kind, wrap):
@@ -112,6 +113,7 @@ def test_the_rate_stays_above_its_least():
     assert weight(model) == pytest.approx(-sum(used), rel=1e-5)
 
 
+@pytest.mark.slow
 @EITHER
 @pytest.mark.parametrize("stop", [3, 4])
 def test_a_run_that_is_resumed_goes_on_as_if_it_had_not_stopped(kind, stop, tmp_path):

@@ -115,6 +115,7 @@ def test_the_loss_grows_by_the_penalty_of_the_kernels(make):
     np.testing.assert_allclose(report.penalty, penalty(model), 1e-6)
 
 
+@pytest.mark.slow
 @MODELS
 def test_a_compiled_model_that_has_trained_counts_the_penalty_at_once(make):
     model = make()

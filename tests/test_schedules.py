@@ -96,6 +96,7 @@ def test_a_compiled_train_step_uses_the_rate_of_its_step(
     )
 
 
+@pytest.mark.slow
 @EVERY
 def test_it_survives_a_saved_model(inner, tmp_path):
     schedule = WarmUp(inner, 5, start=0.05)

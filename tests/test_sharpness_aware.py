@@ -55,6 +55,7 @@ def by_numpy(rho, adaptive, every, steps, rate=0.1):
     return weights
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rho", "adaptive", "every"),
     [(0.3, False, 1), (0.5, True, 1), (0.3, False, 5), (0.0, False, 1)],
@@ -140,6 +141,7 @@ def test_moving_statistics_are_those_of_the_first_gradient():
         np.testing.assert_array_equal(x, y)
 
 
+@pytest.mark.slow
 def test_the_rhythm_goes_on_over_epochs_and_after_loading(tmp_path):
     """Steps with two gradients are counted by the optimizer, not by `fit`."""
 

@@ -76,6 +76,7 @@ def test_tf_keras_stays_keras_3_if_theirs_is_imported_afterwards():
     assert done.stdout.split() == ["True", "1", "tf_keras", "True", "None"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "code",
     [

@@ -72,6 +72,7 @@ def test_ranks_and_arrays_and_whole_numbers_are_met_as_in_numpy():
     assert_same(model, tfmot.to_tf_keras(model), data, tolerance=1e-6)
 
 
+@pytest.mark.slow
 def test_tfmot_takes_a_model_with_arithmetic_whole():
     inputs = keras.Input((8, 8, 4))
     x = layers.Conv2D(4, 3, padding="same", name="conv")(inputs)
