@@ -63,14 +63,12 @@ ALIKE = {
     "test_distill",
     "test_distillation_losses",
     "test_distiller",
-    "test_docs",
     "test_dropout_schedule",
     "test_folding",
     "test_greedy_soup",
     "test_layers_dropping",
     "test_layers_heads",
     "test_layers_normalizing",
-    "test_layers_pooling",
     "test_layers_weight_normalization",
     "test_linear_probe",
     "test_litert_quantizer",
@@ -96,9 +94,7 @@ ALIKE = {
     "test_regularizers_detach",
     "test_regularizers_drop_path",
     "test_regularizers_dropout",
-    "test_regularizers_penalties",
     "test_rewind",
-    "test_schedule_curves",
     "test_schedules",
     "test_sensitivity",
     "test_shrink",
@@ -111,13 +107,17 @@ ALIKE = {
     "test_tfmot_bridge",
     "test_transferability",
 }
-# Counting, reading and refusing, which no backend takes part in; under JAX thorough.
+# Counting, reading, refusing and plain formulas, which a backend has little part in;
+# under JAX thorough.
 OFF_THE_DEVICE = {
     "test_array_teeth",
     "test_compress_report_shown",
     "test_data_sets",
     "test_docs",
+    "test_layers_pooling",
     "test_macs",
+    "test_regularizers_penalties",
+    "test_schedule_curves",
     "test_teeth",
     "test_tfmot_import",
     "test_tfmot_layers",
@@ -168,12 +168,21 @@ def pytest_make_parametrize_id(config, val, argname):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
+    _mark(config, items)
+    if "thorough" not in config.option.markexpr:  # slow ones may be thorough, too
+        left_out = [item for item in items if item.get_closest_marker("thorough")]
+        config.hook.pytest_deselected(items=left_out)
+        out = set(left_out)
+        items[:] = [item for item in items if item not in out]
+
+
+def _mark(config, items):
     if keras.backend.backend() != "jax":
         for item in items:
             if _is_left_to_slow(item):
                 item.add_marker(pytest.mark.slow)
-            if _is_again(item) and item.get_closest_marker("slow"):
-                _make_thorough(item)
+            if _is_slow_of_many(item):
+                item.add_marker(pytest.mark.thorough)
         return
     kept, left_out = [], []
     for item in items:
@@ -182,8 +191,9 @@ def pytest_collection_modifyitems(config, items):
     items[:] = kept
     for item in items:
         alike = item.path.stem in ALIKE or isinstance(item, pytest.DoctestItem)
-        if _is_thorough(item):
-            _make_thorough(item)
+        slow_twice = alike and item.get_closest_marker("slow")
+        if slow_twice or _is_thorough(item) or _is_slow_of_many(item):
+            item.add_marker(pytest.mark.thorough)
         elif alike or _is_one_of_many(item) or _is_left_to_slow(item):
             item.add_marker(pytest.mark.slow)
 
@@ -220,15 +230,20 @@ def _is_thorough(item):
     return _is_again(item) or others
 
 
+def _is_slow_of_many(item):
+    """Whether it takes long and is much like what others of its suite are."""
+    is_slow = item.get_closest_marker("slow") is not None
+    compiled = "compiled" in item.name and not any(
+        f"[{name}-" in item.name for name in TYPICAL_OPTIMIZERS
+    )
+    of_optimizers = item.path.stem == "test_optimizer_conformance" and compiled
+    return is_slow and (_is_again(item) or of_optimizers)
+
+
 def _is_again(item):
     """Whether it is of an operation with other arguments than the first time."""
     again = re.search(r"\[\w+-[2-9]-", item.name)
     return item.path.stem in SUITES and again is not None
-
-
-def _make_thorough(item):
-    item.own_markers = [m for m in item.own_markers if m.name != "slow"]
-    item.add_marker(pytest.mark.thorough)
 
 
 def _check_of(item):

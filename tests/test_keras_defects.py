@@ -21,6 +21,7 @@ from tests import oracles
 from tests.oracles import noise, to_numpy
 
 pytestmark = pytest.mark.slow
+PYTEST = (sys.executable, "-m", "pytest")
 
 OF_KERAS = "PERFKIT_TEST_DEFECTS_OF_KERAS"
 
@@ -487,7 +488,6 @@ def test_k1_class_indices_are_exact_in_half_precision():
     np.testing.assert_allclose(labels.sum(axis=1), 1.0, rtol=1e-6)
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(
     not keras.__version__.startswith("3.15.") or OF_KERAS in os.environ,
     reason="the list is of Keras 3.15",
@@ -495,7 +495,7 @@ def test_k1_class_indices_are_exact_in_half_precision():
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="once is enough")
 def test_every_defect_shows_in_keras():
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "--tb=no", "-p", "no:xdist", __file__],
+        [*PYTEST, "-m", "slow", "-q", "--tb=no", "-p", "no:xdist", __file__],
         env={**os.environ, OF_KERAS: "1"},
         capture_output=True,
         text=True,
