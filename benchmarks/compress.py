@@ -23,8 +23,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from benchmarks.compressing import masks, sizes, sweep, trained
 
-PARTS = ("sizes", "trained", "sweep", "masks")
-
 
 def table(rows, columns):
     """Print rows by name, with some of their figures."""
@@ -75,6 +73,14 @@ def run_masks(arguments, folder):
     return masks.run()
 
 
+PARTS = {
+    "sizes": run_sizes,
+    "trained": run_trained,
+    "sweep": run_sweep,
+    "masks": run_masks,
+}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
@@ -86,7 +92,7 @@ def main():
     for part in arguments.only:
         print(f"\n== {part}", flush=True)
         with tempfile.TemporaryDirectory() as folder:
-            found[part] = globals()[f"run_{part}"](arguments, pathlib.Path(folder))
+            found[part] = PARTS[part](arguments, pathlib.Path(folder))
         if arguments.json:
             arguments.json.write_text(json.dumps(found, indent=1))
 

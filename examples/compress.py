@@ -57,7 +57,7 @@ def network():
     return keras.Model(inputs, layers.Dense(10)(x))
 
 
-def fit(model, data, epochs, *, rate, teacher=None, jit_compile=False, callbacks=()):
+def fit(model, data, epochs, *, rate, teacher=None, jit_compile=False, **options):
     """Train a model, with or without a teacher, with warm-up and cosine decay."""
     images, labels = data
     steps = epochs * -(-len(images) // BATCH)
@@ -73,9 +73,8 @@ def fit(model, data, epochs, *, rate, teacher=None, jit_compile=False, callbacks
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         jit_compile=jit_compile,
     )
-    training.fit(
-        images, labels, batch_size=BATCH, epochs=epochs, callbacks=callbacks, verbose=2
-    )
+    options = {"batch_size": BATCH, "epochs": epochs, "verbose": 2, **options}
+    training.fit(images, labels, **options)
     return model
 
 

@@ -5,8 +5,8 @@ import gzip
 import keras
 import pytest
 
+from benchmarks.compressing import applications
 from perfkit import compress
-from tests.support import applications
 from tests.support.compressing import about_the_file, quantized, sqnr
 
 pytestmark = [pytest.mark.slow, about_the_file]

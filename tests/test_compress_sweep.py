@@ -5,10 +5,11 @@ import gc
 import keras
 import pytest
 
+from benchmarks.compressing import applications
 from perfkit import compress
 from perfkit.compress.shrinking import _choosing
 from perfkit.graph.channels import read_channels
-from tests.support import applications, networks
+from tests.support import networks
 from tests.support.compressing import ON_TENSORFLOW, quantized, sqnr
 
 pytestmark = [
@@ -17,21 +18,14 @@ pytestmark = [
         not ON_TENSORFLOW, reason="JAX would compile each operation of each network"
     ),
 ]
-NAMES = (
-    "MobileNetV2",
-    "MobileNetV3Small",
-    "ResNet50",
-    "DenseNet121",
-    "EfficientNetB0",
-    "ConvNeXtTiny",
-)
+NAMES, SIZE = applications.NAMES, 64
 
 
 @pytest.fixture(scope="module")
 def case(request):
     """A network, inputs, and what it returns."""
     name = request.param
-    model, x = applications.network(name), applications.images(name, 8)
+    model, x = applications.network(name, SIZE), applications.images(name, 8, SIZE)
     yield model, x, networks.outputs(model, x)
     keras.backend.clear_session()
     gc.collect()

@@ -10,12 +10,6 @@ from perfkit.graph.latency import alternately
 ROUNDS = 60
 
 
-def sqnr(reference, values):
-    """Signal-to-noise ratio in decibels."""
-    noise = np.square(values - reference).sum()
-    return float(10 * np.log10(np.square(reference).sum() / noise))
-
-
 def written(models, folder, **options):
     """Write models as files; return what runs each, and its bytes, by name."""
     found = {}

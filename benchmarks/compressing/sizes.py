@@ -5,43 +5,10 @@ identity: sizes, times and noise are real, accuracy is not looked at.
 """
 
 import keras
-import numpy as np
 
-from benchmarks.compressing import files
+from benchmarks.compressing import applications, files
 from perfkit import compress
-
-SIZE = 96
-
-
-def model(name="MobileNetV2", seed=0):
-    """A network of Keras whose batch normalization does something."""
-    keras.utils.set_random_seed(seed)
-    make = getattr(keras.applications, name)
-    options = {"weights": None, "classes": 10, "classifier_activation": None}
-    made = make(input_shape=(SIZE, SIZE, 3), **options)
-    rng = np.random.default_rng(seed)
-    for layer in made._flatten_layers():
-        if isinstance(layer, keras.layers.BatchNormalization):
-            count = layer.moving_mean.shape
-            values = {
-                "gamma": rng.uniform(0.7, 1.3, count),
-                "beta": rng.normal(0.0, 0.2, count),
-                "moving_mean": rng.normal(0.0, 0.2, count),
-                "moving_variance": rng.uniform(0.3, 1.2, count),
-            }
-            for weight in layer.weights:
-                weight.assign(values[weight.name])
-    return made
-
-
-def images(count, low=-1.0, high=1.0):
-    """Smooth noise; white noise would be an easy input."""
-    rng = np.random.default_rng(1)
-    coarse = rng.normal(size=(count, SIZE // 8, SIZE // 8, 3))
-    x = keras.ops.image.resize(coarse, (SIZE, SIZE), interpolation="bicubic")
-    x = np.array(keras.ops.convert_to_numpy(x))
-    x /= np.abs(x).max()
-    return (low + (x + 1.0) / 2.0 * (high - low)).astype("float32")
+from perfkit.ops.signal_to_noise import sqnr
 
 
 def sparse(whole, sparsity):
@@ -56,7 +23,8 @@ def sparse(whole, sparsity):
 
 def run(folder):
     """Return rows of figures by the name of the file."""
-    whole, x = model(), images(96)
+    whole = applications.network("MobileNetV2", 96)
+    x = applications.images("MobileNetV2", 96, 96)
     calibration, test = x[:32], x[32:]
     reference = whole.predict(test, verbose=0)
     small = compress.shrink(whole, keep=0.5, verbose=False)
@@ -82,7 +50,7 @@ def run(folder):
     }
     for name, (lite, sizes) in found.items():
         kind = name.partition(",")[0]
-        noise = files.sqnr(exact.get(kind, reference), lite.predict(test))
+        noise = sqnr(exact.get(kind, reference), lite.predict(test))
         rows[name] |= {
             **sizes,
             "times_smaller": found["float"][1]["bytes"] / sizes["bytes"],

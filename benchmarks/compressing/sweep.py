@@ -3,18 +3,9 @@
 import keras
 import numpy as np
 
-from benchmarks.compressing import files, sizes
+from benchmarks.compressing import applications, files
 from perfkit import compress
-
-NAMES = (
-    "MobileNetV2",
-    "MobileNetV3Small",
-    "ResNet50",
-    "DenseNet121",
-    "EfficientNetB0",
-    "ConvNeXtTiny",
-)
-_BYTES = ("MobileNetV3Small", "EfficientNetB0", "ConvNeXtTiny")  # take 0 to 255
+from perfkit.ops.signal_to_noise import sqnr
 
 
 def apart(model, other, x):
@@ -23,12 +14,12 @@ def apart(model, other, x):
     return float(np.abs(ours - theirs).max() / np.abs(theirs).max())
 
 
-def run(folder, names=NAMES):
+def run(folder):
     """Return a row of figures or of errors for each network."""
     rows = {}
-    for name in names:
-        model = sizes.model(name)
-        x = sizes.images(48, *((0.0, 255.0) if name in _BYTES else (-1.0, 1.0)))
+    for name in applications.NAMES:
+        model = applications.network(name, 96)
+        x = applications.images(name, 48, 96)
         rows[name] = _row(model, x[:16], x[16:], folder)
         keras.backend.clear_session()
     return rows
@@ -60,6 +51,6 @@ def _row(model, calibration, test, folder):
         row[name] = {
             **times[name],
             "times_smaller": found["float"][1]["bytes"] / size["bytes"],
-            "sqnr": files.sqnr(own.get(name, reference), lite.predict(test)),
+            "sqnr": sqnr(own.get(name, reference), lite.predict(test)),
         }
     return row

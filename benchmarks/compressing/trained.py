@@ -10,11 +10,9 @@ import numpy as np
 
 from benchmarks import distillation
 from benchmarks.compressing import files
+from examples import compress as example
 from examples import fashion_mnist
-from perfkit import compress, transfer
-
-BATCH = 64
-layers = keras.layers
+from perfkit import compress
 
 
 def quickstart():
@@ -22,52 +20,12 @@ def quickstart():
     return distillation.network(1)
 
 
-def residual():
-    """Inverted residual blocks, as in MobileNetV2."""
-
-    def normed(x, active=True):
-        x = layers.BatchNormalization(momentum=0.9)(x)
-        return layers.ReLU(6.0)(x) if active else x
-
-    inputs = keras.Input((28, 28, 1))
-    x = layers.Rescaling(1 / 255)(inputs)
-    x = normed(layers.Conv2D(32, 3, 2, padding="same", use_bias=False)(x))
-    for number, filters in enumerate((32, 64, 128)):
-        for strides in (1 if number == 0 else 2, 1):
-            y = normed(layers.Conv2D(2 * filters, 1, use_bias=False)(x))
-            y = layers.DepthwiseConv2D(3, strides, padding="same", use_bias=False)(y)
-            y = layers.Conv2D(filters, 1, use_bias=False)(normed(y))
-            y = normed(y, active=False)
-            same = strides == 1 and x.shape[-1] == filters
-            x = layers.Add()([x, y]) if same else y
-    x = normed(layers.Conv2D(256, 1, use_bias=False)(x))
-    x = layers.GlobalAveragePooling2D()(x)
-    return keras.Model(inputs, layers.Dense(10)(x))
-
-
 # What makes a network, whether XLA trains it fast, and the share of channels that the
 # whole chain keeps.
-NETWORKS = {"quickstart": (quickstart, True, 0.5), "residual": (residual, False, 0.4)}
-
-
-def fitted(model, data, *, epochs, rate, jit_compile, teacher=None):
-    """Train a model, with or without a teacher, with warm-up and cosine decay."""
-    images, labels = data
-    steps = epochs * -(-len(images) // BATCH)
-    decay = keras.optimizers.schedules.CosineDecay(
-        0.0, steps - steps // 10, warmup_target=rate, warmup_steps=steps // 10
-    )
-    training = model
-    if teacher is not None:
-        soft = transfer.SoftTargets(3.0)
-        training = transfer.Distiller(teacher, model, soft, student_loss_weight=0.2)
-    training.compile(
-        keras.optimizers.Adam(decay),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        jit_compile=jit_compile,
-    )
-    training.fit(images, labels, batch_size=BATCH, epochs=epochs, verbose=0)
-    return model
+NETWORKS = {
+    "quickstart": (quickstart, True, 0.5),
+    "residual": (example.network, False, 0.4),
+}
 
 
 def one(name, seed, folder, short=False):
@@ -81,7 +39,7 @@ def one(name, seed, folder, short=False):
     def trained(model, epochs, rate, teacher=None):
         epochs = 1 if short else epochs
         options = {"rate": rate, "jit_compile": jit_compile, "teacher": teacher}
-        return fitted(model, train, epochs=epochs, **options)
+        return example.fit(model, train, epochs, verbose=0, **options)
 
     whole = trained(make(), 15, 3e-3)
     aware = compress.quantize(whole, train[0], verbose=False)

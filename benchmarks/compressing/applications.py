@@ -3,17 +3,25 @@
 import keras
 import numpy as np
 
+NAMES = (
+    "MobileNetV2",
+    "MobileNetV3Small",
+    "ResNet50",
+    "DenseNet121",
+    "EfficientNetB0",
+    "ConvNeXtTiny",
+)
 OF_BYTES = ("MobileNetV3Small", "EfficientNetB0", "ConvNeXtTiny")  # take 0 to 255
 
 
-def network(name, size=64):
+def network(name, size):
     """A network whose batch normalization is no identity."""
     keras.utils.set_random_seed(0)
     make = getattr(keras.applications, name)
     options = {"weights": None, "classes": 10, "classifier_activation": None}
     made = make(input_shape=(size, size, 3), **options)
     rng = np.random.default_rng(0)
-    for layer in made._flatten_layers():
+    for layer in made.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             count = layer.moving_mean.shape
             values = {
@@ -27,7 +35,7 @@ def network(name, size=64):
     return made
 
 
-def images(name, count, size=64):
+def images(name, count, size):
     """Smooth noise, as white noise would be an easy input."""
     coarse = np.random.default_rng(1).normal(size=(count, size // 8, size // 8, 3))
     x = keras.ops.image.resize(coarse, (size, size), interpolation="bicubic")
