@@ -33,6 +33,12 @@ def table(rows, columns):
         print(f"{name:{width}}  " + "  ".join(f"{cell:>13}" for cell in cells))
 
 
+def spread(values):
+    """Mean and deviation as text."""
+    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
+    return f"{statistics.mean(values):.2f} ± {deviation:.2f}"
+
+
 def run_sizes(arguments, folder):
     rows = sizes.run(folder)
     columns = [("bytes", ",d"), ("times_smaller", ".2f"), ("times_smaller_gzip", ".2f")]
@@ -51,14 +57,13 @@ def run_trained(arguments, folder):
             columns += [("agreement", ".4f"), ("bytes", ",d"), ("times_smaller", ".2f")]
             table(runs[-1], [*columns, ("ms", ".4f"), ("times_as_fast", ".2f")])
         found[name] = runs
-        print(name, "mean and deviation of", len(runs), "seeds")
+        print(name, "means and deviations of", len(runs), "seeds, points of accuracy")
         for stage in runs[0]:
-            lost = [r["float"]["accuracy"] - r[stage]["accuracy"] for r in runs]
-            values = [r[stage]["accuracy"] for r in runs]
-            spread = statistics.stdev(values) if len(values) > 1 else 0.0
-            mean = statistics.mean(values)
-            print(f"   {stage:34} {mean:.4f} ± {spread:.4f}, lost", end=" ")
-            print(", ".join(f"{loss:+.4f}" for loss in lost))
+            points = [100 * r[stage]["accuracy"] for r in runs]
+            lost = [100 * r["float"]["accuracy"] for r in runs]
+            lost = [a - b for a, b in zip(lost, points, strict=True)]
+            each = ", ".join(f"{loss:+.2f}" for loss in lost)
+            print(f"   {stage:36} {spread(points)}, lost {spread(lost)} ({each})")
     return found
 
 

@@ -40,6 +40,18 @@ def test_of_equal_scores_exactly_so_many_stay_and_the_earlier_ones():
     assert sparsity.largest(scores, 4).tolist() == [1, 1, 1, 1, 0, 0]
 
 
+@pytest.mark.parametrize("dtype", ["float32", "int32"])
+@pytest.mark.parametrize("zeros", [0, 10, 250, 399, 400, 401, 500])
+def test_the_largest_are_found_among_weights_that_were_pruned_before(zeros, dtype):
+    scores = np.random.default_rng(zeros).permutation(500).astype(dtype)
+    order = np.argsort(scores)
+    scores[order[:zeros]] = 0
+    mask = sparsity.largest(scores, 100)
+    assert mask.sum() == 100
+    assert mask[order[max(zeros, 400) :]].all()
+    assert scores[mask].sum() == scores[order[400:]].sum()
+
+
 def test_the_largest_of_all_are_chosen_over_all_but_one_of_each_stays():
     scores = [noise(4, 6), noise(7) + 9.0, noise(3, 3)]
     together = np.sort(np.concatenate([x.ravel() for x in scores]))

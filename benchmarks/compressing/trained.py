@@ -42,7 +42,9 @@ def one(name, seed, folder, short=False):
         return example.fit(model, train, epochs, verbose=0, **options)
 
     whole = trained(make(), 15, 3e-3)
-    aware = compress.quantize(whole, train[0], verbose=False)
+    calibrated = compress.quantize(whole, train[0], verbose=False)
+    calibrated = trained(calibrated, 3, 2e-4, whole)
+    aware = compress.quantize_aware(whole, verbose=False)
     aware = trained(aware, 3, 2e-4, whole)
     half = compress.shrink(whole, keep=0.5, verbose=False)
     half = trained(half, 12, 3e-3, whole)
@@ -56,6 +58,7 @@ def one(name, seed, folder, short=False):
         "float": whole,
         "int8, not trained": compress.quantize(whole, train[0], verbose=False),
         "int8 by the converter": whole,
+        "int8, calibrated and trained": calibrated,
         "int8, trained": aware,
         "half the channels": half,
         f"{keep:.0%} of the channels, int8, trained": chain,
