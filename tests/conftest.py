@@ -204,6 +204,12 @@ def _uncompiled_oracles(request, monkeypatch):
         common.run_cheaply(monkeypatch)
 
 
+@pytest.fixture
+def seeded():
+    """The first values of every model are the same whichever tests ran before."""
+    keras.utils.set_random_seed(0)
+
+
 def _is_seen_on_tensorflow(item):
     if item.path.stem in ON_THE_HOST:
         return True

@@ -46,7 +46,7 @@ def test_each_kernel_has_as_many_values_as_were_asked_for(make):
     assert type(plain) is type(model)
     assert plain.count_params() == model.count_params()
     for name, kernel in kernels(few).items():
-        (layer,) = [one for one in plain._flatten_layers() if one.name == name]
+        (layer,) = [one for one in networks.every_layer(plain) if one.name == name]
         np.testing.assert_array_equal(value(layer.kernel), kernel)
     ours, theirs = networks.outputs(few, x), networks.outputs(plain, x)
     assert networks.apart(ours, theirs) < 1e-6

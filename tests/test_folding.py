@@ -11,15 +11,11 @@ from perfkit.graph.splitting import split
 from tests.support import networks
 
 layers = keras.layers
-
-
-@pytest.fixture(autouse=True)
-def _seeded():
-    keras.utils.set_random_seed(0)
+pytestmark = pytest.mark.usefixtures("seeded")
 
 
 def kinds(model):
-    return [type(layer).__name__ for layer in model._flatten_layers()]
+    return [type(layer).__name__ for layer in networks.every_layer(model)]
 
 
 @pytest.mark.parametrize("make", networks.ALL)

@@ -179,7 +179,9 @@ def test_any_network_becomes_one_of_the_same_kind(make, tmp_path):
     small = thin(model, rank=0.25, strict=False)
     assert type(small) is type(model)
     assert small.count_params() < model.count_params()
-    kinds = {type(layer).__module__.split(".")[0] for layer in small._flatten_layers()}
+    kinds = {
+        type(layer).__module__.split(".")[0] for layer in networks.every_layer(small)
+    }
     assert kinds == {"keras"}
     for old, now in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, now)
@@ -194,12 +196,12 @@ def test_any_network_becomes_one_of_the_same_kind(make, tmp_path):
 @pytest.mark.parametrize("make", [networks.nested, networks.with_operations])
 def test_shared_and_nested_layers_are_exact_where_they_can_be(make):
     model, x = networks.stirred(make()), networks.images()
-    found = {layer.name: layer for layer in model._flatten_layers()}
+    found = {layer.name: layer for layer in networks.every_layer(model)}
     name = "inner" if "inner" in found else "shared"
     kernel = found[name].kernel
     kernel.assign(product(kernel.shape, 2) / 10)
     small = thin(model, energy=1.0, where=name)
-    names = [layer.name for layer in small._flatten_layers()]
+    names = [layer.name for layer in networks.every_layer(small)]
     assert names.count(f"{name}_thin") == 1
     ours, theirs = networks.outputs(small, x), networks.outputs(model, x)
     assert networks.apart(ours, theirs) < 1e-5

@@ -17,11 +17,7 @@ from tests.support.compressing import (
 )
 
 layers = keras.layers
-
-
-@pytest.fixture(autouse=True)
-def _seeded():
-    keras.utils.set_random_seed(0)
+pytestmark = pytest.mark.usefixtures("seeded")
 
 
 @pytest.mark.parametrize("make", networks.ALL)
@@ -153,7 +149,7 @@ def test_without_data_ranges_come_from_batch_normalization():
     model.get_layer("norm").set_weights(
         [np.full(16, 2.0), np.full(16, 1.0), np.zeros(16), np.ones(16)]
     )
-    found = ranges(quantized(model, input_range=(-2, 2)))
+    found = ranges(quantized(model, value_range=(-2, 2)))
     assert found["input_1_range"] == (-2.0, 2.0)
     assert found["relu_range"] == pytest.approx((0.0, 1.0 + 6 * 2.0))
     kernel, bias = model.get_layer("last").get_weights()
@@ -166,13 +162,13 @@ def test_without_data_ranges_come_from_batch_normalization():
 def test_without_data_something_has_to_know_the_ranges():
     model = keras.Sequential([keras.Input((2,)), layers.Dense(2)])
     with pytest.raises(ValueError, match="has no BatchNormalization"):
-        quantized(model, input_range=(0, 1))
-    with pytest.raises(ValueError, match=r"input_range=...\)` must be the least"):
+        quantized(model, value_range=(0, 1))
+    with pytest.raises(ValueError, match=r"value_range=...\)` must be the least"):
         quantized(networks.plain())
     with pytest.raises(ValueError, match=r"data=...\)` must be given for this"):
-        quantized(networks.plain(), calibration="mse", input_range=(0, 1))
+        quantized(networks.plain(), calibration="mse", value_range=(0, 1))
     with pytest.raises(ValueError, match="left out where data are given"):
-        quantized(networks.plain(), networks.images(), input_range=(0, 1))
+        quantized(networks.plain(), networks.images(), value_range=(0, 1))
 
 
 def test_corrected_biases_make_up_for_what_rounding_moves():
@@ -210,7 +206,7 @@ def test_without_data_biases_are_corrected_by_what_is_known():
     (expected,) = networks.outputs(model, x)
 
     def shift(corrected):
-        options = {"bits": 4, "input_range": (-1, 1), "corrected": corrected}
+        options = {"bits": 4, "value_range": (-1, 1), "corrected": corrected}
         (found,) = networks.outputs(quantized(model, **options), x)
         return np.abs((found - expected).mean(axis=(0, 1, 2))).max()
 

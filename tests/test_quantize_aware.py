@@ -18,11 +18,7 @@ from tests.support.compressing import (
 )
 
 layers = keras.layers
-
-
-@pytest.fixture(autouse=True)
-def _seeded():
-    keras.utils.set_random_seed(0)
+pytestmark = pytest.mark.usefixtures("seeded")
 
 
 @pytest.mark.parametrize("make", networks.ALL)

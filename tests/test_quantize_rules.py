@@ -10,11 +10,7 @@ from perfkit.ops.signal_to_noise import sqnr
 layers = keras.layers
 ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
 IMAGES = np.random.default_rng(0).normal(size=(32, 6, 6, 4)).astype("float32")
-
-
-@pytest.fixture(autouse=True)
-def _seeded():
-    keras.utils.set_random_seed(0)
+pytestmark = pytest.mark.usefixtures("seeded")
 
 
 def network(*steps, shape=(6, 6, 4)):

@@ -281,7 +281,9 @@ def test_a_small_model_is_plain_and_is_saved(tmp_path):
     x = networks.images()
     ours, theirs = networks.outputs(again, x), networks.outputs(small, x)
     np.testing.assert_array_equal(ours[0], theirs[0])
-    kinds = {type(layer).__module__.split(".")[0] for layer in small._flatten_layers()}
+    kinds = {
+        type(layer).__module__.split(".")[0] for layer in networks.every_layer(small)
+    }
     assert kinds == {"keras"}
 
 

@@ -45,8 +45,7 @@ def value(variable):
 
 def of_kind(model, kind):
     """Layers of a class, inside layers and models as well."""
-    found = model._flatten_layers(include_self=False, recursive=True)
-    return [layer for layer in found if isinstance(layer, kind)]
+    return [layer for layer in networks.every_layer(model) if isinstance(layer, kind)]
 
 
 def reparameterized(model):

@@ -5,6 +5,8 @@ import functools
 import keras
 import numpy as np
 
+from perfkit.graph.trails import trails
+
 layers = keras.layers
 
 
@@ -17,6 +19,12 @@ def seeded(make):
         return make()
 
     return made
+
+
+def every_layer(model):
+    """The layers in a model, those inside layers and models too, each once."""
+    found = [trail[-1] for trail in trails(model)][1:]
+    return list({id(layer): layer for layer in found}.values())
 
 
 def stirred(model, seed=0):
@@ -171,7 +179,7 @@ def zeroed(model, reading, cut):
     """The whole model with zeros where channels were cut."""
     dense = keras.models.clone_model(model)
     dense.set_weights(model.get_weights())
-    found = {layer.name: layer for layer in dense._flatten_layers()}
+    found = {layer.name: layer for layer in every_layer(dense)}
     gone = np.isin(reading.labels.roots(np.arange(len(reading.labels))), cut)
     for use in reading.uses.values():
         for variable in getattr(found.get(use.layer.name), "variables", ()):

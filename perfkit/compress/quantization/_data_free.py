@@ -14,29 +14,29 @@ from perfkit.graph.folding import pairs
 from perfkit.graph.moments import Moments, fitted, moments
 
 
-def checked(owner, data, calibration, input_range):
-    """Check what goes with data and what goes without; return `input_range`."""
+def checked(owner, data, calibration, value_range):
+    """Check what goes with data and what goes without; return `value_range`."""
     if data is not None:
-        if input_range is not None:
+        if value_range is not None:
             _check.fail(
-                owner, "input_range", "left out where data are given", input_range
+                owner, "value_range", "left out where data are given", value_range
             )
         return None
     if calibration != "minmax":
         expected = "given for this calibration; without data there is none to choose"
         _check.fail(owner, "data", expected, data)
-    if input_range is None:
+    if value_range is None:
         expected = (
             "the least and greatest value of the inputs, such as (0, 255), where "
         )
-        _check.fail(owner, "input_range", expected + "no data are given", input_range)
-    low, high = _check.span(owner, "input_range", input_range, -1e30, 1e30)
+        _check.fail(owner, "value_range", expected + "no data are given", value_range)
+    low, high = _check.span(owner, "value_range", value_range, -1e30, 1e30)
     if low == high:
-        _check.fail(owner, "input_range", "two different numbers", input_range)
+        _check.fail(owner, "value_range", "two different numbers", value_range)
     return low, high
 
 
-def calibrate(owner, steps, plain, small, input_range, corrected) -> None:
+def calibrate(owner, steps, plain, small, value_range, corrected) -> None:
     """Set the ranges of a model with fake quantization, and correct its biases.
 
     Args:
@@ -44,7 +44,7 @@ def calibrate(owner, steps, plain, small, input_range, corrected) -> None:
         steps: The model of single operations, with batch normalization.
         plain: The same with batch normalization folded.
         small: The latter with fake quantization.
-        input_range: Least and greatest value of the inputs.
+        value_range: Least and greatest value of the inputs.
         corrected: Whether biases are corrected.
     """
     graph = read(owner, steps)
@@ -52,7 +52,7 @@ def calibrate(owner, steps, plain, small, input_range, corrected) -> None:
     if not any(isinstance(call.operation, kind) for call in graph.calls):
         expected = "given, as the model has no BatchNormalization that knows its ranges"
         _check.fail(owner, "data", expected, None)
-    low, high = input_range
+    low, high = value_range
     mean, variance = (low + high) / 2.0, (high - low) ** 2 / 12.0  # uniform
     inputs = Moments(np.array([mean]), np.array([variance]), low, high)
     found = moments(owner, steps, inputs)

@@ -32,7 +32,7 @@ def quantize(
     per_channel=True,
     corrected=True,
     equalized=False,
-    input_range=None,
+    value_range=None,
     strict=True,
     verbose=True,
 ) -> keras.Model:
@@ -71,7 +71,7 @@ def quantize(
             average.
         equalized: Whether weights of neighbouring layers are scaled so that channels
             have similar ranges, which helps where `per_channel` is False.
-        input_range: Without data: least and greatest value of the inputs, such as
+        value_range: Without data: least and greatest value of the inputs, such as
             `(0, 255)`. All values between are taken to be as frequent.
         strict: Whether a layer without an integer form is an error. Else it stays in
             float, with conversions around it; give `export_tflite` strict=False too.
@@ -109,7 +109,7 @@ def quantize(
     for name, value in (("equalized", equalized), ("strict", strict)):
         _check.boolean(owner, name, value)
     _check.boolean(owner, "verbose", verbose)
-    input_range = _data_free.checked(owner, data, calibration, input_range)
+    value_range = _data_free.checked(owner, data, calibration, value_range)
     bare, transforms = undressed(owner, model)
     if equalized and transforms:
         expected = "False, as it would scale apart weights that have their values in "
@@ -134,7 +134,7 @@ def quantize(
         verbose=verbose,
     )
     if batches is None:
-        _data_free.calibrate(owner, steps.model, plain, small, input_range, corrected)
+        _data_free.calibrate(owner, steps.model, plain, small, value_range, corrected)
         return small
     passes = len(batches) * (1 + (calibration not in ("minmax", "ema")) + corrected)
     bar = keras.utils.Progbar(passes, verbose=int(verbose), unit_name="batch")
