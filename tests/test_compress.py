@@ -236,7 +236,7 @@ def two_outputs():
         ({"model": two_inputs()}, "one input of known sizes"),
         ({"model": two_outputs()}, "one output"),
         ({"path": "model.keras"}, "a file name ending in .tflite"),
-        ({"path": "missing/model.tflite"}, "in an existing folder"),
+        ({"path": "missing/model.tflite"}, "folder; there is no folder missing"),
         ({"path": 3}, "of type str or Path"),
         ({"quantization": "int4"}, "one of ['int8']. Received: quantization='int4'"),
         ({"model": identity(dtype="uint8")}, "begins with a float32 `keras.Input`"),

@@ -163,7 +163,9 @@ def test_without_data_something_has_to_know_the_ranges():
     model = keras.Sequential([keras.Input((2,)), layers.Dense(2)])
     with pytest.raises(ValueError, match="has no BatchNormalization"):
         quantized(model, value_range=(0, 1))
-    with pytest.raises(ValueError, match=r"value_range=...\)` must be the least"):
+    with pytest.raises(
+        ValueError, match=r"data=...\)` must be some hundred inputs, or left out"
+    ):
         quantized(networks.plain())
     with pytest.raises(ValueError, match=r"data=...\)` must be given for this"):
         quantized(networks.plain(), calibration="mse", value_range=(0, 1))

@@ -70,6 +70,11 @@ class Augment(Configured, keras.layers.Layer):
         self._host_draws = replay.HostDraws(self._stream.first if self.random else 0)
         self.built = True
 
+    @property
+    def rests_at_inference(self) -> bool:
+        """Whether a call with `training=False` hands inputs on as they are."""
+        return _is_nothing(self.draw(Sampler(1, ops.zeros((2,), "int32")), False))
+
     def draw(self, rng, training) -> Any:
         """Family: draw the parameters of `rng.batch` samples.
 
@@ -353,3 +358,9 @@ class Augment(Configured, keras.layers.Layer):
         for rule, flag in canvas.rules:
             kept[rule] = kept[rule] & flag if rule in kept else flag
         return outputs, kept
+
+
+def _is_nothing(params) -> bool:
+    return params is None or (
+        isinstance(params, list) and all(map(_is_nothing, params))
+    )

@@ -14,6 +14,8 @@ def checked(owner, path, suffix="") -> Path:
     if is_other or not path.parent.is_dir() or path.is_dir():
         ending = f" ending in {suffix}" if suffix else ""
         expected = f"a file name{ending}, in an existing folder"
+        if not path.parent.is_dir():
+            expected += f"; there is no folder {path.parent}"
         _check.fail(owner, "path", expected, str(path))
     return path
 

@@ -61,7 +61,7 @@ class TFLiteReport:
             f"  output   {self.output}\n"
             f"  tensors  {counts}"
         )
-        return f"{text}\n  in float {', '.join(self.floats)}" if self.floats else text
+        return f"{text}\n  in float {_some(self.floats)}" if self.floats else text
 
 
 def export_tflite(
@@ -173,8 +173,8 @@ def export_tflite(
     floats = () if quantization is None else _floats(lite, float_interface)
     if floats and strict:
         expected = "made of operations that exist in int8; not so: "
-        expected += f"{', '.join(floats)}. With strict=False these stay in float"
-        _check.fail("export_tflite", "model", expected, model)
+        expected += f"{_some(floats)}. With strict=False these stay in float"
+        _check.fail("export_tflite", "model", expected, model.name)
     _files.write(path, content)
     return TFLiteReport(
         path=path,
@@ -186,6 +186,12 @@ def export_tflite(
         tensor_dtypes=dict(Counter(dtype for _, dtype in lite.tensors())),
         floats=floats,
     )
+
+
+def _some(names) -> str:
+    """The first of many names, and how many more there are."""
+    more = f" and {len(names) - 3} others" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
 
 
 def has_ranges(model) -> bool:
@@ -202,12 +208,11 @@ def _checked_ranges(model):
         x.name for x in ranges if not np.isfinite([array(x.low), array(x.high)]).all()
     ]
     if wild:
-        expected = f"a model whose ranges are finite; not so: {', '.join(wild)}"
+        expected = f"a model whose ranges are finite; not so: {_some(wild)}"
         _check.fail("export_tflite", "model", expected, model.name)
     if unseen:
         expected = "a model whose ranges were seen: train it first, or give data to "
-        expected += f"`quantize`; not so: {', '.join(unseen[:5])}"
-        expected += f" and {len(unseen) - 5} others" * (len(unseen) > 5)
+        expected += f"`quantize`; not so: {_some(unseen)}"
         _check.fail("export_tflite", "model", expected, model.name)
     return model
 

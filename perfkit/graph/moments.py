@@ -15,6 +15,7 @@ from perfkit.graph.activations import activation_mixes
 from perfkit.graph.arrays import exact
 from perfkit.graph.calls import read
 from perfkit.graph.folding import WEIGHTED
+from perfkit.graph.resting import rests
 
 _GRID = np.linspace(-6.0, 6.0, 241)
 _DENSITY = np.exp(-(_GRID**2) / 2) / np.exp(-(_GRID**2) / 2).sum()
@@ -33,8 +34,7 @@ _KEEPING = {
     *("AveragePooling1D", "AveragePooling2D"),
     *("GlobalAveragePooling1D", "GlobalAveragePooling2D"),
     *("ZeroPadding1D", "ZeroPadding2D", "Cropping1D", "Cropping2D"),
-    *("UpSampling1D", "UpSampling2D", "Dropout", "SpatialDropout1D"),
-    *("SpatialDropout2D", "GaussianNoise", "GaussianDropout"),
+    *("UpSampling1D", "UpSampling2D"),
 }
 
 
@@ -159,7 +159,7 @@ def _of(call, given: list[Moments]) -> Moments | None:
     if kind in ("Softmax", "Activation"):  # one of them is 1, as if by chance
         share = np.full(len(first.mean), 1.0 / len(first.mean))
         return Moments(share, share * (1.0 - share), 0.0, 1.0)
-    keeps = kind in _KEEPING or getattr(layer, "keeps_channels", False)
+    keeps = kind in _KEEPING or getattr(layer, "keeps_channels", False) or rests(layer)
     return first if keeps else None
 
 

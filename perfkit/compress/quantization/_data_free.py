@@ -26,10 +26,9 @@ def checked(owner, data, calibration, value_range):
         expected = "given for this calibration; without data there is none to choose"
         _check.fail(owner, "data", expected, data)
     if value_range is None:
-        expected = (
-            "the least and greatest value of the inputs, such as (0, 255), where "
-        )
-        _check.fail(owner, "value_range", expected + "no data are given", value_range)
+        expected = "some hundred inputs, or left out and `value_range` given, the "
+        expected += "least and greatest value of the inputs, such as (0, 255)"
+        _check.fail(owner, "data", expected, data)
     low, high = _check.span(owner, "value_range", value_range, -1e30, 1e30)
     if low == high:
         _check.fail(owner, "value_range", "two different numbers", value_range)

@@ -19,6 +19,7 @@ from perfkit.graph.calls import Graph, read
 from perfkit.graph.folding import WEIGHTED
 from perfkit.graph.inlining import inlined
 from perfkit.graph.rebuilding import copy_values, like
+from perfkit.graph.resting import rests
 
 _layers = keras.layers
 _PROBABILITY = (0.0, 255.0 / 256.0)
@@ -33,8 +34,7 @@ _PASSING = {
     *("linear", "Identity", "Flatten", "Reshape", "Permute", "RepeatVector"),
     *("MaxPooling1D", "MaxPooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D"),
     *("ZeroPadding1D", "ZeroPadding2D", "Cropping1D", "Cropping2D", "UpSampling1D"),
-    *("Dropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianNoise"),
-    *("GaussianDropout", "Transpose", "ExpandDims", "Squeeze", "GetItem"),
+    *("Transpose", "ExpandDims", "Squeeze", "GetItem"),
 }
 _OF_SAME_RANGE = {"AveragePooling1D", "AveragePooling2D", "UpSampling2D", "Resizing"}
 _BEFORE_RELU = {"BatchNormalization", "Add", "Subtract", "Multiply"}
@@ -116,12 +116,16 @@ class _Placing:
     def make(self, path, call, *arguments, **named):  # noqa: ARG002
         outputs = self._layer(call.operation)(*arguments, **named)
         kind, (tensor, *others) = _kind(call), call.outputs
+        if not others:
+            (outputs,) = keras.tree.flatten(outputs)  # it may be in a dict
         if others or not keras.backend.is_float_dtype(tensor.dtype):
             return outputs
         before = self._ranges.get(id(call.inputs[0])) if call.inputs else None
         if before is not None and _passes(call):
             self._ranges[id(tensor)] = before
-            return outputs
+            # The converter carries integers past it to layers that take floats.
+            to_float = not all(map(_is_known, self._graph.consumers(call)))
+            return before(outputs, training=False) if to_float else outputs
         if before is not None and kind in _OF_SAME_RANGE:
             self._ranges[id(tensor)] = before
             return before(outputs, training=False)
@@ -225,7 +229,9 @@ def _is_set_as_known(call) -> bool:
 
 def _passes(call) -> bool:
     """Whether at inference a call only moves or chooses the values it is given."""
-    return _kind(call) in _PASSING or getattr(call.operation, "keeps_channels", False)
+    layer = call.operation
+    moves = _kind(call) in _PASSING or getattr(layer, "keeps_channels", False)
+    return moves or rests(layer)
 
 
 def _is_relu(operation) -> bool:
