@@ -36,4 +36,4 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted([*globals(), *_FAMILIES])
+    return sorted(["__version__", *_FAMILIES])

@@ -12,8 +12,9 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from perfkit import compress
-from perfkit.compress.reporting import _lite_file
+from perfkit.compress.reporting import _lite_file, _timing
 from perfkit.compress.reporting._scopes import layers_of
+from perfkit.graph import latency
 from perfkit.graph.macs import macs
 
 layers = keras.layers
@@ -266,39 +267,41 @@ def test_each_operator_of_a_float_file_is_as_good_as_the_layer_it_is_taken_for(
 ):
     data = {"data": X, "reference": model}
     found = compress.report(float_path, **data, **QUIET)["float.tflite"]
-    compared = {row.path: row.sqnr for row in found.layers if row.sqnr is not None}
-    assert set(compared) == {
-        "batch_normalization",
-        "re_lu",
-        "depthwise_conv2d",
-        "add",
-        "batch_normalization_2",
-        "body/conv2d_2",
-        "body/re_lu_1",
-        "flatten",
-        "batch_normalization_3",
-        "dense_1",
-    }
-    assert min(compared.values()) > 80.0  # of another layer it is below 20
+    compared = [row for row in found.layers if row.sqnr is not None]
+    assert [(row.path, row.against) for row in compared] == [
+        ("conv2d", "batch_normalization"),
+        ("conv2d_1", "re_lu"),
+        ("depthwise_conv2d", "depthwise_conv2d"),
+        ("add", "add"),
+        ("batch_normalization_2", "batch_normalization_2"),
+        ("body/conv2d_2", "body/conv2d_2"),
+        ("body/re_lu_1", "body/re_lu_1"),
+        ("flatten", "flatten"),
+        ("dense", "batch_normalization_3"),
+        ("dense_1", "dense_1"),
+    ]
+    (line,) = [x for x in str(found).splitlines() if x.startswith("conv2d ")]
+    assert line.split()[-1] == "batch_normalization"
+    assert min(row.sqnr for row in compared) > 80.0  # of another layer it is below 20
 
 
 def test_a_number_is_told_from_that_of_another_layer_by_elimination():
     names = ["m/conv_1/Conv", "m/conv_1_2/Conv", "m/other_1/Relu;m/conv_2_1/Conv"]
     paths = ["conv", "conv_1", "conv_2", "other"]
-    assert layers_of(names, paths) == ["conv", "conv_1", "other"]
-    assert layers_of(names[:1], paths) == [None]  # conv or conv_1
+    assert layers_of(names, paths) == [["conv"], ["conv_1"], ["conv_2", "other"]]
+    assert layers_of(names[:1], paths) == [[]]  # conv or conv_1
 
 
 def test_inner_parts_wrappers_and_operations_beside_layers():
     paths = ["head/query", "head", "body/conv", "body"]
     names = {
-        "m/head_1/query_1/MatMul": "head/query",
-        "m/head_1/einsum/Einsum": "head",
-        "m/body_1/conv_1/Relu;m/body_1/Mul": "body",
-        "m/body_1/q_conv_1/conv_1/Conv": "body/conv",
-        "m/Mul": None,
-        "Identity": None,
-        "m/dropout_1/x": None,
+        "m/head_1/query_1/MatMul": ["head/query"],
+        "m/head_1/einsum/Einsum": ["head"],
+        "m/body_1/conv_1/Relu;m/body_1/Mul": ["body/conv", "body"],
+        "m/body_1/q_conv_1/conv_1/Conv": ["body/conv"],
+        "m/Mul": [],
+        "Identity": [],
+        "m/dropout_1/x": [],
     }
     assert layers_of(list(names), paths) == list(names.values())
 
@@ -337,7 +340,14 @@ def test_noise_of_an_int8_file_is_that_of_its_tensors(int8_path):
 # Models and files together
 
 
-def test_all_kinds_are_compared_on_the_same_runtime(int8_path, folder):
+def test_all_kinds_are_compared_on_the_same_runtime(int8_path, folder, monkeypatch):
+    together = []
+
+    def counted(calls, runs, **options):
+        together.append(len(calls))
+        return latency.alternately(calls, runs, **options)
+
+    monkeypatch.setattr(_timing, "alternately", counted)
     models = {
         "float": folder / "plain.keras",
         "int8": str(int8_path),
@@ -357,6 +367,7 @@ def test_all_kinds_are_compared_on_the_same_runtime(int8_path, folder):
     assert all(m.lite_latency.median_ms > 0 for m in report.models)
     right = compress.LiteModel(int8_path).predict(X).argmax(1) == Y
     assert int8.quality == threads.quality == pytest.approx(right.mean())
+    assert sorted(together) == [1, 1, 2]  # another runtime in between would slow them
     assert "LiteRT, 1 thread; LiteRT, 2 threads" in str(report)
     assert ".tflite, bytes" in report.show().get_axes()[1].get_title()
 

@@ -128,6 +128,70 @@ def test_in_a_picture_of_many_models_no_two_look_alike(many):
     assert len(looks) == 11
 
 
+def drawn(**compared):
+    """Names along the lower plot of models, and its legend.
+
+    Each model has ratios of layers: their names, what they are against, and the ratio.
+    """
+    counts = {"parameters": 1, "macs": 1, "sparsity": 0.0, "distinct": 1}
+    counts |= {"weight_bytes": 1, "weight_gzip_bytes": 1}
+    models = []
+    for name, layers_of in compared.items():
+        rows = [
+            compress.LayerReport(path, "CONV_2D", against=against, sqnr=sqnr)
+            for path, against, sqnr in layers_of
+        ]
+        models.append(
+            compress.ModelReport(name, ".tflite", layers=tuple(rows), **counts)
+        )
+    figure = compress.Report(tuple(models), 8, 0, "cpu", "net").show()
+    (below,) = [x for x in figure.get_axes() if x.get_title().startswith("SQNR")]
+    legend = [text.get_text() for text in below.get_legend().get_texts()]
+    return [text.get_text() for text in below.get_xticklabels()], legend, below
+
+
+def test_layers_of_files_are_drawn_in_order_whatever_their_names():
+    a = [("norm", "norm", 40.0), ("add", "add", 41.0), ("head", "head", 42.0)]
+    b = [("conv", "norm", 30.0), ("mean", "mean", 31.0), ("head", "head", 32.0)]
+    names, legend, axes = drawn(a=a, b=b)
+    assert names == ["norm", "add", "mean", "head"]  # of each its order
+    assert [path.get_offsets()[:, 0].tolist() for path in axes.collections] == [
+        [0.0, 1.0, 3.0],
+        [0.0, 2.0, 3.0],
+    ]
+    assert legend == ["a", "b"]
+    names, _, _ = drawn(a=a[1:], b=b[:1] + a[1:])
+    assert names == ["conv", "add", "head"]
+    names, _, _ = drawn(a=a, b=[("head", "head", 1.0), ("add", "add", 2.0)])
+    assert sorted(names) == ["add", "head", "norm"]  # where no order is that of both
+
+
+def test_a_model_of_which_one_layer_is_compared_is_said_beside_the_lines():
+    whole = [("conv", "conv", 40.0), ("head", "head", 42.0)]
+    _, legend, axes = drawn(whole=whole, half=[("head", "head", -0.25)])
+    assert legend == ["whole", "half: -0.2 at head"]
+    assert len(axes.collections) == 1
+    _, legend, axes = drawn(half=whole[1:], quarter=whole[1:])
+    assert legend == ["half", "quarter"]
+    assert len(axes.collections) == 2
+
+
+def test_a_reference_that_is_among_the_models_has_its_name_there(tmp_path):
+    path = tmp_path / "net.keras"
+    net().save(path)
+    models = {"other": net(), "whole": str(path)}
+    found = compress.report(models, data=(X, Y), reference=path, **QUIET)
+    assert (found.reference, found["whole"].sqnr) == ("whole", None)
+
+
+def test_a_low_ratio_has_a_word_of_caution(shown):
+    word = "is not meant to return the same numbers"
+    assert word not in str(shown)
+    model = net()
+    models = {"float": model, "other": net()}
+    assert word in str(compress.report(models, data=(X, Y), **QUIET))
+
+
 def test_html_escapes_and_folds_up_layers(shown):
     html = shown._repr_html_()
     assert "&lt;b&gt;float&lt;/b&gt;" in html

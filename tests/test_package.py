@@ -58,6 +58,18 @@ def test_dir_names_the_families():
     assert set(perfkit._FAMILIES) <= set(dir(perfkit))
 
 
+@pytest.mark.parametrize("family", perfkit._FAMILIES)
+def test_dir_of_a_family_names_what_is_public_alone(family):
+    own = {
+        n.partition(".")[2]
+        for n in PUBLIC_NAMES.read_text().split()
+        if n.startswith(f"{family}.") and n.count(".") == 1
+    }
+    asked = {"tfmot", "ConstantSparsity", "PolynomialDecay"}  # loaded when asked for
+    found = set(dir(getattr(perfkit, family)))
+    assert found - asked == own
+
+
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'augmentation'"):
         perfkit.augmentation  # noqa: B018

@@ -59,7 +59,7 @@ def test_values_are_those_of_a_model_that_numpy_prunes_and_runs():
     assert model.layers[0].kernel.constraint is None
 
 
-def test_the_report_is_a_table_a_dict_and_a_picture():
+def test_the_report_is_a_table_a_dict_and_a_picture(tmp_path):
     found = compress.Sensitivity(
         "accuracy",
         0.9,
@@ -82,6 +82,10 @@ def test_the_report_is_a_table_a_dict_and_a_picture():
         "b/kernel",
     ]
     assert found.show(size=(3, 2))._repr_png_()[:4] == b"\x89PNG"
+    found.show(tmp_path / "found.png")
+    assert (tmp_path / "found.png").read_bytes()[:4] == b"\x89PNG"
+    with pytest.raises(ValueError, match=r"show\(path=...\).*an existing folder"):
+        found.show(tmp_path / "missing" / "found.png")
 
 
 class Batches(keras.utils.PyDataset):

@@ -1,5 +1,6 @@
 """Layers that change training data."""
 
+from perfkit import _names
 from perfkit.augment.affine import RandomAffine as RandomAffine
 from perfkit.augment.apply import RandomApply as RandomApply
 from perfkit.augment.audio.audio import AudioAugment as AudioAugment
@@ -119,3 +120,7 @@ from perfkit.augment.translation import RandomTranslation as RandomTranslation
 from perfkit.augment.trivial_augment import TrivialAugmentWide as TrivialAugmentWide
 from perfkit.augment.zoom import RandomZoom as RandomZoom
 from perfkit.augment.zoom_out import RandomZoomOut as RandomZoomOut
+
+
+def __dir__():
+    return _names.public(globals())

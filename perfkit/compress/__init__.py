@@ -2,6 +2,7 @@
 
 import importlib
 
+from perfkit import _names
 from perfkit.compress.clustering.cluster import cluster as cluster
 from perfkit.compress.clustering.clustered_kernel import (
     ClusteredKernel as ClusteredKernel,
@@ -71,4 +72,4 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted({*globals(), *_OF_TFMOT, "tfmot"})
+    return sorted({*_names.public(globals()), *_OF_TFMOT, "tfmot"})

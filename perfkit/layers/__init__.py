@@ -1,5 +1,6 @@
 """Layers that regularize or pool, and heads, that Keras lacks."""
 
+from perfkit import _names
 from perfkit.layers.attention_pool import AttentionPool as AttentionPool
 from perfkit.layers.concat_pool import ConcatPool as ConcatPool
 from perfkit.layers.cosine_dense import CosineDense as CosineDense
@@ -26,3 +27,7 @@ from perfkit.layers.stochastic_depth import StochasticDepth as StochasticDepth
 from perfkit.layers.weight_normalization import (
     WeightNormalization as WeightNormalization,
 )
+
+
+def __dir__():
+    return _names.public(globals())

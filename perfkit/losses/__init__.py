@@ -1,5 +1,6 @@
 """Losses that regularize, and that Keras lacks."""
 
+from perfkit import _names
 from perfkit.losses.classification import ClassificationLoss as ClassificationLoss
 from perfkit.losses.confidence_penalty import ConfidencePenalty as ConfidencePenalty
 from perfkit.losses.r_drop import RDrop as RDrop
@@ -8,3 +9,7 @@ from perfkit.losses.smoothed_crossentropy import (
 )
 from perfkit.losses.two_passes import TwoPasses as TwoPasses
 from perfkit.losses.wrapping import WrappingLoss as WrappingLoss
+
+
+def __dir__():
+    return _names.public(globals())

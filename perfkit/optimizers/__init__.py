@@ -1,5 +1,6 @@
 """Optimizers, and what goes around them, that Keras lacks or gets wrong."""
 
+from perfkit import _names
 from perfkit._train_step import attach as attach
 from perfkit._train_step import find as find
 from perfkit.optimizers.accumulate import Accumulate as Accumulate
@@ -33,3 +34,7 @@ from perfkit.optimizers.soap import SOAP as SOAP
 from perfkit.optimizers.weight_average import WeightAverage as WeightAverage
 from perfkit.optimizers.with_statistics import WithStatistics as WithStatistics
 from perfkit.optimizers.wrapper import Wrapper as Wrapper
+
+
+def __dir__():
+    return _names.public(globals())

@@ -1,5 +1,6 @@
 """Penalties and constraints on a model's weights, and putting them on a built model."""
 
+from perfkit import _names
 from perfkit.regularizers.attach import attach as attach
 from perfkit.regularizers.attach_drop_path import attach_drop_path as attach_drop_path
 from perfkit.regularizers.attach_dropout import attach_dropout as attach_dropout
@@ -16,3 +17,7 @@ from perfkit.regularizers.max_norm import max_norm as max_norm
 from perfkit.regularizers.orthogonal import orthogonal as orthogonal
 from perfkit.regularizers.spectral import spectral as spectral
 from perfkit.regularizers.unit_norm import unit_norm as unit_norm
+
+
+def __dir__():
+    return _names.public(globals())

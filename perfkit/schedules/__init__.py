@@ -1,5 +1,6 @@
 """Learning-rate schedules, and ways to chain them."""
 
+from perfkit import _names
 from perfkit.schedules.chain import Chain as Chain
 from perfkit.schedules.cosine_restarts import CosineRestarts as CosineRestarts
 from perfkit.schedules.cyclical import Cyclical as Cyclical
@@ -12,3 +13,7 @@ from perfkit.schedules.rex import REX as REX
 from perfkit.schedules.step import Step as Step
 from perfkit.schedules.warm_up import WarmUp as WarmUp
 from perfkit.schedules.warmup_stable_decay import WarmupStableDecay as WarmupStableDecay
+
+
+def __dir__():
+    return _names.public(globals())

@@ -1,5 +1,6 @@
 """A pretrained backbone made into a good model for a new task."""
 
+from perfkit import _names
 from perfkit.transfer.adapters.adapt import adapt as adapt
 from perfkit.transfer.adapters.adapted import Adapted as Adapted
 from perfkit.transfer.adapters.adapter import Adapter as Adapter
@@ -70,3 +71,7 @@ from perfkit.transfer.regressor import regressor as regressor
 from perfkit.transfer.soup import Soup as Soup
 from perfkit.transfer.thawing import Thawing as Thawing
 from perfkit.transfer.wise_ft import wise_ft as wise_ft
+
+
+def __dir__():
+    return _names.public(globals())

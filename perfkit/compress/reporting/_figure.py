@@ -21,16 +21,16 @@ _MANY = 70  # layers; of more only those with kernels are drawn
 def of_models(report, size) -> Figure:
     """Draw models side by side, and below what their layers lose."""
     models, panels = report.models, _panels(report.models)
-    paths, ratios = _noise(models)
-    width = max(3.2 * len(panels), 2.2 + 0.22 * len(paths))
+    names, ratios = _noise(models)
+    width = max(3.2 * len(panels), 2.2 + 0.22 * len(names))
     heights = [1.5 + 0.32 * len(models)]
-    if paths:
-        heights.append(2.4 + 0.06 * max(len(_short(path)) for path in paths))
+    if names:
+        heights.append(2.4 + 0.06 * max(len(_short(name)) for name in names))
     figure = Drawing(size or (min(max(width, 6.5), 16.0), sum(heights)))
     parts: Any = figure.subfigures(len(heights), 1, height_ratios=heights)
-    if paths:
+    if names:
         above, below = parts
-        _draw_noise(below.subplots(), report.reference, paths, ratios)
+        _draw_noise(below.subplots(), report.reference, names, ratios)
     else:
         above = parts
     every = above.subplots(1, len(panels), squeeze=False)[0]
@@ -116,37 +116,58 @@ def _times(field, title, axes, models):
 
 
 def _noise(models):
-    """The layers that are compared, in order, and the ratios of each model by them."""
-    ratios = [
-        {row.path: row.sqnr for row in model.layers if row.sqnr is not None}
+    """Names of the layers that are compared, in order, and the points of each model."""
+    rows = [
+        {row.against or row.path: row for row in model.layers if row.sqnr is not None}
         for model in models
     ]
-    order = dict.fromkeys(row.path for model in models for row in model.layers)
-    paths = [path for path in order if any(path in of for of in ratios)]
-    named = zip((model.name for model in models), ratios, strict=True)
-    return paths, list(named)
+    order = _merged([list(of) for of in rows])
+    names = []
+    for path in order:
+        called = {of[path].path for of in rows if path in of}
+        names.append(called.pop() if len(called) == 1 else path)
+    points = [
+        [(x, of[path].sqnr) for x, path in enumerate(order) if path in of]
+        for of in rows
+    ]
+    return names, list(zip((model.name for model in models), points, strict=True))
 
 
-def _draw_noise(axes, reference, paths, ratios):
-    every = [x for _, of in ratios for x in of.values()]
+def _merged(orders):
+    """Return all items in an order that is that of each list, if there is one."""
+    found = []
+    while orders := [order for order in orders if order]:
+        heads = [order[0] for order in orders]
+        later = {item for order in orders for item in order[1:]}
+        found.append(next((x for x in heads if x not in later), heads[0]))
+        orders = [[x for x in order if x != found[-1]] for order in orders]
+    return found
+
+
+def _draw_noise(axes, reference, names, ratios):
+    every = [y for _, points in ratios for _, y in points]
+    lines = max(len(points) for _, points in ratios) > 1
     top = 1.1 * max((x for x in every if math.isfinite(x)), default=0.0) + 1.0
     looks = zip(itertools.cycle(_COLORS), itertools.cycle(_MARKERS), strict=False)
-    for (name, of), (color, marker) in zip(ratios, looks, strict=False):
-        points = [(x, of[path]) for x, path in enumerate(paths) if path in of]
+    for (name, points), (color, marker) in zip(ratios, looks, strict=False):
         if not points:
             continue
         x, y = zip(*points, strict=True)
+        if lines and len(points) == 1:  # of other shapes within: no line to look at
+            said = f"{name}: {y[0]:.1f} at {_short(names[x[0]])}"
+            axes.plot([], [], " ", label=said)
+            continue
         shown = [min(value, top) for value in y]
         axes.plot(x, shown, "-", lw=1.0, color=color, alpha=0.6)
         filled = [color if value < math.inf else "white" for value in y]
-        points = {"edgecolors": color, "marker": marker, "zorder": 3}
-        axes.scatter(x, shown, 22, filled, label=name, **points)
+        look = {"edgecolors": color, "marker": marker, "zorder": 3}
+        axes.scatter(x, shown, 22, filled, label=name, **look)
     if math.inf in every:
         axes.text(-0.5, top, "equal", fontsize=8, va="bottom")
     axes.set_ylabel("dB", fontsize=9)
     title = f"SQNR of layers against {reference}"
     axes.set_title(title, fontsize=9, parse_math=False)
-    names = [_short(path) for path in paths]
+    names = [_short(name) for name in names]
     small = 8 if len(names) <= 40 else 6
     axes.set_xticks(range(len(names)), names, rotation=90, fontsize=small)
     axes.set_xlim(-0.6, len(names) - 0.4)

@@ -125,7 +125,8 @@ class KerasSubject:
         """Return its part of the report.
 
         Args:
-            sqnr: Signal-to-noise ratios of its layers by their paths.
+            sqnr: Signal-to-noise ratios of its layers by their paths, and the paths of
+                the layers that they are against.
         """
         known, unknown = self._macs()
         instead = _units.computed(self._units)
@@ -164,6 +165,7 @@ class KerasSubject:
         weights = _units.values(unit.weights, instead)
         kernels = _units.values(unit.kernels, instead)
         sparsity, distinct = _units.kernel_counts(kernels)
+        ratio, against = sqnr.get(unit.path, (None, None))
         uncounted = self._calls is None or id(unit.layer) in unknown
         return LayerReport(
             unit.path,
@@ -175,7 +177,8 @@ class KerasSubject:
             distinct=distinct,
             bytes=sum(each.nbytes for each in weights),
             gzip_bytes=_units.gzip_size(weights) if weights else 0,
-            sqnr=sqnr.get(unit.path),
+            sqnr=ratio,
+            against=against,
         )
 
     def _macs(self) -> tuple[Counter[int], set[int]]:

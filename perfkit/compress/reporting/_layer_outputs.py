@@ -4,6 +4,7 @@ The model is not compiled for this: a compiled program would have to return tens
 within loops, which no backend allows.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -24,6 +25,8 @@ Outputs = dict[str, Any]
 # Of a batch and what the layers of a reference make of it: the name of each row, the
 # paths that its counterpart may have, and what it makes.
 Probe = Callable[[Any, Outputs], Iterable[tuple[str, tuple[str, ...], Any]]]
+# In decibels, and the path of the layer of the reference that it is against.
+Ratio = tuple[float, str]
 
 
 def outputs(model, units: list[Unit], batch) -> Outputs:
@@ -45,8 +48,10 @@ def outputs(model, units: list[Unit], batch) -> Outputs:
     return {**made, "": _array(result)}
 
 
-def sqnr(reference, folds, probes: list[Probe], batches) -> list[dict[str, float]]:
+def sqnr(reference, folds, probes: list[Probe], batches) -> list[dict[str, Ratio]]:
     """Return signal-to-noise ratios in decibels, for each probe by the names of rows.
+
+    Each is with the path of the layer whose output it is against.
 
     Args:
         reference: Function from a batch to the outputs of the layers of a model.
@@ -55,7 +60,7 @@ def sqnr(reference, folds, probes: list[Probe], batches) -> list[dict[str, float
         probes: Functions that give what is compared with it.
         batches: Pairs of a batch and how many samples of it count.
     """
-    found: list[dict[str, Any]] = [{} for _ in probes]
+    found: list[dict[tuple[str, str], Any]] = [{} for _ in probes]
     for batch, count in batches:
         expected = reference(batch)
         for probe, sums in zip(probes, found, strict=True):
@@ -65,12 +70,16 @@ def sqnr(reference, folds, probes: list[Probe], batches) -> list[dict[str, float
                 path = next((path for path in paths if path in expected), None)
                 if path in folds and folds[path] not in seen:
                     path = folds[path]
-                right = None if path is None else expected[path]
-                # Of another shape, it is no counterpart.
-                if right is not None and right.shape == values.shape:
+                if path is None or expected[path] is None:
+                    continue
+                right = expected[path]
+                if right.shape == values.shape:  # else it is no counterpart
                     more = energies(right[:count], values[:count])
-                    sums[name] = sums.get(name, 0.0) + more
-    return [{name: decibels(*sums[name]) for name in sums} for sums in found]
+                    sums[name, path] = sums.get((name, path), 0.0) + more
+    return [
+        {name: (decibels(*of), path) for (name, path), of in sums.items()}
+        for sums in found
+    ]
 
 
 def probe_of_model(model, units: list[Unit]) -> Probe:
@@ -95,6 +104,8 @@ class ProbeOfFile:
     Attributes:
         counterparts: The path of the layer that the output of an operator is that of,
             by the number of the operator; known after the first batch.
+        starts: The path of the first layer in each of these operators, where no other
+            operator has it, else its counterpart.
     """
 
     def __init__(self, content: bytes, file: LiteFile):
@@ -105,10 +116,11 @@ class ProbeOfFile:
             for details in self._interpreter.get_tensor_details()
         }
         self.counterparts: dict[int, str] | None = None
+        self.starts: dict[int, str] = {}
 
     def __call__(self, batch, expected):
         if self.counterparts is None:
-            self.counterparts = self._counterparts(expected)
+            self.counterparts = self._find(expected)
         operators = self._file.operators
         wanted = {number: operators[number].outputs[0] for number in self.counterparts}
         made = {number: [] for number in wanted}
@@ -125,20 +137,28 @@ class ProbeOfFile:
         for number, path in self.counterparts.items():
             yield str(number), (path,), np.concatenate(made[number])
 
-    def _counterparts(self, expected) -> dict[int, str]:
+    def _find(self, expected) -> dict[int, str]:
         """Find the last operator of each layer, which makes the layer's output."""
         paths = [path for path in expected if path]
         layers = _scopes.layers_of(self._file.names, paths)
         (end,) = self._interpreter.get_output_details()
-        last: dict[str, int] = {}
+        last: dict[str, tuple[int, str]] = {}
         for number, operator in enumerate(self._file.operators):
             if not operator.outputs:
                 continue
             index = operator.outputs[0]
-            path = _last(expected) if index == end["index"] else layers[index]
+            of = layers[index]
+            path = of[-1] if of else None
+            if index == end["index"]:
+                path = _last(expected)
             if path is not None and expected[path] is not None:
-                last[path] = number
-        return {number: path for path, number in last.items()}
+                last[path] = number, of[0] if of else path
+        firsts = Counter(first for _, first in last.values())
+        self.starts = {
+            number: first if firsts[first] == 1 else path
+            for path, (number, first) in last.items()
+        }
+        return {number: path for path, (number, _) in last.items()}
 
 
 def _last(expected):

@@ -72,7 +72,8 @@ class LiteSubject:
         """Return its part of the report.
 
         Args:
-            sqnr: Signal-to-noise ratios of its operators by their numbers.
+            sqnr: Signal-to-noise ratios of its operators by their numbers, and the
+                paths of the layers that they are against.
         """
         operators = self._file.operators
         rows = [self._row(*each, sqnr) for each in enumerate(operators)]
@@ -103,7 +104,8 @@ class LiteSubject:
         weights = [each for each in operator.constants if each.weighs]
         contents = [each.content for each in weights]
         sparsity, distinct = _counts(operator.kernels)
-        layers = (self._probe.counterparts if self._probe else None) or {}
+        layers = self._probe.starts if self._probe else {}
+        ratio, against = sqnr.get(str(number), (None, None))
         tensor = operator.name.partition(";")[0]
         return LayerReport(
             layers.get(number) or tensor.partition("/")[2] or tensor,
@@ -115,7 +117,8 @@ class LiteSubject:
             distinct=distinct,
             bytes=sum(map(len, contents)),
             gzip_bytes=_units.gzip_size(contents) if contents else 0,
-            sqnr=sqnr.get(str(number)),
+            sqnr=ratio,
+            against=against,
         )
 
 

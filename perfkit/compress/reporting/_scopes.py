@@ -11,11 +11,11 @@ from collections.abc import Sequence
 Scope = tuple[str, ...]
 
 
-def layers_of(names: Sequence[str], paths: Sequence[str]) -> list[str | None]:
-    """Return the path of the layer that each tensor is the output of, or is inside.
+def layers_of(names: Sequence[str], paths: Sequence[str]) -> list[list[str]]:
+    """Return the paths of the layers that each tensor is named after, in their order.
 
-    That is the last one of the layers that it is named after; `None` where a number
-    leaves open which layer is meant.
+    It is the output of the last one, or inside of it. A layer is left out where a
+    number leaves open which one is meant.
 
     Args:
         names: Of all tensors of a file, weights too.
@@ -24,8 +24,8 @@ def layers_of(names: Sequence[str], paths: Sequence[str]) -> list[str | None]:
     order = {path: place for place, path in enumerate(paths)}
     scopes = [[_scope(part) for part in name.split(";")] for name in names]
     known = _known({scope for parts in scopes for scope in parts}, paths)
-    layers = [[known[scope] for scope in parts if scope in known] for parts in scopes]
-    return [max(of, key=order.__getitem__) if of else None for of in layers]
+    layers = [{known[scope] for scope in parts if scope in known} for parts in scopes]
+    return [sorted(of, key=order.__getitem__) for of in layers]
 
 
 def _scope(part) -> Scope:

@@ -86,7 +86,7 @@ class Study:
                 for each in seen:
                     each.notes.append(note)
 
-    def layers(self) -> list[dict[str, float]]:
+    def layers(self) -> list[dict[str, _layer_outputs.Ratio]]:
         """Return the signal-to-noise ratios of the layers of each subject."""
         reference = self._reference
         others = [each for each in self._subjects if each is not reference]

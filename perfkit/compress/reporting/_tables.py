@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 _MANY = 5  # models that a terminal has no room for side by side are more than these
 _WIDTH = 100  # characters
+_LOW = 15.0  # dB, below what rounding alone leaves of a good model
 
 
 class Table(NamedTuple):
@@ -44,18 +45,24 @@ def said(report) -> str:
         what = f"{report.models[0].metric} over " if judged else ""
         of = f"; SQNR against {report.reference!r}" if report.reference else ""
         lines.append(f"Data: {what}{report.samples:,} samples{of}.")
+    if any(m.sqnr is not None and m.sqnr < _LOW for m in report.models):
+        lines.append(
+            f"SQNR below {_LOW:g} dB: a model that learned on since is not meant to "
+            "return the same numbers, look at its accuracy; of one that was only "
+            "rounded it is poor."
+        )
     timed = [x for m in report.models for x in (m.latency, m.lite_latency) if x]
     if timed:
         runtimes = "; ".join(dict.fromkeys(each.runtime for each in timed))
         lines.append(
             f"Times: {report.cpu}; batch 1; {runtimes}; {report.runs} runs"
-            + (", in turn." if len(timed) > 1 else ".")
+            + (", in turn." if any(each.speed_up for each in timed) else ".")
         )
     if any(each.speed_up for each in timed):
         lines.append(
             "Times as fast: median and quartiles of the ratios of runs one after the "
-            "other, on the same runtime; where 1 is between the quartiles, no "
-            "difference was seen."
+            "other, on the same runtime; where 1 is between the quartiles or within "
+            "0.02 of the median, no difference was seen."
         )
     return "\n".join(lines)
 
@@ -133,11 +140,12 @@ def _summary(models) -> Table:
 
 def _layers(model) -> list[Table]:
     titles = ["layer", "kind", "dtype", "parameters", "MACs", "zeros", "distinct"]
-    rows = [[*titles, "bytes", "gzip", "SQNR, dB"]]
+    rows = [[*titles, "bytes", "gzip", "SQNR, dB", "against"]]
     for row in filter(lambda row: row.counts, model.layers):
         cells = [row.path, row.kind, row.dtype or "-", _count(row.parameters)]
         cells += [large(row.macs), _share(row.sparsity), _count(row.distinct)]
         cells += [_count(row.bytes), _count(row.gzip_bytes), _decibels(row.sqnr)]
+        cells.append("-" if row.against in (None, row.path) else row.against)
         rows.append(cells)
     kept = [
         column

@@ -15,35 +15,33 @@ _RUNTIMES = {"ai_edge_litert": "LiteRT", "tensorflow": "TensorFlow Lite"}
 
 
 def latencies(subjects, runs) -> list[dict[str, Latency]]:
-    """Time all predictions of the subjects, in turn.
+    """Time all predictions of the subjects, in turn with those on the same runtime.
 
-    Each is compared with the first one on the same runtime.
+    Each is compared with the first one on its runtime.
 
     Returns:
         For each subject its latencies, by the name of the field of `ModelReport`.
     """
-    timed: list[tuple[int, str, str, Any]] = []
-    for place, subject in enumerate(subjects):
+    found: list[dict[str, Latency]] = [{} for _ in subjects]
+    # Behind a prediction on another runtime, the same file is slower by some per cent.
+    turns: dict[tuple[str, str], list[tuple[int, Any]]] = {}
+    for place, subject in enumerate(subjects if runs else ()):
         once, lite = subject.once(), subject.lite
         if once is not None:
-            timed.append((place, "latency", subject.runtime, once))
+            turns.setdefault(("latency", subject.runtime), []).append((place, once))
         if lite is not None:
-            runtime = _runtime(lite)
-            timed.append((place, "lite_latency", runtime, lite.on_zeros()))
-    found: list[dict[str, Latency]] = [{} for _ in subjects]
-    if not runs or not timed:
-        return found
-    took = alternately([each[-1] for each in timed], runs, settling=1)
-    firsts: dict[tuple[str, str], int] = {}
-    for column, (place, field, runtime, _) in enumerate(timed):
-        first = firsts.setdefault((field, runtime), column)
-        median, p90 = np.percentile(took[:, column], (50, 90)).tolist()
-        latency = Latency(runtime, median, p90)
-        if first != column:
-            ratios = np.percentile(took[:, first] / took[:, column], (50, 25, 75))
-            than = subjects[timed[first][0]].name
-            latency = Latency(runtime, median, p90, than, tuple(ratios.tolist()))
-        found[place][field] = latency
+            key = "lite_latency", _runtime(lite)
+            turns.setdefault(key, []).append((place, lite.on_zeros()))
+    for (field, runtime), calls in turns.items():
+        took = alternately([call for _, call in calls], runs, settling=1)
+        than = subjects[calls[0][0]].name
+        for column, (place, _) in enumerate(calls):
+            median, p90 = np.percentile(took[:, column], (50, 90)).tolist()
+            latency = Latency(runtime, median, p90)
+            if column:
+                ratios = np.percentile(took[:, 0] / took[:, column], (50, 25, 75))
+                latency = Latency(runtime, median, p90, than, tuple(ratios.tolist()))
+            found[place][field] = latency
     return found
 
 

@@ -39,15 +39,15 @@ def report(
     time of a prediction of one sample on this machine. With data it also reports
     accuracy, and the signal-to-noise ratio of the outputs and of each layer.
 
-    Several models are timed in turn, in one run. A speed-up is the ratio of those
+    Models on the same runtime are timed in turn. A speed-up is the ratio of those
     times, with its quartiles, and only between predictions on the same runtime: a file
     against a file, Keras against Keras. For each Keras model a float `.tflite` file is
     made in a temporary folder, so that it can be compared with files.
 
     A layer of a model is compared with the layer of the reference that has the same
-    path; a wrapper, with the path of the layer that it wraps. An operator of a file is
-    compared with the layer that it is named after. If more than one layer may be meant,
-    it is not compared.
+    path; a wrapper, with the path of the layer that it wraps. An operator of a file has
+    the name of the first layer that is in it, and is compared with the last. If more
+    than one layer may be meant, it is not compared.
 
     Signal-to-noise ratios tell what rounding costs: 25 to 45 dB is good of the outputs
     of a trained network in int8. Of a model that was trained on they say nothing, as it
@@ -112,9 +112,9 @@ def report(
     named = _named(models)
     first = next(iter(named.values()))
     if reference is not None:
-        reference = _check.instance(
-            OWNER, "reference", _opened("reference", reference), keras.Model
-        )
+        named_so = _name_of(reference, models)
+        reference = named[named_so] if named_so else _opened("reference", reference)
+        reference = _check.instance(OWNER, "reference", reference, keras.Model)
     elif len(named) > 1 and isinstance(first, keras.Model) and data is not None:
         reference = first
     batches = iter(()) if data is None else _samples.read(data)
@@ -180,6 +180,18 @@ def _named(models) -> dict[str, Any]:
     if not models:
         _check.fail(OWNER, "models", "one model or more", models)
     return {str(name): _opened("models", each) for name, each in models.items()}
+
+
+def _name_of(reference, models) -> str | None:
+    """The name of the file among models that is the reference, if it is one of them."""
+    given = models if isinstance(models, Mapping) else {}
+    paths = {
+        Path(each): str(name)
+        for name, each in given.items()
+        if isinstance(each, (str, Path))
+    }
+    is_path = isinstance(reference, (str, Path))
+    return paths.get(Path(reference)) if is_path else None
 
 
 def _opened(argument, thing) -> Any:

@@ -44,8 +44,8 @@ class LayerReport:
     """What was found out about a layer, or about an operator of a file.
 
     Attributes:
-        path: Names from the model down. For an operator, the path of the layer of the
-            reference whose output it makes, or else the name of its tensor.
+        path: Names from the model down. For an operator, the path of the first layer of
+            the reference that is in it, or else the name of its tensor.
         kind: Name of the class or of the operator.
         dtype: Of its kernels, or else of its other weights; "" if it has none.
         parameters: How many values its weights have.
@@ -59,6 +59,8 @@ class LayerReport:
         gzip_bytes: Of its weights after gzip.
         sqnr: Signal-to-noise ratio of its output against that of the reference, in
             decibels; `None` where it has no counterpart.
+        against: Path of the layer of the reference whose output that is; `None` where
+            it has no counterpart.
 
     Example:
         >>> LayerReport("dense", "Dense", parameters=10, macs=8, bytes=40).counts
@@ -77,6 +79,7 @@ class LayerReport:
     bytes: int = 0
     gzip_bytes: int = 0
     sqnr: float | None = None
+    against: str | None = None
 
     @property
     def counts(self) -> bool:

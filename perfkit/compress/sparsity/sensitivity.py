@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from perfkit import _check
+from perfkit.compress import _files
 from perfkit.compress.sparsity._choosing import chosen
 from perfkit.compress.sparsity.pattern import checked
 from perfkit.graph.arrays import array
@@ -69,25 +70,36 @@ class Sensitivity:
             lines.append(f"  {path:{width}}  {self.weights[path]:>11,}{cells}")
         return "\n".join(lines)
 
-    def show(self, *, size=None) -> "Figure":
+    def show(self, path=None, *, size=None) -> "Figure":
         """Draw the changes, a row for each kernel in the order of the model.
 
-        It needs matplotlib, which `pip install 'perfkit[transfer]'` installs. Nothing
+        It needs matplotlib, which `pip install 'perfkit[examples]'` installs. Nothing
         pops up: a notebook shows what a cell returns.
 
         Args:
-            size: Width and height, in inches; None is as high as it has to be.
+            path: Path of a file to write the picture to, if not `None`.
+            size: Width and height, in inches, within [0.5, 100]; by default what the
+                content needs.
 
         Returns:
             `matplotlib.figure.Figure`, of which `pyplot` knows nothing.
+
+        Raises:
+            ValueError: If `size` is out of bounds, or `path` cannot be written.
+            ImportError: If matplotlib is not installed.
         """
         if size is not None:
             size = _check.margins("show", "size", size, 0.5, 100.0)
-        _check.installed("compress.Sensitivity.show", "matplotlib", "transfer")
+        if path is not None:
+            path = _files.checked("show", path)
+        _check.installed("compress.Sensitivity.show", "matplotlib", "examples")
         from perfkit.compress.sparsity._heat import heat
 
         columns = [f"{share:.0%}" for share in self.sparsities]
-        return heat(self.changes, columns, f"change of {self.metric}", size)
+        figure = heat(self.changes, columns, f"change of {self.metric}", size)
+        if path is not None:
+            figure.savefig(path, dpi=150)
+        return figure
 
 
 def sensitivity(
