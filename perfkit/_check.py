@@ -50,6 +50,13 @@ def _pair(owner, name, pair, got, low, high) -> tuple[float, float]:
     return float(pair[0]), float(pair[1])
 
 
+def _within(low, high) -> str:
+    """Say bounds, of which those that are infinite are none."""
+    if math.isfinite(high):
+        return f" within [{low}, {high}]"
+    return f" of at least {low}" if math.isfinite(low) else ""
+
+
 def number(
     owner: str,
     name: str,
@@ -61,7 +68,7 @@ def number(
     if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
         value = value.item()
     if not _is_number(value) or not math.isfinite(value) or not low <= value <= high:
-        fail(owner, name, f"a finite number within [{low}, {high}]", value)
+        fail(owner, name, f"a finite number{_within(low, high)}", value)
     return float(value)
 
 
@@ -74,7 +81,7 @@ def integer(
         or not hasattr(value, "__index__")
         or not low <= value <= high
     ):
-        fail(owner, name, f"a whole number within [{low}, {high}]", value)
+        fail(owner, name, f"a whole number{_within(low, high)}", value)
     return int(value)
 
 

@@ -250,7 +250,7 @@ def two_outputs():
         ({"data": {"x": ROWS}}, "an iterable of batches x or (x, y)"),
         ({"data": np.full((5, 4), "a")}, "numbers"),
         ({"data": ROWS * np.nan}, "free of NaN and infinity"),
-        ({"samples": 0}, "a whole number within [1, inf]. Received: samples=0"),
+        ({"samples": 0}, "a whole number of at least 1. Received: samples=0"),
         ({"float_interface": 1}, "True or False. Received: float_interface=1"),
         ({"verbose": "yes"}, "True or False. Received: verbose='yes'"),
     ],

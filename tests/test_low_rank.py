@@ -1,5 +1,7 @@
 """Kernels as products of two thin ones: the same function, or the nearest of a rank."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -228,7 +230,7 @@ def test_layers_of_which_two_have_no_fewer_weights_stay(capsys):
     small = compress.low_rank(model, rank=4)
     said = capsys.readouterr().out
     assert "3 of 5 layers are two thin ones now" in said
-    assert "stem: rank 4 of 16" in said
+    assert re.search(r"stem: rank 4 of 16, \d\d\.\d % of the energy\n", said)
     assert "depthwise, last (no fewer weights)" in said
     counts = [f"{each.count_params():,}" for each in (model, small)]
     assert f"parameters {counts[0]} -> {counts[1]}" in said
@@ -276,7 +278,7 @@ def test_layers_with_clusters_are_refused_until_they_are_plain():
         ({"where": "nothing"}, "a choice from the layers that own a kernel: wide"),
         ({"spatial": 1}, "True or False"),
         ({"data": np.ones((3, 5))}, "inputs of shape (batch, 64)"),
-        ({"samples": 0}, "a whole number within [1, inf]"),
+        ({"samples": 0}, "a whole number of at least 1"),
         ({"strict": "no"}, "True or False"),
         ({"verbose": 2}, "True or False"),
     ],
@@ -289,6 +291,12 @@ def test_a_wrong_argument_is_refused(arguments, expected):
     (name,) = arguments
     assert str(caught.value).startswith(f"`low_rank({name}=...)` must be ")
     assert expected in str(caught.value)
+
+
+def test_energy_and_rank_do_not_go_together():
+    model = model_of(layers.Dense(32), (64,))
+    with pytest.raises(ValueError, match=r"`low_rank\(energy=...\)` .* with rank=4"):
+        thin(model, rank=4, energy=0.9)
 
 
 def test_data_and_rows_do_not_go_together():

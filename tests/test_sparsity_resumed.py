@@ -121,6 +121,24 @@ def test_after_a_run_that_broke_off_zeros_are_kept_until_one_is_done(again):
     assert len(model.optimizer.variables) == 2 + 2 * 4
 
 
+@pytest.mark.parametrize("criterion", CRITERIA)
+def test_two_for_the_same_kernels_are_refused_and_one_goes_on(criterion):
+    model = compiled()
+    first, second = (
+        compress.Pruning(RISING, every=4, criterion=criterion, where=where)
+        for where in (None, "b")
+    )
+    with pytest.raises(RuntimeError, match="power cut"):
+        fit(model, first, Broken(1))
+    held = zeros(model)
+    with pytest.raises(ValueError, match=r"`Pruning\(where=.* other .*, unlike b/kern"):
+        fit(model, first, second)
+    assert zeros(model) == held
+    fit(model, first, epochs=1)
+    assert zeros(model) == DONE
+    assert len(model.optimizer.variables) == 2 + 2 * 4
+
+
 def test_after_a_run_that_broke_off_scores_are_not_lost():
     model = compiled()
     pruning = compress.Pruning(RISING, every=4, criterion="movement")

@@ -24,7 +24,7 @@ _NOT_FEWER = "no fewer weights"
 def low_rank(
     model,
     *,
-    energy=0.95,
+    energy=None,
     rank=None,
     where=None,
     spatial=False,
@@ -45,7 +45,8 @@ def low_rank(
         model: A built Functional or Sequential model; models may be nested in it. It
             stays as it is.
         energy: What share of the squared weights stays in each layer, within (0, 1];
-            with `data`, what share of the variance of its outputs.
+            with `data`, what share of the variance of its outputs. `None` is 0.95,
+            unless `rank` is given.
         rank: In place of `energy`: how many units or filters the first of the two
             layers has. A whole number of at least 1, or a share, above 0 and below 1,
             of the number that would change nothing. With groups, in each group.
@@ -85,8 +86,11 @@ def low_rank(
     """
     owner = "low_rank"
     _check.instance(owner, "model", model, keras.Model)
-    energy = _check.positive(owner, "energy", energy, 1.0)
+    if energy is not None:
+        _check.positive(owner, "energy", energy, 1.0)
     _check_rank(owner, rank)
+    if energy is not None and rank is not None:
+        _check.fail(owner, "energy", f"left out with rank={rank}", energy)
     _check.boolean(owner, "spatial", spatial)
     _check.integer(owner, "samples", samples)
     _check.boolean(owner, "strict", strict)
@@ -107,7 +111,7 @@ def low_rank(
     pairs = {}
     for (path, layer), seen in zip(chosen.items(), outputs, strict=True):
         table = Table(layer, spatial and type(layer) is _layers.Conv2D)
-        pair = _pair(table, seen, energy, rank)
+        pair = _pair(table, seen, 0.95 if energy is None else energy, rank)
         if pair is None:
             left[path] = _NOT_FEWER
         else:
@@ -213,7 +217,8 @@ def _free(name, taken) -> str:
 def _said(model, thin, pairs, left) -> str:
     lines = [f"{len(pairs)} of {len(pairs) + len(left)} layers are two thin ones now"]
     for path, pair in pairs.items():
-        kept = f"rank {pair.rank} of {pair.full}, {100 * pair.energy:.1f} % kept"
+        kept = f"rank {pair.rank} of {pair.full}, "
+        kept += f"{100 * pair.energy:.1f} % of the energy"
         lines.append(f"   {path}: {kept}")
     if left:
         lines.append(f"   left as they are: {said(left)}")

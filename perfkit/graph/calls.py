@@ -86,9 +86,15 @@ class Graph:
                 yield (*above, call.operation), self, call
 
 
-def read(owner: str, model) -> Graph:
-    """Read a Functional or Sequential model and those nested in it."""
-    return _read(owner, model, {})
+def read(owner: str, model, instead="") -> Graph:
+    """Read a Functional or Sequential model and those nested in it.
+
+    Args:
+        owner: Name of the caller, for errors.
+        model: A built model.
+        instead: What else can be done if it is of another kind, for the error.
+    """
+    return _read(owner, model, {}, instead)
 
 
 def rewritten(graph: Graph, make: Callable) -> keras.Model:
@@ -109,8 +115,8 @@ def rewritten(graph: Graph, make: Callable) -> keras.Model:
     return new
 
 
-def _read(owner, model, known) -> Graph:
-    view = functional(owner, model)
+def _read(owner, model, known, instead="") -> Graph:
+    view = functional(owner, model, instead)
     calls = []
 
     def record(operation, *arguments, **named):

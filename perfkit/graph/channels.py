@@ -33,6 +33,8 @@ class Use:
         config: Arguments of the layer that are numbers of channels, with the labels in
             place of the number.
         made: Labels of the channels that the layer makes, or None.
+        taken: Name of the weight, and which of its axes, that the layer multiplies the
+            channels that it takes by to sum them up; or None.
     """
 
     trail: tuple[Any, ...]
@@ -40,6 +42,7 @@ class Use:
     cuts: Mapping[str, Mapping[int, np.ndarray]]
     config: Mapping[str, Any]
     made: np.ndarray | None
+    taken: tuple[str, int] | None
 
     @property
     def path(self) -> str:
@@ -97,15 +100,15 @@ class Reading:
             self.lock(call, labels, why="its activation looks at all of them")
         return labels
 
-    def use(self, call, cuts, config=None, made=None) -> None:
-        """Note along which axes of a layer's weights channels lie."""
+    def use(self, call, cuts, config=None, made=None, taken=None) -> None:
+        """Note along which axes of a layer's weights channels lie; see `Use`."""
         layer, before = call.operation, self.uses.get(id(call.operation))
         own = {weight.name for weight in getattr(layer, "weights", ())}
         cuts = {name: axes for name, axes in cuts.items() if name in own}
         config = config or {}
         if before is None:
             trail = (*self._above, layer)
-            self.uses[id(layer)] = Use(trail, layer, cuts, config, made)
+            self.uses[id(layer)] = Use(trail, layer, cuts, config, made, taken)
             return
         for name, axes in cuts.items():
             for axis, labels in axes.items():

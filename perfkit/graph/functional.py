@@ -15,7 +15,7 @@ def is_graph(layer) -> bool:
     return type(layer).call.__module__.startswith("keras.")
 
 
-def functional(owner: str, model) -> keras.Model:
+def functional(owner: str, model, instead="") -> keras.Model:
     """Return a Functional model of the same layers, called on the same tensors.
 
     It has nothing of what `compile` and the model's class added. `clone_model` with a
@@ -24,13 +24,13 @@ def functional(owner: str, model) -> keras.Model:
     Args:
         owner: Name of the caller, for errors.
         model: A built Functional or Sequential model.
+        instead: What else can be done if it is neither, for the error.
     """
     _check.instance(owner, "model", model, keras.Model)
     if not is_graph(model):
         expected = (
-            "Functional or Sequential. What `call` of a class does cannot be "
-            "rewritten: write the layer into it, or make the model with "
-            "`keras.Model(inputs, outputs)`"
+            "Functional or Sequential, for what the `call` of a class does is not "
+            f"known: make the model with `keras.Model(inputs, outputs)`{instead}"
         )
         _check.fail(owner, "model", expected, model)
     if not model.built or not getattr(model, "inputs", None):

@@ -11,6 +11,9 @@ from perfkit.graph import selection
 from perfkit.graph.calls import Call, Graph, rewritten
 from perfkit.graph.trails import names
 
+# What can be done with a model of a class of its own.
+BY_HAND = ", or write the layer into its `call`"
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Insertion:

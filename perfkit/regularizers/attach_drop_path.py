@@ -58,7 +58,7 @@ def attach_drop_path(
         1603.09382, which drops for a batch; Larsson et al., FractalNet, 2016, arXiv
         1605.07648.
     """
-    graph = calls.read("attach_drop_path", model)
+    graph = calls.read("attach_drop_path", model, insertion.BY_HAND)
     if any(isinstance(choice, slice) for choice in selection.choices(where)):
         expected = "no slice of the depth, which sums do not have; give `rate` a pair"
         _check.fail("attach_drop_path", "where", expected, where)

@@ -82,7 +82,7 @@ def attach_dropout(
         15; Tompson et al., Efficient Object Localization Using Convolutional Networks,
         2015, arXiv 1411.4280, for whole channels.
     """
-    graph = calls.read("attach_dropout", model)
+    graph = calls.read("attach_dropout", model, insertion.BY_HAND)
     numbers = kernels.numbers(model)
 
     def selects(choice, trail):

@@ -7,10 +7,9 @@ import keras
 import numpy as np
 
 from perfkit import _check
+from perfkit.compress.shrinking._gates import gate_changes
 from perfkit.graph.arrays import exact
-from perfkit.graph.batch_norm import batches
 from perfkit.graph.channels import Group, Reading
-from perfkit.graph.gradients import loss_gradients
 from perfkit.ops import importance
 
 WEIGHTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -29,13 +28,14 @@ def scores(reading: Reading, groups, kind, *, data=None, loss=None, seed=0) -> S
     """Return a score for each channel of each group; larger ones matter more.
 
     Each maker of a group gives its channels scores, which are divided by their mean and
-    summed, so that no layer counts more because its weights are larger.
+    summed, so that no layer counts more because its weights are larger. "taylor" gives
+    them to the channels of a group at once, and these are divided by their mean.
 
     Args:
         reading: The channels of the model.
         groups: Some of its groups.
         kind: One of `KINDS`, or a function from `(channels, weights)` to scores.
-        data: Batches `(x, y)`, for "taylor".
+        data: Arrays `(x, y)` or batches of these, for "taylor".
         loss: A function of targets and outputs, for "taylor".
         seed: For "random".
     """
@@ -45,14 +45,11 @@ def scores(reading: Reading, groups, kind, *, data=None, loss=None, seed=0) -> S
     if kind == "batch_norm":
         return [_of_batch_norm(reading, group) for group in groups]
     if kind == "taylor":
-        of_layer = _taylor(reading, groups, data, loss)
-    else:
-        rule: Any = WEIGHTS.get(kind, kind)
-        of_layer = {
-            id(use.layer): rule(_rows(use, use.layer.weights))
-            for group in groups
-            for use in group.makers
-        }
+        return _of_gates(reading, groups, data, loss)
+    rule: Any = WEIGHTS.get(kind, kind)
+    of_layer = {
+        id(use.layer): rule(_rows(use)) for group in groups for use in group.makers
+    }
     plain = kind in _TO_COMPARE
     return [_summed(reading, group, of_layer, plain) for group in groups]
 
@@ -65,23 +62,32 @@ def _summed(reading, group: Group, of_layer, plain):
         if values.shape != made.shape or not np.isfinite(values).all():
             expected = f"a finite score for each of {len(made)} channels of "
             _check.fail("shrink", "importance", expected + use.path, values)
-        mean = values.mean()
-        scale = 1.0 if plain else mean if mean > 0.0 else 1.0
         places = np.searchsorted(group.channels, reading.labels.roots(made))
-        np.add.at(total, places, values / scale)
+        np.add.at(total, places, values if plain else _over_mean(values))
     return total / len(group.makers)
 
 
-def _rows(use, values) -> np.ndarray:
+def _over_mean(values):
+    mean = values.mean()
+    return values / mean if mean > 0.0 else values
+
+
+def _rows(use) -> np.ndarray:
     """The weights that make each channel of a layer, `(channels, weights)`."""
-    names = [weight.name for weight in use.layer.weights]
     (rows,) = [
-        np.moveaxis(exact(value), axis, 0)
-        for name, value in zip(names, values, strict=True)
-        for axis, labels in use.cuts.get(name, {}).items()
-        if labels is use.made and len(value.shape) > 1
+        np.moveaxis(exact(weight), axis, 0)
+        for weight in use.layer.weights
+        for axis, labels in use.cuts.get(weight.name, {}).items()
+        if labels is use.made and len(weight.shape) > 1
     ]
     return rows.reshape(len(rows), -1)
+
+
+def _of_gates(reading, groups, data, loss):
+    """Squares of how the loss changes with gates on channels, averaged over batches."""
+    squares = [change**2 for change in gate_changes(reading, groups, data, loss)]
+    mean = np.mean(squares, axis=0)
+    return [_over_mean(mean[group.channels]) for group in groups]
 
 
 def _of_batch_norm(reading, group):
@@ -99,36 +105,3 @@ def _of_batch_norm(reading, group):
         expected += f"scale: {', '.join(group.paths)}"
         _check.fail("shrink", "importance", expected, "batch_norm")
     return found
-
-
-def _taylor(reading, groups, data, loss) -> dict[int, np.ndarray]:
-    """Squares of how much the loss would change without a channel, to first order."""
-    uses = [use for group in groups for use in group.makers]
-    kernels: list[Any] = []
-    for use in uses:
-        names = {
-            n
-            for n, axes in use.cuts.items()
-            for ids in axes.values()
-            if ids is use.made
-        }
-        kernels += [
-            w for w in use.layer.weights if w.name in names and len(w.shape) > 1
-        ]
-    gradients = loss_gradients(reading.graph.model, kernels, loss)
-    total = [np.zeros(len(use.made)) for use in uses]
-    seen = 0
-    for batch in batches(data):
-        if not isinstance(batch, (tuple, list)) or len(batch) < 2:
-            _check.fail("shrink", "data", "batches (x, y) for taylor", batch, TypeError)
-        found = gradients(batch[0], batch[1])
-        for place, (use, kernel, gradient) in enumerate(
-            zip(uses, kernels, found, strict=True)
-        ):
-            product = exact(kernel) * gradient
-            values = [product if w is kernel else w for w in use.layer.weights]
-            total[place] += _rows(use, values).sum(axis=1) ** 2
-        seen += 1
-    if not seen:
-        _check.fail("shrink", "data", "at least one batch", data)
-    return {id(use.layer): value for use, value in zip(uses, total, strict=True)}

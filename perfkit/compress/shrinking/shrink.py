@@ -54,18 +54,21 @@ def shrink(
         importance: Which channels matter: "l1" or "l2", norms of the weights that make
             them; "geometric_median", how unlike the others they are; "lamp", scores
             that can be compared between layers; "batch_norm", scales of batch
-            normalization; "taylor", how much the loss on `data` would change without
-            them; "random"; or a function from weights `(channels, weights)` to scores
-            `(channels,)`, of which the larger ones matter more.
+            normalization; "taylor", how much the loss on `data` changes as they are
+            turned down; "random"; or a function from weights `(channels, weights)` to
+            scores `(channels,)`, of which the larger ones matter more. Where batch
+            normalization follows, which undoes the scale of weights, norms of these say
+            little.
         scope: "local": each group of layers keeps the same share; "global": the best
             channels of all groups stay; "isomorphic": the best of groups that consist
             of the same kinds of layers.
         round_to: The number of channels that are left is a multiple of this, and at
             least this, as far as there are so many. At least 1. Most runtimes are
             fastest at multiples of 8.
-        data: For "taylor": batches `(x, y)`, a list, `tf.data` or `PyDataset`. Some
-            hundred samples are enough.
-        loss: For "taylor": a function of targets and outputs; by default what the
+        data: For "taylor" alone: arrays `(x, y)`, of which 32 samples at a time are a
+            batch, or batches of these, a list, `tf.data` or `PyDataset`. Some hundred
+            samples are enough.
+        loss: For "taylor" alone: a function of targets and outputs; by default what the
             model was compiled with.
         where: Which layers lose channels: a layer, a class, a pattern for names or
             paths, a function of the layer, or a list of these. A group does if all of
@@ -112,7 +115,10 @@ def shrink(
         Molchanov et al., Importance Estimation, 2019, arXiv 1906.10771 ("taylor"); Lee
         et al., 2021, arXiv 2010.07611 ("lamp"); Fang et al., Isomorphic Pruning, 2024,
         arXiv 2407.04616. Scores of tied layers are divided by their means and
-        averaged.
+        averaged. The paper's gates for "taylor" are behind batch normalization, and its
+        scores are compared as they are; here gates are in front of the layers that take
+        the channels, which is the same where there are but ReLU and sums in between and
+        else is nearer to what is taken out, and scores of a group are over their mean.
     """
     _check.instance("shrink", "model", model, keras.Model)
     keep = _check.positive("shrink", "keep", keep, 1.0)
@@ -130,6 +136,10 @@ def shrink(
         _check.fail("shrink", "fine_tune", expected, fine_tune, TypeError)
     if importance == "taylor":
         _check_taylor(model, data, loss, rounds, fine_tune)
+    else:
+        for name, value in (("data", data), ("loss", loss)):
+            if value is not None:
+                _check.fail("shrink", name, 'left out unless for "taylor"', value)
     _check_sizes(functional("shrink", model), of)
     options = Options(importance, scope, round_to, where, strict, data, loss, seed)
     small, sizes, reached = model, None, 1.0
@@ -165,7 +175,8 @@ def _has_sizes(model) -> bool:
 
 def _check_taylor(model, data, loss, rounds, fine_tune):
     if data is None:
-        _check.fail("shrink", "data", "batches (x, y) for taylor", data)
+        expected = "(x, y), arrays or batches of these, for taylor"
+        _check.fail("shrink", "data", expected, data)
     if loss is None and not model.compiled:
         expected = "given, or the model compiled with one, for taylor"
         _check.fail("shrink", "loss", expected, loss)

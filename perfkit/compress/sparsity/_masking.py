@@ -53,6 +53,11 @@ class Masking:
         """The masks as they are now."""
         return [seen(self._constraint(kernel).mask) for kernel in self.kernels]
 
+    def lost(self) -> list[str]:
+        """Paths of kernels that another masking has taken over."""
+        held = [(kernel.path, _masked.held(kernel.variable)) for kernel in self.kernels]
+        return [path for path, x in held if x is None or x.slots is not self._slots]
+
     def is_masked(self) -> bool:
         """Whether a weight is pruned."""
         return not all(mask.all() for mask in self.masks())

@@ -46,6 +46,9 @@ def hold_zeros(model, *, where=None) -> PruneReport:
     sparse = [kernel for kernel in kernels if not masks[kernel.path].all()]
     if not sparse:
         paths = ", ".join(kernel.path for kernel in kernels)
+        if where is None:
+            expected = f"one with zeros in its kernels, {paths}"
+            _check.fail("hold_zeros", "model", expected, model)
         expected = f"a choice of kernels with zeros, unlike {paths}"
         _check.fail("hold_zeros", "where", expected, where)
     for kernel in sparse:

@@ -59,7 +59,11 @@ def checked(owner, pattern) -> Pattern:
         return pattern
     numbers = re.fullmatch(r"(\d+):(\d+)", pattern) if isinstance(pattern, str) else ()
     if numbers:
-        return NofM(int(numbers[1]), int(numbers[2]))
+        n, m = int(numbers[1]), int(numbers[2])
+        if not 1 <= n < m <= 32:
+            expected = "'n:m', where n of m weights stay: n from 1 to m - 1, m to 32"
+            _check.fail(owner, "pattern", expected, pattern)
+        return NofM(n, m)
     if pattern == "unstructured":
         return Unstructured()
     expected = "'unstructured', '2:4' or the like, or a pattern such as `Block((4, 1))`"

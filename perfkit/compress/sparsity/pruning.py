@@ -67,7 +67,8 @@ class Pruning(keras.callbacks.Callback):
     Raises:
         TypeError: If an argument has the wrong type.
         ValueError: If an argument is out of bounds; in `fit`, if a selected layer
-            cannot be pruned, or the schedule gives no sparsity.
+            cannot be pruned, another `Pruning` of the same `fit` prunes a kernel, too,
+            or the schedule gives no sparsity.
 
     Example:
         >>> import numpy as np
@@ -145,6 +146,13 @@ class Pruning(keras.callbacks.Callback):
         return ""
 
     def on_train_begin(self, logs=None):
+        # Only now all callbacks of this `fit` have the model, and those of one that
+        # broke off have no say.
+        lost = self._now().lost()
+        if lost:
+            expected = "a choice of kernels that no other `Pruning` of this `fit` has, "
+            expected += f"unlike {', '.join(lost)}"
+            _check.fail(type(self).__name__, "where", expected, self.where)
         self._trains = True
         self._timing.begin()
 

@@ -46,8 +46,11 @@ def strip_pruning(model, *, where=None) -> PruneReport:
         ids = {id(kernel.variable) for kernel in kernels}
         masked = [one for one in masked if id(one.variable) in ids]
     if not masked:
-        expected = "a choice of kernels with a mask, such as `prune` leaves: "
-        expected += ", ".join(one.path for one in _masked.held_in(model)) or "none"
+        paths = ", ".join(one.path for one in _masked.held_in(model))
+        if not paths:
+            expected = "one whose kernels have masks, such as `prune` leaves"
+            _check.fail("strip_pruning", "model", expected, model)
+        expected = f"a choice of kernels with a mask: {paths}"
         _check.fail("strip_pruning", "where", expected, where)
     for one in masked:
         _masked.restore(one.variable)

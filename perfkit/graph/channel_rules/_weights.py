@@ -16,7 +16,7 @@ def dense(reading, call, given):
     last = len(call.inputs[0].shape) - 1
     ins, outs = reading.on(call, 0, given, last), reading.made(call, layer.units)
     cuts = {"kernel": {0: ins, 1: outs}, "bias": {0: outs}}
-    reading.use(call, cuts, {"units": outs}, made=outs)
+    reading.use(call, cuts, {"units": outs}, made=outs, taken=("kernel", 0))
     return [Labelled(last, outs)]
 
 
@@ -35,7 +35,8 @@ def conv(reading, call, given):
     if groups > 1:
         reading.lock(call, ins, outs, why="its groups of channels are of fixed sizes")
         cuts = {}
-    reading.use(call, cuts, {"filters": outs}, made=outs)
+    taken = ("kernel", -2) if groups == 1 else None
+    reading.use(call, cuts, {"filters": outs}, made=outs, taken=taken)
     return [Labelled(axis, outs)]
 
 
@@ -44,7 +45,7 @@ def transposed(reading, call, given):
     axis = channel_axis(layer, len(call.inputs[0].shape))
     ins, outs = reading.on(call, 0, given, axis), reading.made(call, layer.filters)
     cuts = {"kernel": {-2: outs, -1: ins}, "bias": {0: outs}}
-    reading.use(call, cuts, {"filters": outs}, made=outs)
+    reading.use(call, cuts, {"filters": outs}, made=outs, taken=("kernel", -1))
     return [Labelled(axis, outs)]
 
 
@@ -68,7 +69,8 @@ def separable(reading, call, given):
         "pointwise_kernel": {-2: between, -1: outs},
         "bias": {0: outs},
     }
-    reading.use(call, cuts, {"filters": outs}, made=outs)
+    taken = ("pointwise_kernel", -2)
+    reading.use(call, cuts, {"filters": outs}, made=outs, taken=taken)
     return [Labelled(axis, outs)]
 
 
@@ -93,7 +95,7 @@ def recurrent(reading, call, given):
     ins = reading.on(call, 0, given, last)
     for extra in range(1, len(call.inputs)):
         reading.lock_given(call, given[extra], why="it is a state")
-    reading.use(call, {"kernel": {0: ins}})
+    reading.use(call, {"kernel": {0: ins}}, taken=("kernel", 0))
     return reading.kept(call, why="its units depend on each other")
 
 

@@ -55,7 +55,7 @@ def insert_adapters(
         arXiv 1902.00751.
     """
     _check.integer("insert_adapters", "reduction", reduction)
-    graph = calls.read("insert_adapters", model)
+    graph = calls.read("insert_adapters", model, insertion.BY_HAND)
     numbers = kernels.numbers(model)
 
     def selects(choice, trail):
