@@ -250,6 +250,16 @@ def read(variable, dtype=None) -> Any:
     return keras.ops.cast(keras.ops.copy(variable), dtype or variable.dtype)
 
 
+def seen(variable) -> Any:
+    """Value of a variable as an array to look at until its next step.
+
+    On a CPU it is not copied. Under TensorFlow what `convert_to_tensor` returns is the
+    variable, whose array is a copy.
+    """
+    is_shared = engine() == "tensorflow"  # what `copy` returns, until it is assigned to
+    return np.asarray((ops.copy if is_shared else ops.convert_to_tensor)(variable))
+
+
 def dense(gradient) -> Any:
     """A gradient as a tensor, also that of rows of a table."""
     if engine() == "tensorflow" and isinstance(gradient, tensorflow().IndexedSlices):

@@ -3,6 +3,7 @@
 import pathlib
 import re
 
+import keras
 import numpy as np
 
 import perfkit
@@ -32,3 +33,12 @@ def test_layers_do_not_count_as_retraces_of_each_other(caplog):
     for _ in range(8):
         augment.RandomInvert()(np.zeros((2, 2, 3)))
     assert not caplog.records
+
+
+def test_a_variable_is_seen_without_a_copy_and_as_it_was():
+    variable = keras.Variable(np.arange(6, dtype="float32").reshape(2, 3))
+    first, again = _backend.seen(variable), _backend.seen(variable)
+    assert np.shares_memory(first, again)
+    variable.assign(np.zeros((2, 3), "float32"))
+    np.testing.assert_array_equal(first, np.arange(6).reshape(2, 3))
+    assert not _backend.seen(variable).any()

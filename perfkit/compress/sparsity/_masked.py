@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from perfkit._backend import ops
+from perfkit._backend import ops, seen
 from perfkit.compress.sparsity._paths import path_of
 from perfkit.graph.arrays import array
 from perfkit.graph.owners import owners
@@ -121,11 +121,6 @@ def mask_of(variable) -> Any:
     """Return the mask of a variable as an array, or None if its zeros are not kept."""
     found = held(variable)
     return None if found is None else array(found.mask)
-
-
-def seen(variable) -> Any:
-    """Return the value of a variable as an array to look at until its next step."""
-    return np.asarray(ops.convert_to_tensor(variable))  # not copied, on a CPU
 
 
 def notice(model) -> None:

@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from perfkit._backend import seen
 from perfkit.compress.sparsity import _masked, _scoring
-from perfkit.compress.sparsity._masked import Masked, seen
+from perfkit.compress.sparsity._masked import Masked
 from perfkit.compress.sparsity._memory import MEMORIES
 from perfkit.compress.sparsity._slots import Slots
 from perfkit.graph.arrays import array
@@ -70,30 +71,26 @@ class Masking:
 
     def update(self, sparsity):
         """Make masks anew."""
-        scores, values = self._seen()
-        self._set(self._made(scores, sparsity), values)
+        for kernels in self._together():
+            scores, values = self._seen(kernels)
+            self._set(kernels, self._made(kernels, scores, sparsity), values)
 
     def complete(self, sparsity):
         """Make masks anew if they do not have the number of zeros that is due."""
-        scores, values = self._seen()
-        masks = self._made(scores, sparsity)
+        scores, values = self._seen(self.kernels)
+        masks = self._made(self.kernels, scores, sparsity)
         pairs = zip(masks, self.masks(), strict=True)
         changes = [np.count_nonzero(new) - np.count_nonzero(old) for new, old in pairs]
         if sum(changes):
-            self._set(masks, values)
+            self._set(self.kernels, masks, values)
 
     def take_zeros(self, sparsity):
         """Make masks of the weights that are zero, up to this sparsity."""
-        values = [seen(kernel.variable) for kernel in self.kernels]
-        scores = [self._pattern.magnitudes(value) for value in values]
-        together = [scores] if self._scope == "global" else [[each] for each in scores]
-        masks, place = [], 0
-        for some in together:
-            share = min(_scoring.share_of_zeros(some, self._pattern), sparsity)
-            kernels = self.kernels[place : place + len(some)]
-            masks += _scoring.masks(kernels, some, share, self._pattern, self._scope)
-            place += len(some)
-        self._set(masks, values)
+        for kernels in self._together():
+            values = [seen(kernel.variable) for kernel in kernels]
+            scores = [self._pattern.magnitudes(value) for value in values]
+            share = min(_scoring.share_of_zeros(scores, self._pattern), sparsity)
+            self._set(kernels, self._made(kernels, scores, share), values)
 
     def settle(self):
         """Put fixed masks on the kernels, and take all variables off the optimizer."""
@@ -107,25 +104,29 @@ class Masking:
     def _constraint(self, kernel) -> Masked:
         return kernel.variable.constraint
 
-    def _made(self, scores, sparsity):
-        return _scoring.masks(
-            self.kernels, scores, sparsity, self._pattern, self._scope
+    def _together(self):
+        """Kernels whose scores are compared, few at a time to need little memory."""
+        return (
+            [self.kernels] if self._scope == "global" else [[x] for x in self.kernels]
         )
 
-    def _seen(self):
-        """Scores of the kernels, and what they would be without masks."""
-        values = [seen(kernel.variable) for kernel in self.kernels]
-        memories = [self._constraint(kernel).memory for kernel in self.kernels]
-        if None in memories:
+    def _made(self, kernels, scores, sparsity):
+        return _scoring.masks(kernels, scores, sparsity, self._pattern, self._scope)
+
+    def _seen(self, kernels):
+        """Scores of kernels, and what they would be without masks."""
+        values = [seen(kernel.variable) for kernel in kernels]
+        held = [self._constraint(kernel) for kernel in kernels]
+        if held[0].memory is None:
             return [self._pattern.magnitudes(value) for value in values], values
         pairs = [
-            memory.seen(mask, value)
-            for memory, mask, value in zip(memories, self.masks(), values, strict=True)
+            one.memory.seen(seen(one.mask), value)
+            for one, value in zip(held, values, strict=True)
         ]
         return [score for score, _ in pairs], [value for _, value in pairs]
 
-    def _set(self, masks, values):
-        for kernel, mask, value in zip(self.kernels, masks, values, strict=True):
+    def _set(self, kernels, masks, values):
+        for kernel, mask, value in zip(kernels, masks, values, strict=True):
             constraint = self._constraint(kernel)
             kernel.variable.assign(zeroed(value, mask))
             constraint.mask.assign(mask)

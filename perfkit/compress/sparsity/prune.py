@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from perfkit import _check
+from perfkit._backend import seen
 from perfkit.compress.sparsity import _masked, _scoring
 from perfkit.compress.sparsity._choosing import chosen
 from perfkit.compress.sparsity.pattern import checked, checked_sparsity
@@ -94,7 +95,7 @@ def prune(
 
 
 def _scores(criterion, pattern, kernel):
-    value = _masked.seen(kernel.variable)
+    value = seen(kernel.variable)
     if not np.isfinite(value.astype("float32")).all():
         expected = f"free of NaN and infinity, unlike `{kernel.path}`"
         _check.fail("prune", "model", expected, value)
