@@ -275,7 +275,7 @@ def test_the_last_of_the_patterns_that_match_counts():
     [
         (None, None, "given where"),
         ({}, None, "given where"),
-        ({"a": -1.0}, None, "rates=...*within"),
+        ({"a": -1.0}, None, "rates=...*of at least 0"),
         (["a"], None, "mapping"),
         ({0: 1.0}, None, "mapping of name patterns"),
         (None, 1.5, r"by_depth=.*above 0 and at most 1\.0"),

@@ -251,7 +251,7 @@ def test_an_optimizer_without_rates_is_an_error():
 @pytest.mark.parametrize(
     ("stages", "message"),
     [
-        (1, r"stages=...\)` must be a whole number within \[2"),
+        (1, r"stages=...\)` must be a whole number of at least 2"),
         (["conv"], r"stages=...\)` must be something that selects a layer"),
         (["c", "b"], r"stages=...\).*in the order of the model"),
         (["a"], r"stages=...\).*begin at \['body/a'\]"),
