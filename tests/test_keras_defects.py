@@ -493,6 +493,7 @@ def test_k1_class_indices_are_exact_in_half_precision():
     reason="the list is of Keras 3.15",
 )
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="once is enough")
+@pytest.mark.thorough
 def test_every_defect_shows_in_keras():
     done = subprocess.run(
         [*PYTEST, "-m", "slow", "-q", "--tb=no", "-p", "no:xdist", __file__],

@@ -37,8 +37,14 @@ TYPICAL = (
 )
 @pytest.mark.parametrize(
     "names",
-    [TYPICAL, sorted({*ALL} - {*TYPICAL}), PRUNING, RANGES],
-    ids=["typical", "others", "pruning", "ranges"],
+    [
+        pytest.param(TYPICAL, id="typical"),
+        pytest.param(
+            sorted({*ALL} - {*TYPICAL}), id="others", marks=pytest.mark.thorough
+        ),
+        pytest.param(PRUNING, id="pruning"),
+        pytest.param(RANGES, id="ranges"),
+    ],
 )
 @pytest.mark.slow
 def test_two_replicas_go_where_one_device_goes(names):
