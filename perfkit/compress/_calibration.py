@@ -42,9 +42,9 @@ def _batches(owner, data: Any, samples):
 
 
 def _checked(owner, batch, shape, dtype):
-    if _fits(batch.shape, shape):  # one sample
+    if fits(batch.shape, shape):  # one sample
         batch = batch[None]
-    if not _fits(batch.shape[1:], shape):
+    if not fits(batch.shape[1:], shape):
         expected = f"inputs of shape {('batch', *shape)}, as the model takes them"
         _check.fail(owner, "data", expected.replace("'", ""), batch)
     try:
@@ -56,7 +56,7 @@ def _checked(owner, batch, shape, dtype):
     return batch
 
 
-def _fits(sizes, shape) -> bool:
+def fits(sizes, shape) -> bool:
     """Whether sizes are those of a shape, in which some may be unknown."""
     pairs = zip(sizes, shape, strict=False)
     return len(sizes) == len(shape) and all(n in (size, None) for size, n in pairs)

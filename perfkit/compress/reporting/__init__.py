@@ -1,1 +1,3 @@
 """What a model or a file costs, and what it is worth."""
+
+OWNER = "report"  # for errors

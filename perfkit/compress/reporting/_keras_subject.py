@@ -12,11 +12,11 @@ import keras
 import numpy as np
 
 from perfkit import _backend
+from perfkit.compress import _samples
 from perfkit.compress.export_tflite import export_tflite
 from perfkit.compress.lite_model import LiteModel
 from perfkit.compress.reparameterized import KernelTransform
-from perfkit.compress.reporting import _layer_outputs, _samples, _units
-from perfkit.compress.reporting._samples import OWNER
+from perfkit.compress.reporting import OWNER, _layer_outputs, _units
 from perfkit.compress.reporting.results import LayerReport, ModelReport
 from perfkit.graph import folding, macs
 from perfkit.graph.calls import read

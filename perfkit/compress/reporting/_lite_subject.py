@@ -8,8 +8,7 @@ import keras
 
 from perfkit import _check
 from perfkit.compress.lite_model import LiteModel
-from perfkit.compress.reporting import _layer_outputs, _lite_file, _units
-from perfkit.compress.reporting._samples import OWNER
+from perfkit.compress.reporting import OWNER, _layer_outputs, _lite_file, _units
 from perfkit.compress.reporting.results import LayerReport, ModelReport
 
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from perfkit import _check
-from perfkit.compress.reporting._samples import OWNER
+from perfkit.compress.reporting import OWNER
 
 
 def quality(outputs, labels, metric) -> tuple[float | None, str]:

@@ -6,9 +6,9 @@ import keras
 import numpy as np
 
 from perfkit import _check
-from perfkit.compress.reporting import _layer_outputs, _samples
+from perfkit.compress import _samples
+from perfkit.compress.reporting import OWNER, _layer_outputs
 from perfkit.compress.reporting._quality import quality
-from perfkit.compress.reporting._samples import OWNER
 from perfkit.ops.signal_to_noise import decibels, energies
 
 _BYTES = 2**27  # of what the layers of the reference make, at a time

@@ -9,11 +9,11 @@ from typing import Any
 import keras
 
 from perfkit import _check
+from perfkit.compress import _samples
 from perfkit.compress.lite_model import LiteModel
-from perfkit.compress.reporting import _samples
+from perfkit.compress.reporting import OWNER
 from perfkit.compress.reporting._keras_subject import KerasSubject
 from perfkit.compress.reporting._lite_subject import LiteSubject
-from perfkit.compress.reporting._samples import OWNER
 from perfkit.compress.reporting._study import Study
 from perfkit.compress.reporting._timing import latencies, processor
 from perfkit.compress.reporting.results import Report
@@ -117,7 +117,7 @@ def report(
         reference = _check.instance(OWNER, "reference", reference, keras.Model)
     elif len(named) > 1 and isinstance(first, keras.Model) and data is not None:
         reference = first
-    batches = iter(()) if data is None else _samples.read(data)
+    batches = iter(()) if data is None else _samples.read(data, OWNER)
     head = next(batches, None)
     sample = None if head is None else _samples.rows(head[0], slice(1))
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from perfkit import _check
-from perfkit.compress.reporting import _samples
+from perfkit.compress import _calibration, _samples
 from perfkit.graph.arrays import exact
 from perfkit.graph.channels import Reading
 from perfkit.graph.gradients import loss_gradients
@@ -75,8 +75,4 @@ def _check_pair(model, x, y):
 def _fits(found, shape) -> bool:
     """Whether sizes are those of a shape, up to a last 1 that Keras adds or drops."""
     wider = [found, (*found, 1), found[:-1] if found[-1:] == (1,) else found]
-    return any(
-        len(sizes) == len(shape)
-        and all(n in (None, size) for n, size in zip(shape, sizes, strict=True))
-        for sizes in wider
-    )
+    return any(_calibration.fits(sizes, shape) for sizes in wider)

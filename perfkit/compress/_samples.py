@@ -9,11 +9,10 @@ import numpy as np
 from perfkit import _check
 from perfkit.graph.batch_norm import batches
 
-OWNER = "report"
 _CHUNK = 256  # samples of an array at a time
 
 
-def read(data: Any, owner=OWNER, size=_CHUNK) -> Iterator[tuple[Any, Any]]:
+def read(data: Any, owner, size=_CHUNK) -> Iterator[tuple[Any, Any]]:
     """Yield batches of inputs, and of labels or `None`, as NumPy arrays.
 
     Args:
