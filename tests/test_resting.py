@@ -35,6 +35,11 @@ def test_a_layer_of_keras_that_rests_does_nothing_at_inference(name):
     np.testing.assert_array_equal(np.asarray(layer(x, training=False)), x)
 
 
+def test_of_the_random_layers_of_keras_only_the_crop_does_not_rest():
+    random = {name for name in dir(layers) if name.startswith("Random")}
+    assert random - resting._AUGMENTATIONS == {"RandomCrop"}
+
+
 @pytest.mark.parametrize(
     ("layer", "expected"),
     [
