@@ -95,9 +95,12 @@ def multimodal(
     if _check.boolean(owner, "present", present):
         seen = keras.Input((len(encoders),), dtype="bool", name="present")
         inputs = [*inputs, seen]
-    if seen is not None or rate > 0.0:
-        parts, seen = ModalityDropout(rate, seed=seed)(parts, present=seen)
+        # Nothing is left out at random before the encoders, whose batch normalization
+        # would see it.
+        parts, seen = ModalityDropout(0.0, name="hide_absent")(parts, present=seen)
     encoded = [m(x) for m, x in zip(encoders.values(), parts, strict=True)]
+    if rate > 0.0:
+        encoded, seen = ModalityDropout(rate, seed=seed)(encoded, present=seen)
     if stage == "early":
         outputs = _early(encoded, seen, fusion, body)
     else:

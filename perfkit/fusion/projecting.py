@@ -1,5 +1,7 @@
 """The family of fusions that first give modalities one width."""
 
+from typing import Any
+
 from perfkit import _check
 from perfkit.fusion.fusion import Fusion
 
