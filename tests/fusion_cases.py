@@ -1,4 +1,4 @@
-"""Every layer that joins modalities, with the shapes of what it gets, and its oracle."""
+"""Every layer that joins modalities, what it gets, and its oracle."""
 
 import functools
 
