@@ -113,7 +113,7 @@ def train(model, data, labels, epochs, *callbacks):
 
 
 def accuracy(model, data, labels):
-    scores = model.predict(data, batch_size=512, verbose=0)
+    scores = keras.ops.convert_to_numpy(model(data, training=False))
     return float(np.mean(scores.argmax(axis=1) == labels))
 
 
@@ -164,7 +164,7 @@ def draw(rows, path):
     axes.axvline(386 / 1906, color="gray", ls=":", label="the most frequent category")
     axes.invert_yaxis()
     axes.set(xlabel="accuracy on the test set", xlim=(0, 1))
-    axes.legend(loc="lower right")
+    figure.legend(loc="outside upper right")
     figure.savefig(path, dpi=120)
 
 

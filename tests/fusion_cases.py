@@ -23,7 +23,7 @@ CASES = {
     "sum_projected": (fusion.Sum, VECTORS, papers.total),
     "mean": (fusion.Mean, [(4, 6), (4, 6)], papers.mean),
     "mean_units": (part(fusion.Mean, 4), VECTORS, papers.mean),
-    "gated_two": (part(fusion.GatedMultimodalUnit, 4), VECTORS[:2], papers.gated),
+    "gated": (part(fusion.GatedMultimodalUnit, 4), VECTORS[:2], papers.gated),
     "gated_three": (fusion.GatedMultimodalUnit, VECTORS, papers.gated),
     "gated_steps": (
         part(fusion.GatedMultimodalUnit, 4),
@@ -56,7 +56,7 @@ CASES = {
         [(3, 5), (3, 2)],
         papers.bilinear,
     ),
-    "low_rank": (part(fusion.LowRankFusion, 4, rank=3), VECTORS, papers.low_rank),
+    "lowrank": (part(fusion.LowRankFusion, 4, rank=3), VECTORS, papers.low_rank),
     "tensor": (fusion.TensorFusion, VECTORS, papers.tensor),
     "mmtm": (part(fusion.MMTM, 2), MAPS, papers.mmtm),
     "hypercolumn": (
@@ -66,7 +66,7 @@ CASES = {
     ),
     "pyramid": (fusion.WeightedPyramid, LEVELS, papers.pyramid),
     "pyramid_of_vectors": (fusion.WeightedPyramid, ALIKE, papers.pyramid),
-    "fill_absent": (fusion.FillAbsent, MAPS, papers.filled),
+    "filled": (fusion.FillAbsent, MAPS, papers.filled),
 }
 
 
@@ -83,10 +83,11 @@ def presence(count, batch=5):
     return table
 
 
-def built(name, **more):
-    """The layer with weights that tell everything apart."""
+@functools.cache
+def built(name, dtype=None):
+    """The layer with weights that tell everything apart; calls leave them as they are."""
     make, shapes, _ = CASES[name]
-    layer = make(**more)
+    layer = make(dtype=dtype)
     layer.build([(None, *shape) for shape in shapes])
     rng = np.random.default_rng(2)
     drawn = [rng.normal(0.0, 0.5, w.shape) for w in layer.get_weights()]

@@ -43,7 +43,13 @@ def test_a_sample_without_a_modality_is_the_formula_of_the_others(name):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
 
 
-@EVERY
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name == "bottleneck" else ())
+        for name in cases.CASES  # of which one has as much to it as three others
+    ],
+)
 def test_what_an_absent_modality_holds_has_no_influence_and_no_gradient(name):
     layer, (_, shapes, _) = cases.built(name), cases.CASES[name]
     parts, table = cases.inputs(shapes), cases.presence(len(shapes))
@@ -94,9 +100,16 @@ def test_a_dictionary_is_in_the_order_of_its_names(name):
         np.testing.assert_array_equal(one, other)
 
 
-@EVERY
 @pytest.mark.parametrize(
-    "dtype", ["mixed_bfloat16", pytest.param("mixed_float16", marks=pytest.mark.slow)]
+    ("name", "dtype"),
+    [
+        pytest.param(name, dtype, marks=() if is_first else pytest.mark.slow)
+        for name in cases.CASES
+        for dtype, is_first in (
+            ("mixed_bfloat16", "_" not in name),  # the first case of a layer
+            ("mixed_float16", False),
+        )
+    ],
 )
 def test_it_keeps_to_its_dtype(name, dtype):
     exact, half = cases.built(name), cases.built(name, dtype=dtype)

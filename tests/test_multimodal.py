@@ -104,7 +104,7 @@ def test_a_model_is_what_its_parts_make_one_after_the_other(stage):
 )
 def test_a_model_trains_with_what_is_absent_and_is_saved(stage, tmp_path):
     model, x = built(stage, modality_dropout=0.2, seed=3), data(16)
-    model.compile(keras.optimizers.Adam(1e-2), "mse", jit_compile=True)
+    model.compile("sgd", "mse", jit_compile=True)
     table = cases.presence(3, batch=16)
     for number, key in enumerate(("image", None, "tabular")):
         if key:
@@ -112,10 +112,11 @@ def test_a_model_trains_with_what_is_absent_and_is_saved(stage, tmp_path):
     x["text"][~table[:, 1]] = 0
     model.fit({**x, "present": table}, np.ones((16, 2)), batch_size=8, verbose=0)
     assert all(np.isfinite(w).all() for w in model.get_weights())
-    found = model.predict({**x, "present": table}, verbose=0)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
-    again = loaded.predict({**x, "present": table}, verbose=0)
+    found, again = (
+        cases.arrays(m({**x, "present": table}))[0] for m in (model, loaded)
+    )
     np.testing.assert_allclose(again, found, rtol=1e-4, atol=1e-5)
     assert [t.name for t in loaded.inputs] == [*SIZES, "present"]
 
