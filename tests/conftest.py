@@ -68,7 +68,7 @@ ALIKE = {
     "test_greedy_soup",
     "test_layer_teeth",
     "test_layers_attention",
-    "test_layers_attention_pool_2d",
+    "test_layers_attention_branches",
     "test_layers_dropping",
     "test_layers_heads",
     "test_layers_normalizing",

@@ -51,17 +51,26 @@ def _around_dense():
 # By family, one line a layer.
 CASES = {
     layers.AttentionPool: Case((4, 5, 6), {"heads": 2}),
+    layers.AttentionPool2D: Case((4, 5, 6), {"heads": 2, "units": 3}, fixed=True),
+    layers.CBAM: Case((8, 9, 4), {"ratio": 2, "kernel_size": 3}),
     layers.ConcatPool: Case((4, 5, 6)),
+    layers.CoordinateAttention: Case((4, 5, 6)),
     layers.CosineDense: Case((6,), {"units": 3}),
     layers.DropBlock1D: Case((9, 4), {"rate": 0.2, "block_size": 2}, random=True),
     layers.DropBlock2D: Case((8, 9, 4), {"rate": 0.2, "block_size": 2}, random=True),
     layers.DropPath: Case((4, 3), {"rate": 0.5}, random=True, typical=True),
+    layers.EfficientChannelAttention: Case((4, 5, 6)),
     layers.GeM: Case((4, 5, 6), {"per_channel": True}, typical=True),
     layers.GhostBatchNormalization: Case((4, 3), {"virtual_batch_size": 2}),
+    layers.GlobalContext: Case((4, 5, 6), {"ratio": 2}),
     layers.GlobalMaxPool: Case((4, 5, 6)),
     layers.LayerScale: Case((4, 3), {"initial": 0.5}),
     layers.MultiSampleDropout: Case((6,), _around_dense, random=True),
+    layers.NonLocal2D: Case((4, 6, 6), {"pool_size": 2}),
     layers.ScaledGaussianNoise: Case((4, 3), {"stddev": 0.2}, random=True),
+    layers.SelectiveKernel: Case((5, 6, 4), {"filters": 6, "least_units": 4}),
+    layers.SimAM: Case((4, 5, 6), {"identity": True}),
+    layers.SqueezeExcite: Case((4, 5, 6), {"ratio": 2, "identity": True}, typical=True),
     layers.StandardizedConv2D: Case((6, 7, 3), {"filters": 4, "kernel_size": 3}),
     layers.StochasticDepth: Case((4, 3), {"rate": 0.5}, random=True),
     layers.WeightNormalization: Case((6,), _around_dense),
@@ -70,6 +79,7 @@ CASES = {
 WITHOUT_CASE = {
     layers.DropBlock: "the family of the two",
     layers.Dropping: "the family of layers that drop",
+    layers.FeatureAttention: "the family of layers that weigh what an image holds",
     layers.Pooling: "the family of layers that pool all places",
 }
 
