@@ -137,7 +137,7 @@ def of_all_places(x, w, pool_size=1):
     squares = x[: height * pool_size, : width * pool_size]
     squares = squares.reshape(height, pool_size, width, pool_size, -1)
     keys = squares.max((1, 3)).reshape(height * width, -1)
-    found = np.empty(x.shape[:2] + (w["value/kernel"].shape[1],))
+    found = np.empty((*x.shape[:2], w["value/kernel"].shape[1]))
     for place in np.ndindex(x.shape[:2]):
         query = x[place] @ w["query/kernel"] + w["query/bias"]
         alike = keys @ w["key/kernel"] @ query / np.sqrt(len(query))
