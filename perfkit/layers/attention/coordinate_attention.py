@@ -73,5 +73,5 @@ class CoordinateAttention(FeatureAttention):
         lines = self.normalize(self.reduce(lines), training=training)
         lines = keras.activations.hard_silu(lines)
         rows, columns = lines[:, :height], lines[:, height:]
-        weights = self.rows(rows)[:, :, None] * self.columns(columns)[:, None]
-        return features * weights
+        rows = ops.expand_dims(self.rows(rows), 2)
+        return features * rows * ops.expand_dims(self.columns(columns), 1)

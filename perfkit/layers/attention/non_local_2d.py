@@ -80,7 +80,7 @@ class NonLocal2D(FeatureAttention):
         seen = features
         if self.pool_size > 1:
             sides = (self.pool_size, self.pool_size)
-            seen = ops.max_pool(seen, sides, data_format="channels_last")
+            seen = ops.max_pool(seen, sides, sides, data_format="channels_last")
         query = _in_a_row(self.query(features))
         key, value = _in_a_row(self.key(seen)), _in_a_row(self.value(seen))
         found = attention.dot_product(query, key, value, 1 / math.sqrt(query.shape[-1]))

@@ -82,7 +82,8 @@ class SelectiveKernel(Configured, keras.layers.Layer):
         self.branches, self.normalizations = [], []
         for size in self.kernel_size:
             self.branches.append(self._branch(size, channels))
-            self.normalizations.append(self._normalization(None, None, self.filters))
+            shape = (None, None, self.filters)
+            self.normalizations.append(self._normalization(f"normalize_{size}", *shape))
         units = max(self.filters // self.ratio, self.least_units)
         self.reduce = part(
             self,
@@ -92,7 +93,7 @@ class SelectiveKernel(Configured, keras.layers.Layer):
             use_bias=False,
             name="reduce",
         )
-        self.normalize = self._normalization(units)
+        self.normalize = self._normalization("normalize", units)
         self.select = part(
             self,
             keras.layers.Dense,
@@ -119,8 +120,9 @@ class SelectiveKernel(Configured, keras.layers.Layer):
             name=f"branch_{size}",
         )
 
-    def _normalization(self, *shape):
-        return part(self, keras.layers.BatchNormalization, shape, epsilon=EPSILON)
+    def _normalization(self, name, *shape):
+        kind = keras.layers.BatchNormalization
+        return part(self, kind, shape, epsilon=EPSILON, name=name)
 
     def call(self, inputs, training=None):
         first = self.data_format == "channels_first"
