@@ -14,7 +14,6 @@ class BlurPool(Configured, keras.layers.Layer):
 
     Behind a convolution, or a maximum, that goes place by place, in place of its
     strides: then a shift of the image by a pixel changes little. It has no weights.
-    `perfkit.surgery.blur_pool` puts it into a model that is already built.
 
     Args:
         size: Places that the binomial filter spans along rows and columns. Within [2,
