@@ -25,8 +25,9 @@ class Case:
             `data_format`.
         half: How far bfloat16 may be from float32, of the largest output.
         slow: Whether its checks take seconds, and so run with `-m slow` alone.
-        typical: Whether its checks run under JAX by default, too; otherwise they do so
-            with `-m slow`. True for one of those that share their plumbing.
+        typical: Whether checks that compile, and all under JAX, run by default;
+            otherwise they do so with `-m slow`. True for one of those that share their
+            plumbing.
     """
 
     shape: Any

@@ -1,6 +1,7 @@
 """What every layer must satisfy.
 
-Each check takes a layer class and its `Case`, and says for which it is (`applies`).
+Each check takes a layer class and its `Case`. It says for which it is (`applies`), and
+whether it compiles, which takes longest (`compiled`).
 """
 
 from tests.layer_conformance import formats, numbers, programs, saving
