@@ -116,6 +116,7 @@ OFF_THE_DEVICE = {
     "test_docs",
     "test_layers_pooling",
     "test_macs",
+    "test_pycocotools",
     "test_regularizers_penalties",
     "test_schedule_curves",
     "test_teeth",
