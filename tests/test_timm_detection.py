@@ -6,7 +6,7 @@ import pytest
 
 from perfkit._backend import differentiated
 from perfkit.losses import CIoU, FocalCrossentropy, GIoU
-from perfkit.ops.detection import anchors, coding, focal, overlaps, suppression
+from perfkit.ops.detection import anchors, coding, focal, overlaps
 
 torch = pytest.importorskip("torch")
 vision = pytest.importorskip("torchvision")
@@ -97,23 +97,3 @@ def test_sides_of_anchors_are_those_of_torchvision():
     expected = made.generate_anchors([8 * s for s in scales], [0.5, 1.0, 2.0])
     # They round to whole pixels.
     np.testing.assert_allclose(found - 4.0, expected.numpy(), atol=0.5)
-
-
-@pytest.mark.parametrize("iou", [0.3, 0.5, 0.7])
-def test_suppression_keeps_what_torchvision_keeps(iou):
-    boxes = boxes_of(300)
-    scores = DRAW.uniform(0.1, 1.0, (300, 3)).astype("float32")
-    found = suppression.suppressed(
-        boxes[None], scores[None], iou=iou, detections=900, candidates=900
-    )
-    flat = torch.tensor(scores.ravel())
-    repeated = torch.tensor(boxes.repeat(3, axis=0))
-    kinds = torch.arange(3).repeat(300)
-    kept = vision.ops.batched_nms(repeated, flat, kinds, iou).numpy()
-    classes = numpy(found["classes"])[0]
-    many = (classes >= 0).sum()
-    assert many == len(kept)
-    np.testing.assert_array_equal(classes[:many], kept % 3)
-    np.testing.assert_array_equal(numpy(found["boxes"])[0, :many], boxes[kept // 3])
-    confidence = numpy(found["confidence"])[0, :many]
-    np.testing.assert_array_equal(confidence, scores.ravel()[kept])
