@@ -9,7 +9,7 @@ from perfkit.ops.detection import anchors, assignment, coding, points
 
 STRIDES = (4, 8, 16)
 PLACES, STRIDE_OF = points.points(30, 44, STRIDES)
-RANGES = points.ranges(STRIDE_OF, 3.0)
+RANGES = points.ranges(STRIDE_OF, 5.0)
 ANCHORS = anchors.anchors(30, 44, STRIDES, (2.0, 3.0), (0.5, 1.0, 2.0))
 
 
@@ -20,7 +20,7 @@ def numpy(x):
 def scene(seed, batch=4, count=5):
     draw = np.random.default_rng(seed)
     low = draw.uniform(0, 25, (batch, count, 2))
-    boxes = np.concatenate([low, low + draw.uniform(3, 25, low.shape)], axis=-1)
+    boxes = np.concatenate([low, low + draw.uniform(3, 60, low.shape)], axis=-1)
     classes = draw.integers(-1, 4, (batch, count))
     classes[-1] = -1  # an image without objects
     boxes[classes < 0] = [(0, 0, 44, 30)]  # padding may hold whatever

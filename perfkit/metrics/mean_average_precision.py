@@ -238,14 +238,13 @@ def _corners(bounding_box_format, image_size):
 
 def _arrays(name, given, needed, more=()) -> dict[str, Any]:
     """The entries as arrays, float64 and whole numbers, of shapes that fit."""
-    if not isinstance(given, dict) or not set(needed) <= set(given):
+    there = isinstance(given, dict) and {k for k, x in given.items() if x is not None}
+    if not there or not set(needed) <= there:
         expected = f"a dictionary with {', '.join(map(repr, needed))}"
-        got = sorted(given) if isinstance(given, dict) else given
+        got = sorted(there) if there else given
         _check.fail(_OWNER, name, expected, got)
     arrays: dict[str, Any] = {
-        key: np.asarray(given[key])
-        for key in (*needed, *more)
-        if given.get(key) is not None
+        key: np.asarray(given[key]) for key in (*needed, *more) if key in there
     }
     places = arrays["boxes"].shape[:-1]
     for key, array in arrays.items():
