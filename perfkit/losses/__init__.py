@@ -1,8 +1,12 @@
-"""Losses that regularize, and that Keras lacks."""
+"""Losses that Keras lacks: some regularize, some are of boxes."""
 
 from perfkit import _names
+from perfkit.losses.box_overlap import BoxOverlap as BoxOverlap
+from perfkit.losses.ciou import CIoU as CIoU
 from perfkit.losses.classification import ClassificationLoss as ClassificationLoss
 from perfkit.losses.confidence_penalty import ConfidencePenalty as ConfidencePenalty
+from perfkit.losses.focal_crossentropy import FocalCrossentropy as FocalCrossentropy
+from perfkit.losses.giou import GIoU as GIoU
 from perfkit.losses.r_drop import RDrop as RDrop
 from perfkit.losses.smoothed_crossentropy import (
     SmoothedCrossentropy as SmoothedCrossentropy,
