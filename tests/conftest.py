@@ -60,6 +60,7 @@ ALIKE = {
     "test_compress_report",
     "test_compress_report_lite",
     "test_compress_report_shown",
+    "test_contrastive",
     "test_distill",
     "test_distillation_losses",
     "test_distiller",
