@@ -63,6 +63,7 @@ ALIKE = {
     "test_compress_report_shown",
     "test_detection_losses",
     "test_detection_targets",
+    "test_contrastive",
     "test_distill",
     "test_distillation_losses",
     "test_distiller",
