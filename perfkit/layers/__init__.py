@@ -51,8 +51,8 @@ from perfkit.layers.rotary_embedding import RotaryEmbedding as RotaryEmbedding
 from perfkit.layers.scaled_gaussian_noise import (
     ScaledGaussianNoise as ScaledGaussianNoise,
 )
-from perfkit.layers.spp import SPP as SPP
 from perfkit.layers.similarity_head import SimilarityHead as SimilarityHead
+from perfkit.layers.spp import SPP as SPP
 from perfkit.layers.standardized_conv_2d import StandardizedConv2D as StandardizedConv2D
 from perfkit.layers.stochastic_depth import StochasticDepth as StochasticDepth
 from perfkit.layers.swi_glu import SwiGLU as SwiGLU

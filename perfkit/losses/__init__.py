@@ -6,9 +6,9 @@ from perfkit.losses.ciou import CIoU as CIoU
 from perfkit.losses.classification import ClassificationLoss as ClassificationLoss
 from perfkit.losses.clip import CLIP as CLIP
 from perfkit.losses.confidence_penalty import ConfidencePenalty as ConfidencePenalty
+from perfkit.losses.contrastive import ContrastiveLoss as ContrastiveLoss
 from perfkit.losses.focal_crossentropy import FocalCrossentropy as FocalCrossentropy
 from perfkit.losses.giou import GIoU as GIoU
-from perfkit.losses.contrastive import ContrastiveLoss as ContrastiveLoss
 from perfkit.losses.nt_xent import NTXent as NTXent
 from perfkit.losses.pairs import PairsLoss as PairsLoss
 from perfkit.losses.r_drop import RDrop as RDrop

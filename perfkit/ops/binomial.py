@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from perfkit._backend import ops
+from perfkit._backend import keras_ops as ops
 from perfkit.ops import borders
 
 

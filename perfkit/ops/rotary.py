@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from perfkit._backend import ops
+from perfkit._backend import keras_ops as ops
 
 
 def angles(positions, size, base) -> Any:
