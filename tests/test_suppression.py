@@ -126,6 +126,12 @@ def test_nothing_sure_enough_leaves_padding_alone():
     assert (numpy(found["classes"]) == -1).all()
 
 
+def test_a_score_that_is_just_the_least_does_not_count():
+    boxes = np.array([[[0.0, 0.0, 9.0, 9.0], [20.0, 0.0, 29.0, 9.0]]])
+    found = suppressed(boxes, np.array([[[0.75], [0.5]]]), score=0.5, detections=3)
+    np.testing.assert_array_equal(numpy(found["classes"]), [[0, -1, -1]])
+
+
 def test_it_compiles_to_the_same():
     boxes, scores = scene(4)
     expected = suppressed(boxes, scores, detections=20)

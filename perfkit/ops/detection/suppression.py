@@ -107,9 +107,13 @@ def _greedy(candidates, iou, score, detections):
         order = ops.arange(box.shape[1], dtype="int32")
         taken = _kept(free, alike & (order[:, None] < order))
         kind = ops.where(taken, kind, -1)
-        pairs = (found, box), (kept, kind), (confidence, value)
-        rows = [ops.concatenate(pair, axis=1) for pair in pairs]
-        return (tile + 1, *_first(*rows, detections))
+        state = _first(
+            ops.concatenate([found, box], axis=1),
+            ops.concatenate([kept, kind], axis=1),
+            ops.concatenate([confidence, value], axis=1),
+            detections,
+        )
+        return (tile + 1, *state)
 
     start = (
         ops.zeros((), dtype="int32"),
