@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from perfkit._backend import compiled
-from perfkit.ops.detection.suppression import suppressed
+from perfkit.ops.detection.suppression import suppressed, surest
 
 
 def numpy(x):
@@ -126,6 +126,12 @@ def test_nothing_sure_enough_leaves_padding_alone():
     assert (numpy(found["classes"]) == -1).all()
 
 
+def test_a_score_that_is_just_the_least_does_not_count():
+    boxes = np.array([[[0.0, 0.0, 9.0, 9.0], [20.0, 0.0, 29.0, 9.0]]])
+    found = suppressed(boxes, np.array([[[0.75], [0.5]]]), score=0.5, detections=3)
+    np.testing.assert_array_equal(numpy(found["classes"]), [[0, -1, -1]])
+
+
 def test_it_compiles_to_the_same():
     boxes, scores = scene(4)
     expected = suppressed(boxes, scores, detections=20)
@@ -150,3 +156,16 @@ def test_it_works_in_a_model_of_any_batch(jit):
     expected = suppressed(boxes, scores, detections=20)
     for name in expected:
         np.testing.assert_allclose(found[name], numpy(expected[name]), atol=1e-6)
+
+
+@pytest.mark.parametrize("levels", [0, 9])
+@pytest.mark.parametrize(("length", "count"), [(3001, 10), (640, 40), (50, 50)])
+def test_the_surest_of_many_are_those_of_a_stable_sort(length, count, levels):
+    scores = np.random.default_rng(6).uniform(size=(3, length)).astype("float32")
+    scores = np.round(scores * levels) / levels if levels else scores
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :count]
+    sure, index = surest(scores, count)
+    np.testing.assert_array_equal(numpy(index), order)
+    np.testing.assert_array_equal(
+        numpy(sure), np.take_along_axis(scores, order, axis=1).astype("float32")
+    )

@@ -1,7 +1,4 @@
-"""How much boxes `xyxy` have in common.
-
-Sides of a box that is turned inside out count as 0.
-"""
+"""How much boxes `xyxy` have in common, left and top edges first."""
 
 import math
 from typing import Any
