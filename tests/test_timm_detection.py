@@ -7,9 +7,10 @@ import pytest
 from perfkit._backend import differentiated
 from perfkit.losses import CIoU, FocalCrossentropy, GIoU
 from perfkit.ops.detection import anchors, coding, focal, overlaps
+from tests import torch_peers
 
 torch = pytest.importorskip("torch")
-vision = pytest.importorskip("torchvision")
+vision = torch_peers.imported("torchvision")
 
 DRAW = np.random.default_rng(0)
 
