@@ -68,9 +68,7 @@ ENCODERS = {"image": image_encoder, "text": text_encoder}
 
 def single(name):
     """A model of one modality: its encoder and a head."""
-    encoder = ENCODERS[name]()
-    scores = keras.layers.Dense(CLASSES)(encoder.output)
-    return keras.Model({name: encoder.input}, scores)
+    return keras.Sequential([ENCODERS[name](), keras.layers.Dense(CLASSES)])
 
 
 def fused(stage="late", rate=0.3):
@@ -124,8 +122,8 @@ def compared(seed, epochs, stage, *callbacks):
     for name, title in SINGLE.items():
         keras.utils.set_random_seed(seed)
         model = single(name)
-        train(model, {name: data[name]}, labels, epochs, *callbacks)
-        found[title] = accuracy(model, {name: test[name]}, test_labels)
+        train(model, data[name], labels, epochs, *callbacks)
+        found[title] = accuracy(model, test[name], test_labels)
     keras.utils.set_random_seed(seed)
     model = fused(stage)
     train(model, fusion.complete(model, data), labels, epochs, *callbacks)

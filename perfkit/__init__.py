@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from perfkit import fusion as fusion
     from perfkit import layers as layers
     from perfkit import losses as losses
+    from perfkit import metrics as metrics
     from perfkit import optimizers as optimizers
     from perfkit import regularizers as regularizers
     from perfkit import schedules as schedules
@@ -24,6 +25,7 @@ _FAMILIES = (
     "fusion",
     "layers",
     "losses",
+    "metrics",
     "optimizers",
     "regularizers",
     "schedules",

@@ -280,6 +280,26 @@ def index_of(optimizer, variable) -> int:
     return optimizer._get_variable_index(variable)
 
 
+def drawn(kind, shape, generator) -> Any:
+    """Draw float32 numbers, "uniform" within [0, 1) or "normal", in a layer.
+
+    On TensorFlow by Philox, which is asked for by name: where XLA compiles for a CPU,
+    what TensorFlow chooses by itself, as Keras lets it, takes ten times as long and
+    more.
+
+    Args:
+        kind: "uniform" or "normal".
+        shape: Shape of the numbers.
+        generator: `keras.random.SeedGenerator`.
+    """
+    if engine() != "tensorflow":
+        draw = getattr(keras.random, kind)
+        return draw(shape, dtype="float32", seed=generator)
+    tf = tensorflow()
+    draw = getattr(tf.random, f"stateless_{kind}")
+    return draw(shape, generator.next(), alg="philox")
+
+
 def tf_data_key(seed):
     """Return a function that draws an int32 key of shape `(2,)`, atomically."""
     tf = tensorflow()

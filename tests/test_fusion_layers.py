@@ -182,3 +182,16 @@ def test_low_rank_fusion_is_a_dense_layer_behind_the_tensor():
         rtol=1e-4,
         atol=1e-5,
     )
+
+
+@EVERY
+def test_a_config_makes_the_same_layer(name):
+    layer = cases.built(name)
+    again = type(layer).from_config(layer.get_config())
+    again.build_from_config(layer.get_build_config())
+    again.set_weights(layer.get_weights())
+    parts = cases.inputs(cases.CASES[name][1])
+    for one, other in zip(
+        cases.arrays(again(parts)), cases.arrays(layer(parts)), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)

@@ -89,16 +89,3 @@ def test_they_train_without_a_look_at_what_is_absent(joined, jit_compile, tmp_pa
     assert len(layers) == 3 + sum(map(len, joined.values()))
     for layer in layers:
         assert loaded.get_layer(layer.name).get_config() == layer.get_config()
-
-
-@pytest.mark.parametrize("name", cases.CASES)
-def test_a_config_makes_the_same_layer(name):
-    layer = cases.built(name)
-    again = type(layer).from_config(layer.get_config())
-    again.build_from_config(layer.get_build_config())
-    again.set_weights(layer.get_weights())
-    parts = cases.inputs(cases.CASES[name][1])
-    for one, other in zip(
-        cases.arrays(again(parts)), cases.arrays(layer(parts)), strict=True
-    ):
-        np.testing.assert_array_equal(one, other)

@@ -2,6 +2,7 @@
 
 from perfkit import _names
 from perfkit.callbacks.dropout_schedule import DropoutSchedule as DropoutSchedule
+from perfkit.callbacks.host_metrics import HostMetrics as HostMetrics
 from perfkit.callbacks.lowered import Lowered as Lowered
 from perfkit.callbacks.optimizer_schedule import OptimizerSchedule as OptimizerSchedule
 from perfkit.callbacks.plateau_aware import PlateauAware as PlateauAware

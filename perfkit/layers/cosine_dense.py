@@ -5,6 +5,7 @@ import keras
 from perfkit import _check
 from perfkit._backend import ops
 from perfkit._config import Configured
+from perfkit.ops import contrastive
 
 
 @keras.saving.register_keras_serializable(package="perfkit")
@@ -64,16 +65,10 @@ class CosineDense(Configured, keras.layers.Layer):
 
     def call(self, inputs):
         exact = "float64" if self.compute_dtype == "float64" else "float32"
-        features = _directions(ops.cast(inputs, exact), -1)
-        vectors = _directions(ops.cast(self.kernel, exact), 0)
+        features = contrastive.directions(ops.cast(inputs, exact), -1)
+        vectors = contrastive.directions(ops.cast(self.kernel, exact), 0)
         logits = ops.matmul(features, vectors) * ops.cast(self.factor, exact)
         return ops.cast(logits, self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.units)
-
-
-def _directions(x, axis):
-    """Vectors of length 1; one of zeros stays."""
-    squares = ops.sum(ops.square(x), axis=axis, keepdims=True)
-    return x * ops.rsqrt(ops.maximum(squares, 1e-24))

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from perfkit import _check
+from perfkit._backend import drawn
 from perfkit._config import Configured
 
 
@@ -37,8 +38,8 @@ class Dropping(Configured, keras.layers.Layer):
 
     def hits(self, shape, rate) -> Any:
         """Draw 1 with the probability `rate`, and 0 else, float32."""
-        drawn = keras.random.uniform(shape, dtype="float32", seed=self.seed_generator)
-        return keras.ops.cast(drawn < rate, "float32")
+        units = drawn("uniform", shape, self.seed_generator)
+        return keras.ops.cast(units < rate, "float32")
 
     def enlarged(self, inputs, kept):
         """What is kept, 1 or 0 for each sample or for all, enlarged by the rate."""

@@ -3,7 +3,7 @@
 import keras
 
 from perfkit import _check
-from perfkit._backend import ops
+from perfkit._backend import drawn, ops
 from perfkit._config import Configured
 
 
@@ -59,9 +59,7 @@ class ScaledGaussianNoise(Configured, keras.layers.Layer):
         rank = len(values.shape)
         others = [k for k in range(rank) if k != self.axis % rank]
         scale = ops.stop_gradient(ops.std(values, axis=others, keepdims=True))
-        noise = keras.random.normal(
-            ops.shape(values), dtype="float32", seed=self.seed_generator
-        )
+        noise = drawn("normal", ops.shape(values), self.seed_generator)
         return inputs + ops.cast(noise * (scale * self.stddev), self.compute_dtype)
 
     def compute_output_shape(self, input_shape):

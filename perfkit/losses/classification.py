@@ -2,25 +2,12 @@
 
 from typing import Any
 
-import keras
-
-from perfkit import _check
 from perfkit._backend import ops
-from perfkit._config import Configured
+from perfkit.losses._places import PlaceLoss
 from perfkit.ops import classes
 
 
-class _Seen(keras.losses.Loss):
-    """One for each place that Keras's mask leaves over, and zero for the others."""
-
-    def __init__(self):
-        super().__init__(reduction="none", dtype="float32")
-
-    def call(self, y_true, y_pred):  # noqa: ARG002
-        return ops.ones_like(y_true)
-
-
-class ClassificationLoss(Configured, keras.losses.Loss):
+class ClassificationLoss(PlaceLoss):
     """Compute in float32, and leave out places that do not count.
 
     These are the places of a class that is to be ignored, and those that a mask of the
@@ -34,31 +21,9 @@ class ClassificationLoss(Configured, keras.losses.Loss):
 
     ignore_class: Any = None  # number of a class, among labels that are numbers
 
-    def __init__(self, *, reduction, name, dtype):
-        owner = type(self).__name__
-        _check.one_of(owner, "dtype", dtype, ("float32", "float64"))
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
-
     def seen(self, y_true, y_pred) -> Any:
-        """Which places count, 1 or 0, in the shape of the losses of the samples."""
-        seen = _Seen()(y_pred[..., 0], y_pred)
+        seen = super().seen(y_true, y_pred)
         if self.ignore_class is not None and classes.are_indices(y_true, y_pred):
             numbers = ops.cast(classes.indices(y_true, y_pred), "float32")
             seen = seen * ops.cast(numbers != self.ignore_class, "float32")
         return seen
-
-    def __call__(self, y_true, y_pred, sample_weight=None):
-        y_true, y_pred = map(ops.convert_to_tensor, (y_true, y_pred))
-        weights = self.seen(y_true, y_pred)
-        if self.reduction in ("mean", "sum_over_batch_size"):
-            # Keras divides by the number of all places.
-            weights = ops.divide_no_nan(weights, ops.mean(weights))
-        if sample_weight is not None:
-            given = ops.cast(sample_weight, "float32")
-            while len(given.shape) < len(weights.shape):
-                given = given[..., None]
-            if len(given.shape) > len(weights.shape):
-                given = ops.squeeze(given, axis=-1)
-            weights = weights * given
-        # A copy has no mask, which is in the weights already.
-        return super().__call__(y_true, ops.copy(y_pred), weights)

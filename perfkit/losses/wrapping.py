@@ -7,9 +7,14 @@ import keras
 from perfkit import _check
 from perfkit._backend import ops
 from perfkit.losses.classification import ClassificationLoss
+from perfkit.losses.focal_crossentropy import FocalCrossentropy
 from perfkit.ops import classes
 
-_BINARY = (keras.losses.BinaryCrossentropy, keras.losses.BinaryFocalCrossentropy)
+_BINARY = (
+    keras.losses.BinaryCrossentropy,
+    keras.losses.BinaryFocalCrossentropy,
+    FocalCrossentropy,
+)
 
 
 class WrappingLoss(ClassificationLoss):
@@ -17,9 +22,9 @@ class WrappingLoss(ClassificationLoss):
 
     Args:
         loss: A loss of Keras or perfkit with `from_logits`. Predictions of
-            `BinaryCrossentropy` and its focal form are of labels that hold or do not,
-            all others of classes along the last axis. Its `ignore_class` holds for
-            what is added too.
+            `BinaryCrossentropy`, its focal form and `FocalCrossentropy` are of labels
+            that hold or do not, all others of classes along the last axis. Its
+            `ignore_class` holds for what is added too.
         strength: Factor of what is added. At least 0.
         reduction: See `keras.losses.Loss`. `"loss"` stands for that of `loss`, which
             reduces nothing by itself.
