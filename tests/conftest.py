@@ -94,7 +94,6 @@ ALIKE = {
     "test_moments",
     "test_multimodal",
     "test_low_rank_refusals",
-    "test_moments",
     "test_optimizer_oracles",
     "test_optimizer_schedule",
     "test_optimizer_teeth",

@@ -85,7 +85,7 @@ def presence(count, batch=5):
 
 @functools.cache
 def built(name, dtype=None):
-    """The layer with weights that tell everything apart; calls leave them as they are."""
+    """The layer with weights that tell all apart; calls leave them as they are."""
     make, shapes, _ = CASES[name]
     layer = make(dtype=dtype)
     layer.build([(None, *shape) for shape in shapes])
