@@ -94,6 +94,7 @@ WITHOUT_CASE = {
     layers.Dropping: "the family of layers that drop",
     layers.FeatureAttention: "the family of layers that weigh what an image holds",
     layers.Pooling: "the family of layers that pool all places",
+    layers.SimilarityHead: "makes a number of each two samples; see test_contrastive",
 }
 
 

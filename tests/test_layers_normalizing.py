@@ -161,9 +161,11 @@ def test_they_keep_to_their_dtype(kind):
     assert np.isfinite(numpy(outputs)).all()
 
 
-def test_the_page_has_every_layer_in_its_table():
-    page = pathlib.Path(__file__).parent.parent / "docs" / "layers.md"
-    rows = re.findall(r"^\| (`.+?) \|", page.read_text(), re.M)
+def test_the_pages_have_every_layer_in_their_tables():
+    docs = pathlib.Path(__file__).parent.parent / "docs"
+    text = "".join((docs / page).read_text() for page in ("layers.md", "attention.md"))
+    rows = re.findall(r"^\| (`.+?) \|", text, re.M)
     named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
     kinds = inspect.getmembers(layers, inspect.isclass)
-    assert named == {name for name, _ in kinds} - {"Dropping", "DropBlock", "Pooling"}
+    families = {"Dropping", "DropBlock", "FeatureAttention", "GatedFeedForward"}
+    assert named == {name for name, _ in kinds} - families - {"Pooling"}

@@ -290,4 +290,5 @@ def test_the_page_has_every_loss_in_its_table():
     named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
     kinds = inspect.getmembers(losses, inspect.isclass)
     families = {"BoxOverlap", "ClassificationLoss", "WrappingLoss"}
+    families |= {"ContrastiveLoss", "PairsLoss"}
     assert named == {name for name, _ in kinds} - families
