@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from perfkit import augment as augment
     from perfkit import callbacks as callbacks
     from perfkit import compress as compress
+    from perfkit import fusion as fusion
     from perfkit import layers as layers
     from perfkit import losses as losses
     from perfkit import optimizers as optimizers
@@ -20,6 +21,7 @@ _FAMILIES = (
     "augment",
     "callbacks",
     "compress",
+    "fusion",
     "layers",
     "losses",
     "optimizers",
