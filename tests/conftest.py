@@ -78,10 +78,12 @@ ALIKE = {
     "test_low_rank",
     "test_moments",
     "test_low_rank_refusals",
+    "test_ogm_ge",
     "test_optimizer_oracles",
     "test_optimizer_schedule",
     "test_optimizer_teeth",
     "test_optimizer_wrappers",
+    "test_pc_grad",
     "test_pretrained",
     "test_quantize",
     "test_quantize_aware",
@@ -107,6 +109,7 @@ ALIKE = {
     "test_split_model",
     "test_tfmot_bridge",
     "test_transferability",
+    "test_uncertainty_weighting",
 }
 # Counting, reading, refusing and plain formulas, which a backend has little part in;
 # under JAX thorough.

@@ -229,7 +229,8 @@ def test_logits_are_float32_under_a_policy_of_half_precision(policy):
     try:
         head, other = layers.SimilarityHead(), layers.SimilarityHead(dtype="float64")
         halves = keras.ops.cast(VECTORS, policy.partition("_")[2])
-        assert keras.backend.standardize_dtype(head([halves, halves]).dtype) == "float32"
+        logits = head([halves, halves])
+        assert keras.backend.standardize_dtype(logits.dtype) == "float32"
         assert other.compute_dtype == "float64"
     finally:
         keras.config.set_dtype_policy(before)

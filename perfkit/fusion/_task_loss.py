@@ -1,5 +1,7 @@
 """The loss of one output, which can be asked for what it was."""
 
+from typing import Any
+
 import keras
 
 from perfkit._backend import ops
@@ -14,7 +16,7 @@ class TaskLoss(keras.losses.Loss):
     """
 
     def __init__(self, loss):
-        self.loss = keras.losses.get(loss)
+        self.loss: Any = keras.losses.get(loss)
         super().__init__(name=getattr(self.loss, "name", None) or "task_loss")
         self._values = []
 

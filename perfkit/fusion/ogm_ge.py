@@ -1,6 +1,7 @@
 """Encoders that are ahead of others wait for them."""
 
 import dataclasses
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,8 +23,9 @@ class _Modalities:
     logits: dict[str, str]
     scorer: Any = None
     number: dict[int, int] = dataclasses.field(default_factory=dict)
-    factors: Any = None
-    bits: Any = None
+    # Of the step that is run, by thread: replicas of `tf.distribute` take turns.
+    factors: dict[int, Any] = dataclasses.field(default_factory=dict)
+    bits: dict[int, Any] = dataclasses.field(default_factory=dict)
 
 
 @keras.saving.register_keras_serializable(package="perfkit")
@@ -154,13 +156,13 @@ class OGMGE(GradientTransform):
         inputs = getattr(model, "inputs", None)
         if unknown or not inputs:
             expected = "a Functional model with layers of the names in `logits`; "
-            expected += f"there are none of {unknown}" if unknown else "it has no inputs"
+            expected += f"none are named {unknown}" if unknown else "it has no inputs"
             _check.fail("attach", "model", expected, model)
         outputs = [known[name].output for name in self.logits.values()]
         self._modalities.scorer = keras.Model(model.input, outputs)
 
     def check_ready(self):
-        if self._modalities.factors is None:
+        if threading.get_ident() not in self._modalities.factors:
             fail_unattached(self.name, "needs the labels")
 
     def around(self, step):
@@ -168,11 +170,12 @@ class OGMGE(GradientTransform):
         if self._modalities.scorer is None:
             self.attached_to(step.model)
         scores = _replicas.mean_of_replicas([self._scores(step)])[0]
-        self._modalities.factors = balance.held_back(scores, self.alpha)
+        here, factors = threading.get_ident(), self._modalities.factors
+        factors[here] = balance.held_back(scores, self.alpha)
         try:
             return step.run()
         finally:
-            self._modalities.factors = None
+            del factors[here]
 
     def _scores(self, step):
         x, y, _ = keras.utils.unpack_x_y_sample_weight(step.data)
@@ -191,20 +194,24 @@ class OGMGE(GradientTransform):
     def step(self, gradients, variables):
         iterations: Any = self.iterations
         key = (ops.cast(iterations, "int32"), ops.convert_to_tensor(self.seed, "int32"))
-        self._modalities.bits = _random.Sampler(len(self.targets), key).bits()
-        _replicas.assign([self.factors], [self._modalities.factors])
-        super().step(gradients, variables)
+        modalities, here = self._modalities, threading.get_ident()
+        modalities.bits[here] = _random.Sampler(len(self.targets), key).bits()
+        _replicas.assign([self.factors], [modalities.factors[here]])
+        try:
+            super().step(gradients, variables)
+        finally:
+            del modalities.bits[here]
 
     def transform(self, gradient, variable):
-        modalities = self._modalities
+        modalities, here = self._modalities, threading.get_ident()
         number = modalities.number.get(id(variable))
         if number is None:
             return gradient
-        factor = ops.cast(modalities.factors[number], gradient.dtype)
+        factor = ops.cast(modalities.factors[here][number], gradient.dtype)
         if not self.enhancement:
             return factor * gradient
         place = self.place_of(variable)
-        bits = modalities.bits[place : place + 1]
+        bits = modalities.bits[here][place : place + 1]
         drawn = noise.nearly_normal(bits, *gradient.shape)[0]
         deviation = ops.std(ops.cast(gradient, "float32"))
         return factor * gradient + ops.cast(deviation * drawn, gradient.dtype)
@@ -224,8 +231,9 @@ def _by_modality(owner, name, value):
     expected = "a dictionary of names of at least two modalities"
     if not isinstance(value, Mapping) or len(value) < 2:
         _check.fail(owner, name, expected, value)
-    lists = {k: [v] if isinstance(v, str) else list(v) for k, v in value.items()}
-    known = all(isinstance(x, str) and x for found in lists.values() for x in found)
-    if not known or not all(lists.values()):
-        _check.fail(owner, name, expected, value)
-    return lists
+    lists = {k: [v] if isinstance(v, str) else v for k, v in value.items()}
+    for found in lists.values():
+        known = isinstance(found, (list, tuple)) and found
+        if not known or not all(isinstance(x, str) and x for x in found):
+            _check.fail(owner, name, expected, value)
+    return {k: list(found) for k, found in lists.items()}

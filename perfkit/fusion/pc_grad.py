@@ -1,6 +1,7 @@
 """Gradients of tasks that do not work against each other."""
 
 import dataclasses
+import threading
 from typing import Any
 
 import keras
@@ -15,7 +16,7 @@ from perfkit.optimizers import Wrapper
 
 @dataclasses.dataclass
 class _Passes:
-    """Where a step has got to; in an object of its own, which Keras does not track."""
+    """Where a step has got to."""
 
     task: int = 0
     tasks: int = 0  # known once the first has been through the model
@@ -25,6 +26,33 @@ class _Passes:
     @property
     def many(self):
         return self.tasks + self.penalized
+
+
+class _Running:
+    """Steps by thread, of which each replica of `tf.distribute` has one.
+
+    They take turns, wherever replicas meet. Keras would track a dictionary.
+    """
+
+    def __init__(self):
+        self._passes = {}
+
+    def here(self) -> Any:
+        """The step of this replica, or None."""
+        return self._passes.get(threading.get_ident())
+
+    def begin(self, model):
+        """Begin a step, for all replicas if it is the first."""
+        if not self._passes:
+            model.compute_loss = _of_one_task(model, self)
+        passes = self._passes[threading.get_ident()] = _Passes()
+        return passes
+
+    def end(self, model):
+        """End the step, for all replicas if it is the last."""
+        del self._passes[threading.get_ident()]
+        if not self._passes:
+            _put_back(model)
 
 
 @keras.saving.register_keras_serializable(package="perfkit")
@@ -76,10 +104,10 @@ class PCGrad(Wrapper):
     def __init__(self, inner_optimizer, *, seed=0, name=None):
         super().__init__(inner_optimizer, name=name)
         self.seed = _check.integer("PCGrad", "seed", seed, 0, 2**31 - 1)
-        self._passes: _Passes | None = None
+        self._running = _Running()
 
     def check_ready(self):
-        if self._passes is None:
+        if self._running.here() is None:
             fail_unattached(self.name, "takes a gradient for each task")
 
     def attached_to(self, model):
@@ -103,9 +131,7 @@ class PCGrad(Wrapper):
         model = step.model
         kept = [*model.non_trainable_variables, *model.metrics_variables]
         before = step.read(kept)
-        passes = self._passes = _Passes()
-        plain, own = model.compute_loss, "compute_loss" in vars(model)
-        model.compute_loss = _of_one_task(model, plain, passes)
+        passes = self._running.begin(model)
         try:
             logs = step.run()
             while passes.task + 1 < passes.many:
@@ -113,16 +139,11 @@ class PCGrad(Wrapper):
                 step.write(kept, before)
                 logs = step.run()
         finally:
-            if own:
-                model.compute_loss = plain
-            else:
-                del model.compute_loss
-            self._passes = None
+            self._running.end(model)
         return logs
 
     def step(self, gradients, variables):
-        passes = self._passes
-        assert passes is not None  # as `check_ready` has seen
+        passes = self._running.here()
         found, replicas = _replicas.of_all_replicas(list(gradients))
         passes.gradients.append(found)
         if len(passes.gradients) < passes.many:
@@ -184,13 +205,15 @@ def _sum(values):
     return sum(present) if present else None
 
 
-def _of_one_task(model, plain, passes):
+def _of_one_task(model, running):
     """The loss of a model, of which only that of one output has a gradient.
 
     After the outputs there are the penalties, whose gradient is that of no task.
     """
+    plain = model.compute_loss
 
     def compute_loss(x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        passes = running.here()
         outputs = keras.tree.flatten(y_pred)
         if len(outputs) < 2:
             raise ValueError(
@@ -210,4 +233,14 @@ def _of_one_task(model, plain, passes):
             total = total - added + ops.stop_gradient(added)
         return total
 
+    compute_loss.__dict__["own"] = vars(model).get("compute_loss")
     return compute_loss
+
+
+def _put_back(model):
+    """Give a model the `compute_loss` that it had, its own or that of its class."""
+    own = model.compute_loss.own
+    if own is None:
+        del model.compute_loss
+    else:
+        model.compute_loss = own

@@ -108,7 +108,7 @@ class UncertaintyWeighting(Configured, keras.Model):
         if not fits or not set(names) <= set(self._names):
             expected = f"a dictionary or list of losses of {', '.join(self._names)}"
             _check.fail(owner, "loss", expected, loss)
-        losses = loss.values() if isinstance(loss, dict) else loss
+        losses: Any = loss.values() if isinstance(loss, dict) else loss
         tasks = {
             name: one if isinstance(one, TaskLoss) else TaskLoss(one)
             for name, one in zip(names, losses, strict=True)
