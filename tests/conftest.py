@@ -94,10 +94,12 @@ ALIKE = {
     "test_moments",
     "test_multimodal",
     "test_low_rank_refusals",
+    "test_ogm_ge",
     "test_optimizer_oracles",
     "test_optimizer_schedule",
     "test_optimizer_teeth",
     "test_optimizer_wrappers",
+    "test_pc_grad",
     "test_pretrained",
     "test_quantize",
     "test_quantize_aware",
@@ -127,6 +129,7 @@ ALIKE = {
     "test_suppression",
     "test_tfmot_bridge",
     "test_transferability",
+    "test_uncertainty_weighting",
 }
 # Counting, reading, refusing and plain formulas, which a backend has little part in;
 # under JAX thorough.

@@ -2,8 +2,8 @@
 
 A program of its own, as devices are split before TensorFlow starts. `normalized/NAME`
 is that optimizer on a model with synchronized batch normalization, `teaching/NAME` a
-model of students. Of `compressing/NAME` it is masks and ranges that are compared, on
-both devices:
+model of students, `balancing/NAME` one of several tasks or modalities. Of
+`compressing/NAME` it is masks and ranges that are compared, on both devices:
 
     python -m tests.mirrored_replicas LAMB normalized/SharpnessAware
 """
@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from perfkit import compress, optimizers, transfer
+from perfkit import compress, fusion, optimizers, transfer
 from tests.optimizer_cases import CASES
 from tests.optimizer_conformance.common import (
     INPUTS,
@@ -104,6 +104,61 @@ def teaching_model(kind):
     return model
 
 
+def two_tasks():
+    inputs = keras.Input((3,))
+    hidden = keras.layers.Dense(4, "tanh", kernel_regularizer="l2")(inputs)
+    ends = [keras.layers.Dense(1, name=name)(hidden) for name in ("first", "second")]
+    return with_known_kernels(keras.Model(inputs, ends))
+
+
+def two_modalities():
+    inputs = {name: keras.Input((3,), name=name) for name in ("first", "second")}
+    parts = [
+        keras.layers.Dense(2, name=f"{name}_logits")(
+            keras.layers.Dense(4, "tanh", name=f"{name}_encoder")(x)
+        )
+        for name, x in inputs.items()
+    ]
+    return with_known_kernels(keras.Model(inputs, keras.layers.Add()(parts)))
+
+
+LABELS = (TARGETS[:, 0] > 0.0).astype("int32")
+
+
+def with_known_kernels(model):
+    rng = np.random.default_rng(7)
+    model.set_weights([rng.normal(size=w.shape) for w in model.weights])
+    return model
+
+
+def weighted():
+    model = fusion.UncertaintyWeighting(two_tasks())
+    model.compile(_sgd(), {"first": "mse", "second": "mae"})
+    return model
+
+
+def projected():
+    model = two_tasks()
+    model.compile(fusion.PCGrad(_sgd()), {"first": "mse", "second": "mse"})
+    return attached(model)
+
+
+def modulated():
+    model = two_modalities()
+    names = {name: f"{name}_encoder" for name in ("first", "second")}
+    logits = {name: f"{name}_logits" for name in names}
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(fusion.OGMGE(_sgd(), names, logits), loss)
+    return attached(model)
+
+
+BALANCING = {
+    "UncertaintyWeighting": weighted,
+    "PCGrad": projected,
+    "OGMGE": modulated,
+}
+
+
 def plain_model():
     dense = keras.layers.Dense
     model = keras.Sequential([keras.Input((3,)), dense(8, "tanh"), dense(1)])
@@ -181,21 +236,28 @@ def build(name):
     kind, _, normalized = name.rpartition("/")
     if kind == "teaching":
         return teaching_model(normalized)
+    if kind == "balancing":
+        return BALANCING[normalized]()
     if kind:
         return normalized_model_with(NORMALIZED[normalized]())
     cases = {kind.__name__: case for kind, case in CASES.items()}
     return model_with(cases[name].make(cases[name].rate))
 
 
-def batches(steps):
-    return tf.data.Dataset.from_tensor_slices((INPUTS, TARGETS)).batch(8).take(steps)
+def batches(steps, name=""):
+    data = INPUTS, TARGETS
+    if name == "balancing/OGMGE":
+        data = {"first": INPUTS, "second": np.cos(9 * INPUTS)}, LABELS
+    elif name.startswith("balancing/"):
+        data = INPUTS, {"first": TARGETS, "second": -3.0 * TARGETS}
+    return tf.data.Dataset.from_tensor_slices(data).batch(8).take(steps)
 
 
 def trained(name, strategy, steps=6):
     with strategy.scope():
         model = build(name)
     before = numpy(model.weights)
-    model.fit(batches(steps), shuffle=False, verbose=0)
+    model.fit(batches(steps, name), shuffle=False, verbose=0)
     if hasattr(model.optimizer, "swap"):
         model.optimizer.swap()
         model.optimizer.swap()

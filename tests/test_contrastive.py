@@ -220,9 +220,20 @@ def test_a_head_knows_shapes_and_dtypes_before_it_sees_numbers():
     first, second = keras.Input((4,)), keras.Input((4,), batch_size=3)
     logits = layers.SimilarityHead()([first, second])
     assert tuple(logits.shape) == (None, 3)
-    with_policy = keras.Input((4,), dtype="float16")
-    logits = layers.SimilarityHead()([with_policy, with_policy])
-    assert logits.dtype == "float32"
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_logits_are_float32_under_a_policy_of_half_precision(policy):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        head, other = layers.SimilarityHead(), layers.SimilarityHead(dtype="float64")
+        halves = keras.ops.cast(VECTORS, policy.partition("_")[2])
+        logits = head([halves, halves])
+        assert keras.backend.standardize_dtype(logits.dtype) == "float32"
+        assert other.compute_dtype == "float64"
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def test_a_scale_is_clipped_after_a_step_and_comes_back():

@@ -1,4 +1,4 @@
-"""Optimizers, students, masks and ranges under `tf.distribute`."""
+"""Optimizers, students, tasks, masks and ranges under `tf.distribute`."""
 
 import json
 import os
@@ -26,6 +26,9 @@ NORMALIZED = [
 PRUNING = ["compressing/movement", "compressing/straight_through"]
 RANGES = ["compressing/ranges"]
 TEACHING = ["teaching/Distiller", "teaching/MutualLearning"]
+BALANCING = [
+    f"balancing/{name}" for name in ("UncertaintyWeighting", "PCGrad", "OGMGE")
+]
 ALL = [*NAMES, *NORMALIZED, *TEACHING]
 TYPICAL = (
     [name for name, case in NAMES.items() if case.typical] + NORMALIZED[-1:] + TEACHING
@@ -44,6 +47,7 @@ TYPICAL = (
         ),
         pytest.param(PRUNING, id="pruning"),
         pytest.param(RANGES, id="ranges"),
+        pytest.param(BALANCING, id="balancing"),
     ],
 )
 @pytest.mark.slow

@@ -25,6 +25,11 @@ from perfkit.fusion.projecting import Projecting as Projecting
 from perfkit.fusion.sum import Sum as Sum
 from perfkit.fusion.tensor_fusion import TensorFusion as TensorFusion
 from perfkit.fusion.weighted_pyramid import WeightedPyramid as WeightedPyramid
+from perfkit.fusion.ogm_ge import OGMGE as OGMGE
+from perfkit.fusion.pc_grad import PCGrad as PCGrad
+from perfkit.fusion.uncertainty_weighting import (
+    UncertaintyWeighting as UncertaintyWeighting,
+)
 
 
 def __dir__():
