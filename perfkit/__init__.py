@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from perfkit import compress as compress
     from perfkit import layers as layers
     from perfkit import losses as losses
+    from perfkit import models as models
     from perfkit import optimizers as optimizers
     from perfkit import regularizers as regularizers
     from perfkit import schedules as schedules
@@ -22,6 +23,7 @@ _FAMILIES = (
     "compress",
     "layers",
     "losses",
+    "models",
     "optimizers",
     "regularizers",
     "schedules",
