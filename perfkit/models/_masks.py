@@ -19,7 +19,17 @@ class SeenSteps(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="perfkit")
 class HideSteps(keras.layers.Layer):
-    """Put zeros where steps do not count."""
+    """Put zeros where steps do not count.
+
+    A mask of Keras ends here: layers behind that know none would warn of it.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def compute_mask(self, inputs, previous_mask=None):  # noqa: ARG002  Keras fixes them
+        return None
 
     def call(self, inputs, seen):
         return ops.where(ops.expand_dims(seen, -1), inputs, ops.zeros_like(inputs))

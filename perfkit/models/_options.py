@@ -87,15 +87,10 @@ def checked(
     pooling,
     seed,
 ) -> Options:
-    """Check what every builder takes.
+    """Check what every builder takes: see `cnn` for what follows `poolings`.
 
-    Args:
-        owner: Name of the builder.
-        others: Arguments that it does not have.
-        kinds: Data it takes: "images", "features", "tokens".
-        usual: Its normalization where none is named.
-        poolings: What it can pool by.
-        input_shape: See `cnn`, as for all that follow.
+    `others` are arguments that the builder does not have, `kinds` the data it takes,
+    `usual` its normalization where none is named, `poolings` what it can pool by.
     """
     _refuse(owner, others)
     shape, data = _data(owner, input_shape, vocabulary, kinds)

@@ -44,10 +44,11 @@ def begun(options: Options) -> tuple[Any, Any, Any]:
     elif options.mask == "zeros":
         seen = SeenSteps(name="seen")(inputs)
     if tokens:
+        start: Any = keras.initializers.RandomNormal(stddev=1.0)
         x = keras.layers.Embedding(
             options.vocabulary,
             options.width,
-            embeddings_initializer=keras.initializers.RandomNormal(stddev=1.0),
+            embeddings_initializer=start,
             name="embedding",
         )(x)
     return given, hidden(x, seen, "embedding_hide"), seen
@@ -62,7 +63,8 @@ def normalized(options: Options, x, seen, name):
     """Normalize by what `options` names; padding never counts."""
     kind = options.normalization
     if kind == "batch":
-        return keras.layers.BatchNormalization(name=name)(x, mask=seen)
+        x = keras.layers.BatchNormalization(name=name)(x, mask=seen)
+        return hidden(x, seen, f"{name}_hide")
     if kind == "none":
         return x
     made: dict[str, Any] = {
@@ -130,9 +132,7 @@ def ended(options: Options, x, seen, scale=1):
     x = dropped(options, x, 0, "outputs_dropout")
     units = options.outputs * scale**2
     half = keras.config.dtype_policy().compute_dtype in ("bfloat16", "float16")
-    dense = keras.layers.Dense(
-        units, dtype="float32" if half else None, name="outputs"
-    )
+    dense = keras.layers.Dense(units, dtype="float32" if half else None, name="outputs")
     x = dense(x)
     if scale == 1:
         return x

@@ -115,7 +115,7 @@ def rnn(
         layer = kind(units, return_sequences=True, name=f"{called}_{cell}")
         if bidirectional:
             layer = keras.layers.Bidirectional(layer, name=f"{called}_both")
-        y = layer(y, mask=seen)
+        y = _parts.hidden(layer(y, mask=seen), seen, f"{called}_hide")
         y = _parts.attended(attention, y, seen, f"{called}_attention")
         y = _parts.dropped(options, y, block + 1, f"{called}_dropout")
         x = _parts.joined(options, x, y, block, called)

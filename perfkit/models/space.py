@@ -113,13 +113,14 @@ class Space:
             configuration: Dictionary of options.
         """
         now = self.validate(configuration)
+        defaults = {p["name"]: p["default"] for p in self.parameters}
         found = []
         for parameter in self.parameters:
             if parameter["name"] not in now:
                 continue
             for value in _beside(parameter, now[parameter["name"]]):
-                defaults = {p["name"]: p["default"] for p in self.parameters}
-                found.append(self._active({**defaults, **now, parameter["name"]: value}))
+                changed = {**defaults, **now, parameter["name"]: value}
+                found.append(self._active(changed))
         return found
 
     def to_json(self) -> str:

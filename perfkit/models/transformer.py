@@ -139,6 +139,7 @@ def transformer(
         return keras.layers.Dense(options.width, name=f"{called}_reduce")(expand(y))
 
     given, x, seen = _parts.begun(options)
+    grid = None
     if images:
         x = keras.layers.Conv2D(
             options.width,
