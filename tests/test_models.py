@@ -69,8 +69,7 @@ def test_one_step_compiled(kind, data):
         kind, data, dropout=0.2, drop_path=0.2, layer_scale=0.1, pooling="concat"
     )
     before = [numpy(w).copy() for w in model.trainable_weights]
-    losses = taken(model, samples(data), np.ones((2, 3), "float32"))
-    assert np.isfinite(losses).all()
+    assert np.isfinite(taken(model, samples(data), np.ones((2, 3), "float32")))
     moved = [
         np.abs(numpy(w) - b).max()
         for w, b in zip(model.trainable_weights, before, strict=True)
