@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from perfkit import layers as layers
     from perfkit import losses as losses
     from perfkit import metrics as metrics
+    from perfkit import models as models
     from perfkit import optimizers as optimizers
     from perfkit import regularizers as regularizers
     from perfkit import schedules as schedules
@@ -26,6 +27,7 @@ _FAMILIES = (
     "layers",
     "losses",
     "metrics",
+    "models",
     "optimizers",
     "regularizers",
     "schedules",

@@ -92,4 +92,9 @@ class Pooling(Configured, keras.layers.Layer):
 def masked_maximum(values, seen) -> Any:
     """Maxima over the places that count; see `Pooling.pool`."""
     hidden = ops.full_like(values, -float("inf"))
-    return ops.max(ops.where(seen, values, hidden), axis=1)
+    best = ops.argmax(ops.where(seen, values, hidden), axis=1, keepdims=True)
+    # TensorFlow's gradient of a maximum looks for the place whose value equals it. A
+    # program of XLA may make that value twice, with another rounding: none does, and
+    # the gradient is not a number.
+    places = ops.reshape(ops.arange(ops.shape(values)[1], dtype=best.dtype), (1, -1, 1))
+    return ops.sum(ops.where(places == best, values, 0.0), axis=1)
