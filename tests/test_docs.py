@@ -6,7 +6,12 @@ import re
 import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
-SHORT = {"README.md", "augmentation.md", "layers.md"}  # the others train for longer
+SHORT = {
+    "README.md",
+    "attention.md",
+    "augmentation.md",
+    "layers.md",
+}  # the others train for longer
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 

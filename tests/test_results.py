@@ -20,6 +20,8 @@ FAMILIES = {"regularizers", "layers", "losses", "optimizers", "schedules"}
 IMAGES = np.zeros((64, 28, 28, 1), "uint8")
 NO_ROW = {
     "layers.AttentionPool": "a part of heads, which transfer measures",
+    "layers.AttentionPool2D": "a part of architectures",
+    "layers.CBAM": "a part of architectures",
     "layers.ConcatPool": "a part of heads, which transfer measures",
     "layers.CosineDense": "a part of heads, which transfer measures",
     "layers.DropBlock": "the family of the two",
@@ -27,6 +29,14 @@ NO_ROW = {
     "layers.Dropping": "the family of layers that drop",
     "layers.GeM": "a part of heads, which transfer measures",
     "layers.GlobalMaxPool": "a part of heads, which transfer measures",
+    "layers.CoordinateAttention": "a part of architectures",
+    "layers.EfficientChannelAttention": "a part of architectures",
+    "layers.FeatureAttention": "the family of layers that weigh what an image holds",
+    "layers.GlobalContext": "a part of architectures",
+    "layers.NonLocal2D": "a part of architectures",
+    "layers.SelectiveKernel": "a part of architectures",
+    "layers.SimAM": "a part of architectures",
+    "layers.SqueezeExcite": "a part of architectures",
     "layers.MultiSampleDropout": "a part of heads, which transfer measures",
     "layers.Pooling": "the family of layers that pool all places",
     "losses.BoxOverlap": "the family of losses of boxes",

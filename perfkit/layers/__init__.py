@@ -1,6 +1,24 @@
-"""Layers that regularize or pool, and heads, that Keras lacks."""
+"""Layers that regularize, attend or pool, and heads, that Keras lacks."""
 
 from perfkit import _names
+from perfkit.layers.attention.attention_pool_2d import (
+    AttentionPool2D as AttentionPool2D,
+)
+from perfkit.layers.attention.cbam import CBAM as CBAM
+from perfkit.layers.attention.coordinate_attention import (
+    CoordinateAttention as CoordinateAttention,
+)
+from perfkit.layers.attention.efficient_channel_attention import (
+    EfficientChannelAttention as EfficientChannelAttention,
+)
+from perfkit.layers.attention.feature_attention import (
+    FeatureAttention as FeatureAttention,
+)
+from perfkit.layers.attention.global_context import GlobalContext as GlobalContext
+from perfkit.layers.attention.non_local_2d import NonLocal2D as NonLocal2D
+from perfkit.layers.attention.selective_kernel import SelectiveKernel as SelectiveKernel
+from perfkit.layers.attention.sim_am import SimAM as SimAM
+from perfkit.layers.attention.squeeze_excite import SqueezeExcite as SqueezeExcite
 from perfkit.layers.attention_pool import AttentionPool as AttentionPool
 from perfkit.layers.concat_pool import ConcatPool as ConcatPool
 from perfkit.layers.cosine_dense import CosineDense as CosineDense

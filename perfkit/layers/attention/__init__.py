@@ -1,0 +1,1 @@
+"""Layers that weigh the channels and the places of images."""
