@@ -7,6 +7,8 @@ import pytest
 from perfkit import layers
 from tests.layer_conformance.common import numpy, set_weights
 
+pytestmark = pytest.mark.usefixtures("seeded")
+
 SHAPE = (2, 5, 6, 8)
 KINDS = {
     "se": lambda **more: layers.SqueezeExcite(4, **more),

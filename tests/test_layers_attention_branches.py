@@ -7,6 +7,8 @@ import pytest
 from perfkit import layers
 from tests.layer_conformance.common import numpy, set_weights
 
+pytestmark = pytest.mark.usefixtures("seeded")
+
 
 def image(*shape):
     return np.random.default_rng(0).normal(size=shape).astype("float32")

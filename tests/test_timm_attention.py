@@ -14,6 +14,7 @@ timm = torch_peers.imported("timm.layers")
 cbam_of_timm = torch_peers.imported("timm.layers.cbam")
 coordinates_of_timm = torch_peers.imported("timm.layers.coord_attn")
 torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.usefixtures("seeded")
 
 CHANNELS = 16
 IMAGE = np.random.default_rng(0).normal(size=(2, 6, 7, CHANNELS)).astype("float32")

@@ -1,5 +1,7 @@
 """Channels weighed for each row and each column."""
 
+from typing import Any
+
 import keras
 
 from perfkit import _check
@@ -71,7 +73,7 @@ class CoordinateAttention(FeatureAttention):
         height = ops.shape(features)[1]
         lines = ops.concatenate([ops.mean(wide, axis=2), ops.mean(wide, axis=1)], 1)
         lines = self.normalize(self.reduce(lines), training=training)
-        lines = keras.activations.hard_silu(lines)
+        lines: Any = keras.activations.hard_silu(lines)
         rows, columns = lines[:, :height], lines[:, height:]
         rows = ops.expand_dims(self.rows(rows), 2)
         return features * rows * ops.expand_dims(self.columns(columns), 1)
