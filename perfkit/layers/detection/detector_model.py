@@ -118,6 +118,23 @@ class Detector(Configured, keras.Model):
             _check.fail(_OWNER, "features", expected, [tuple(s) for s in shapes])
         return strides
 
+    def compile(self, optimizer="rmsprop", **kwargs):  # pyright: ignore
+        """See `keras.Model`. Losses and metrics of Keras are refused."""
+        for name, instead in (
+            ("loss", "the head knows what objects cost"),
+            ("loss_weights", "heads have a `box_weight`"),
+            ("metrics", "measure with `perfkit.callbacks.HostMetrics`"),
+            ("weighted_metrics", "measure with `perfkit.callbacks.HostMetrics`"),
+        ):
+            if kwargs.get(name) is not None:
+                _check.fail(f"{_OWNER}.compile", name, f"None: {instead}", kwargs[name])
+        super().compile(optimizer, **kwargs)
+
+    def compile_from_config(self, config):
+        # That of Keras wants a `compile` with all of its arguments in its own order.
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
     def call(self, inputs, training=None):
         maps = self.features(inputs, training=training)
         return self.head(self.neck(maps, training=training), training=training)
@@ -131,7 +148,8 @@ class Detector(Configured, keras.Model):
         training=True,  # noqa: ARG002  Keras fixes them
     ) -> Any:
         """What predictions cost, with what layers add; see `keras.Model`."""
-        self._refuse(sample_weight)
+        if sample_weight is not None:
+            _check.fail(_OWNER, "sample_weight", "None", sample_weight)
         size = self._image_size(x)
         boxes, labels = self._targets(y, size)
         costs = self.head.costs(y_pred, boxes, labels, size, self.strides)
@@ -175,19 +193,6 @@ class Detector(Configured, keras.Model):
             found["boxes"], self.bounding_box_format, height, width
         )
         return found
-
-    def _refuse(self, sample_weight):
-        if sample_weight is not None:
-            _check.fail(_OWNER, "sample_weight", "None", sample_weight)
-        compiled: Any = self.get_compile_config() or {}
-        for name, instead in (
-            ("loss", "the head knows what objects cost"),
-            ("metrics", "measure with `perfkit.callbacks.HostMetrics`"),
-            ("weighted_metrics", "measure with `perfkit.callbacks.HostMetrics`"),
-        ):
-            if compiled.get(name):
-                expected = f"None in `compile`: {instead}"
-                _check.fail(_OWNER, name, expected, compiled[name])
 
     def _image_size(self, images) -> Any:
         """Height and width, which a program has to know."""
