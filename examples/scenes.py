@@ -35,9 +35,8 @@ def compose(images, labels, count, *, seed, size=96, objects=(1, 6)):
     for number in range(count):
         scene = _background(rng, size)
         placed = []
-        for chosen in rng.integers(
-            len(images), size=rng.integers(*objects, None, int, True)
-        ):
+        many = rng.integers(objects[0], objects[1] + 1)
+        for chosen in rng.integers(len(images), size=many):
             piece = _resized(_cut_out(images[chosen, ..., 0]), rng)
             corner = _room(rng, piece.shape, placed, size)
             if corner is None:
