@@ -49,10 +49,14 @@ def _around_dense():
     return {"layer": keras.layers.Dense(3)}
 
 
+# Maps, finest first.
+PYRAMID = [(7, 8, 3), (4, 4, 5)]
+
 # By family, one line a layer.
 CASES = {
     layers.AttentionPool: Case((4, 5, 6), {"heads": 2}),
     layers.AttentionPool2D: Case((4, 5, 6), {"heads": 2, "units": 3}, fixed=True),
+    layers.BiFPN: Case(PYRAMID, {"filters": 4, "depth": 1}, slow=True),
     layers.CBAM: Case((8, 9, 4), {"ratio": 2, "kernel_size": 3}),
     layers.ConcatPool: Case((4, 5, 6)),
     layers.CoordinateAttention: Case((4, 5, 6)),
@@ -61,6 +65,7 @@ CASES = {
     layers.DropBlock2D: Case((8, 9, 4), {"rate": 0.2, "block_size": 2}, random=True),
     layers.DropPath: Case((4, 3), {"rate": 0.5}, random=True, typical=True),
     layers.EfficientChannelAttention: Case((4, 5, 6)),
+    layers.FPN: Case(PYRAMID, {"filters": 4, "extra_levels": 1}),
     layers.GeM: Case((4, 5, 6), {"per_channel": True}, typical=True),
     layers.GhostBatchNormalization: Case((4, 3), {"virtual_batch_size": 2}),
     layers.GlobalContext: Case((4, 5, 6), {"ratio": 2}),
@@ -82,6 +87,7 @@ CASES = {
     layers.FilterResponseNormalization: Case((4, 5, 6), {"learned_epsilon": True}),
     layers.GEGLU: Case((5, 6), {"units": 7}),
     layers.GlobalResponseNormalization: Case((4, 5, 6)),
+    layers.PAN: Case(PYRAMID, {"filters": 4, "normalization": "group"}, slow=True),
     layers.RotaryEmbedding: Case((5, 2, 6)),
     layers.SPP: Case((7, 6, 4), {"pooling": "average"}),
     layers.SwiGLU: Case((5, 6)),
@@ -90,6 +96,11 @@ CASES = {
 
 WITHOUT_CASE = {
     layers.GatedFeedForward: "the family of dense layers with gates",
+    layers.DetectionHead: "the family of heads of detectors",
+    layers.Detector: "a model; has tests of its own",
+    layers.FCOSHead: "predicts in float32, in a dict; has tests of its own",
+    layers.Neck: "the family of layers that mix feature maps",
+    layers.RetinaNetHead: "predicts in float32, in a dict; has tests of its own",
     layers.DropBlock: "the family of the two",
     layers.Dropping: "the family of layers that drop",
     layers.FeatureAttention: "the family of layers that weigh what an image holds",

@@ -24,6 +24,15 @@ from perfkit.layers.attention_pool import AttentionPool as AttentionPool
 from perfkit.layers.blur_pool import BlurPool as BlurPool
 from perfkit.layers.concat_pool import ConcatPool as ConcatPool
 from perfkit.layers.cosine_dense import CosineDense as CosineDense
+from perfkit.layers.detection.bifpn import BiFPN as BiFPN
+from perfkit.layers.detection.detection_head import DetectionHead as DetectionHead
+from perfkit.layers.detection.detector import detector as detector
+from perfkit.layers.detection.detector_model import Detector as Detector
+from perfkit.layers.detection.fcos_head import FCOSHead as FCOSHead
+from perfkit.layers.detection.fpn import FPN as FPN
+from perfkit.layers.detection.neck import Neck as Neck
+from perfkit.layers.detection.pan import PAN as PAN
+from perfkit.layers.detection.retina_net_head import RetinaNetHead as RetinaNetHead
 from perfkit.layers.drop_block import DropBlock as DropBlock
 from perfkit.layers.drop_block_1d import DropBlock1D as DropBlock1D
 from perfkit.layers.drop_block_2d import DropBlock2D as DropBlock2D

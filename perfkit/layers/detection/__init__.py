@@ -1,0 +1,1 @@
+"""Pyramids of feature maps, and detectors made of them."""
