@@ -21,15 +21,15 @@ from perfkit.fusion.mean import Mean as Mean
 from perfkit.fusion.mmtm import MMTM as MMTM
 from perfkit.fusion.modality_dropout import ModalityDropout as ModalityDropout
 from perfkit.fusion.multimodal import multimodal as multimodal
+from perfkit.fusion.ogm_ge import OGMGE as OGMGE
+from perfkit.fusion.pc_grad import PCGrad as PCGrad
 from perfkit.fusion.projecting import Projecting as Projecting
 from perfkit.fusion.sum import Sum as Sum
 from perfkit.fusion.tensor_fusion import TensorFusion as TensorFusion
-from perfkit.fusion.weighted_pyramid import WeightedPyramid as WeightedPyramid
-from perfkit.fusion.ogm_ge import OGMGE as OGMGE
-from perfkit.fusion.pc_grad import PCGrad as PCGrad
 from perfkit.fusion.uncertainty_weighting import (
     UncertaintyWeighting as UncertaintyWeighting,
 )
+from perfkit.fusion.weighted_pyramid import WeightedPyramid as WeightedPyramid
 
 
 def __dir__():
