@@ -32,7 +32,7 @@ mpl.use("agg")
 from matplotlib import patches, pyplot
 
 CLASSES = len(fashion_mnist.CLASSES)
-SIZE, BATCH, RATE = 96, 32, 4e-3
+SIZE, BATCH, RATE = 96, 16, 3e-3
 NAME = "mean_average_precision"
 
 

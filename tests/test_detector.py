@@ -10,6 +10,7 @@ from perfkit import augment, callbacks, layers, metrics
 from tests.layer_conformance.common import numpy, policy
 
 BOXES = {"boxes", "classes", "confidence"}
+SLOW = pytest.mark.slow
 
 
 def backbone(size=(32, 32), filters=(4, 8, 8, 8)):
@@ -64,14 +65,16 @@ def in_tf_data(data, bounding_box_format="xyxy"):
 
 
 @pytest.mark.usefixtures("seeded")
-def test_boxes_of_augmentation_train_a_detector_and_detections_are_measured():
+@pytest.mark.parametrize("eagerly", [True, pytest.param(False, marks=SLOW)])
+def test_boxes_of_augmentation_train_a_detector_and_detections_are_measured(eagerly):
     data, model = scenes(8), small()
-    model.compile("adam", jit_compile=keras.backend.backend() == "jax")
+    model.compile("adam", run_eagerly=eagerly, jit_compile=not eagerly)
     metric = metrics.MeanAveragePrecision(2)
     measured = callbacks.HostMetrics(
         metric, [data], names=["mean_average_precision_50"], every=2
     )
-    before = [numpy(weight) for weight in model.trainable_weights]
+    learned = model.features.trainable_weights + model.neck.trainable_weights
+    before = [numpy(weight) for weight in learned]
     history = model.fit(
         in_tf_data(data), epochs=2, shuffle=False, callbacks=[measured], verbose=0
     ).history
@@ -79,7 +82,7 @@ def test_boxes_of_augmentation_train_a_detector_and_detections_are_measured():
     parts = [history[name][0] for name in ("class_loss", "box_loss", "center_loss")]
     assert abs(sum(parts) - history["loss"][0]) < 1e-4
     assert len(history["val_mean_average_precision_50"]) == 1
-    after = [numpy(weight) for weight in model.trainable_weights]
+    after = [numpy(weight) for weight in learned]
     assert all(np.abs(a - b).max() > 0 for a, b in zip(after, before, strict=True))
     found = model.predict(data[0], batch_size=4, verbose=0)
     assert set(found) == BOXES
@@ -151,15 +154,17 @@ def test_formats_of_boxes_cost_and_find_the_same(head):
     np.testing.assert_allclose(np.concatenate([low, high], -1), found, atol=1e-4)
 
 
-@pytest.mark.parametrize("most", [0, 2])
-def test_images_without_objects_train_without_nan(most):
+@pytest.mark.parametrize(
+    ("most", "eagerly"), [(0, True), (2, True), pytest.param(0, False, marks=SLOW)]
+)
+def test_images_without_objects_train_without_nan(most, eagerly):
     images, _ = scenes(2)
     boxes = {
         "boxes": np.zeros((2, most, 4), "float32"),
         "labels": np.full((2, most), -1, "int32"),
     }
     model = small()
-    model.compile("sgd", jit_compile=False, run_eagerly=most == 2)
+    model.compile("sgd", jit_compile=not eagerly, run_eagerly=eagerly)
     assert np.isfinite(model.fit(images, boxes, verbose=0).history["loss"]).all()
     assert all(np.isfinite(weight).all() for weight in model.get_weights())
 
@@ -167,7 +172,7 @@ def test_images_without_objects_train_without_nan(most):
 def test_a_file_holds_all_of_a_detector(tmp_path):
     images, boxes = scenes(4)
     model = small(score=0.001, name="finder")
-    model.compile(keras.optimizers.SGD(0.01), jit_compile=False)
+    model.compile(keras.optimizers.SGD(0.01), run_eagerly=True, jit_compile=False)
     model.fit(images, boxes, verbose=0)
     path = pathlib.Path(tmp_path) / "model.keras"
     model.save(path)
@@ -280,7 +285,7 @@ def test_what_does_not_fit_is_refused(make, kind, wording):
         make()
 
 
-@pytest.mark.slow
+@SLOW
 @pytest.mark.usefixtures("seeded")
 @pytest.mark.parametrize("head", ["fcos", "retinanet"])
 def test_a_handful_of_scenes_is_learned_by_heart(head):
@@ -293,7 +298,7 @@ def test_a_handful_of_scenes_is_learned_by_heart(head):
     assert metric.result()["mean_average_precision_50"] > 0.9
 
 
-@pytest.mark.slow
+@SLOW
 def test_a_backbone_of_keras_applications():
     made = keras.applications.MobileNetV2((64, 64, 3), 0.35, False, None)
     model = layers.detector(made, 2, neck=layers.FPN(8), detections=4)
