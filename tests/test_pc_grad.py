@@ -9,6 +9,7 @@ import pytest
 from perfkit import optimizers
 from perfkit.fusion import PCGrad, UncertaintyWeighting
 from perfkit.ops import balance
+from tests.optimizer_conformance.common import CHEAP
 
 DRAW = np.random.default_rng(0)
 X = DRAW.normal(size=(8, 3)).astype("float32")
@@ -79,10 +80,10 @@ def gradients_of(model, targets):
 
 
 def step_of(model, targets, wrap=PCGrad, fits=1, **arguments):
-    model.compile(wrap(keras.optimizers.SGD(0.1)), loss="mse", jit_compile=True)
+    model.compile(wrap(keras.optimizers.SGD(0.1)), loss="mse", **arguments)
     optimizers.attach(model)
     return model.fit(
-        X, targets, batch_size=8, epochs=fits, verbose=0, shuffle=False, **arguments
+        X, targets, batch_size=8, epochs=fits, verbose=0, shuffle=False
     ).history
 
 
@@ -101,7 +102,7 @@ def test_two_tasks_that_conflict_are_projected_where_they_share_weights():
     a, b = first.ravel(), second.ravel()
     assert a @ b < -0.1 * np.linalg.norm(a) * np.linalg.norm(b)
     total = (a - (a @ b) / (b @ b) * b) + (b - (a @ b) / (a @ a) * a)
-    history = step_of(model, targets)
+    history = step_of(model, targets, jit_compile=True)
     pairs = zip(before, model.get_weights(), strict=True)
     after = [(old - new) / 0.1 for old, new in pairs]
     np.testing.assert_allclose(after[0].ravel(), total, rtol=1e-3, atol=1e-3)
@@ -121,13 +122,16 @@ def test_two_tasks_that_conflict_are_projected_where_they_share_weights():
 @pytest.mark.slow
 def test_three_tasks_are_projected_in_some_order_which_changes_with_steps():
     model = linear("abc")
-    targets = targets_of(3, seed=2)
+    for layer in model.layers[-2:]:
+        layer.set_weights(model.layers[-3].get_weights())
+    first, second = [10.0 * target for target in targets_of(2)]
+    targets = [first, second, -first - second]  # each in conflict with both others
     seen = set()
     orders = [
         [[first, second] for first, second in itertools.permutations({0, 1, 2} - {i})]
         for i in range(3)
     ]
-    model.compile(PCGrad(keras.optimizers.SGD(0.1)), loss="mse")
+    model.compile(PCGrad(keras.optimizers.SGD(0.1)), loss="mse", **CHEAP)
     optimizers.attach(model)
     start = model.get_weights()
     for _ in range(6):
@@ -140,7 +144,7 @@ def test_three_tasks_are_projected_in_some_order_which_changes_with_steps():
         model.fit(X, targets, batch_size=8, verbose=0)
         found = (start[0] - model.get_weights()[0]).ravel() / 0.1
         apart = [np.abs(found - candidate).max() for candidate in candidates]
-        assert min(apart) < 1e-3
+        assert sorted(apart)[0] < 1e-2 < sorted(apart)[1]
         seen.add(int(np.argmin(apart)))
     assert len(seen) > 1
 
@@ -202,7 +206,7 @@ def test_tasks_that_agree_train_as_without_it(penalty):
 )
 def test_it_goes_with_other_wrappers(wrap, tmp_path):
     model = linear("ab")
-    history = step_of(model, targets_of(2), wrap, fits=10)
+    history = step_of(model, targets_of(2), wrap, fits=10, **CHEAP)
     assert history["loss"][-1] < history["loss"][0]
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
@@ -231,3 +235,22 @@ def test_a_loop_without_attach_a_scaled_loss_and_one_output_are_told():
         optimizers.attach(weighted)
     with pytest.raises(ValueError, match="SharpnessAware"):
         PCGrad(optimizers.SharpnessAware("sgd"))
+
+
+def test_a_loss_of_the_model_s_own_is_put_back():
+    model = linear("ab")
+    plain = model.compute_loss
+
+    def doubled(*arguments, **named):
+        return 2.0 * plain(*arguments, **named)
+
+    model.compute_loss = doubled
+    before = model.get_weights()
+    targets = targets_of(2)
+    gradients = gradients_of(model, targets)
+    model.compile(PCGrad(keras.optimizers.SGD(0.1)), loss="mse", **CHEAP)
+    optimizers.attach(model)
+    model.fit(X, targets, batch_size=8, verbose=0)
+    assert model.compute_loss is doubled
+    moved = before[1] - model.get_weights()[1]
+    np.testing.assert_allclose(moved, 0.2 * gradients[0][1], rtol=1e-3, atol=1e-4)
