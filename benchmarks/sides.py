@@ -30,23 +30,7 @@ class TensorFlow:
 
     def temporary_bytes(self):
         """Temporaries of the program compiled by XLA, or `None` where there is none."""
-        import tensorflow as tf
-        from tensorflow.compiler.xla.service import hlo_pb2
-
-        try:
-            ir = self._jitted.experimental_get_compiler_ir(self._images)
-            serialized = ir(stage="optimized_hlo_proto_serialized")
-        except (tf.errors.InvalidArgumentError, ValueError, TypeError):
-            return None
-        proto = hlo_pb2.HloProto.FromString(serialized)
-        return sum(
-            allocation.size
-            for allocation in proto.buffer_assignment.buffer_allocations
-            if not allocation.is_entry_computation_parameter
-            and not allocation.maybe_live_out
-            and not allocation.is_constant
-            and not allocation.is_thread_local
-        )
+        return temporaries_in_tensorflow(self._jitted, self._images)
 
 
 class Jax:
@@ -81,6 +65,30 @@ class Jax:
         """Temporaries of the compiled program."""
         compiled = self._function.lower(self._values, self._images).compile()
         return compiled.memory_analysis().temp_size_in_bytes
+
+
+def temporaries_in_tensorflow(function, *arguments):
+    """Bytes that a function needs besides what goes in and comes out.
+
+    `None` where XLA does not compile it.
+    """
+    import tensorflow as tf
+    from tensorflow.compiler.xla.service import hlo_pb2
+
+    try:
+        ir = function.experimental_get_compiler_ir(*arguments)
+        serialized = ir(stage="optimized_hlo_proto_serialized")
+    except (tf.errors.InvalidArgumentError, ValueError, TypeError):
+        return None
+    proto = hlo_pb2.HloProto.FromString(serialized)
+    return sum(
+        allocation.size
+        for allocation in proto.buffer_assignment.buffer_allocations
+        if not allocation.is_entry_computation_parameter
+        and not allocation.maybe_live_out
+        and not allocation.is_constant
+        and not allocation.is_thread_local
+    )
 
 
 def prepare(call, images, layers):

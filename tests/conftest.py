@@ -66,6 +66,7 @@ ALIKE = {
     "test_dropout_schedule",
     "test_folding",
     "test_greedy_soup",
+    "test_layer_costs",
     "test_layer_teeth",
     "test_layers_attention",
     "test_layers_attention_branches",

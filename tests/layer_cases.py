@@ -75,9 +75,21 @@ CASES = {
     layers.StandardizedConv2D: Case((6, 7, 3), {"filters": 4, "kernel_size": 3}),
     layers.StochasticDepth: Case((4, 3), {"rate": 0.5}, random=True),
     layers.WeightNormalization: Case((6,), _around_dense),
+    layers.ASPP: Case(
+        (7, 6, 4), {"filters": 16, "dilation_rates": (2, 3)}, random=True
+    ),
+    layers.BlurPool: Case((7, 6, 4), typical=True),
+    layers.FilterResponseNormalization: Case((4, 5, 6), {"learned_epsilon": True}),
+    layers.GEGLU: Case((5, 6), {"units": 7}),
+    layers.GlobalResponseNormalization: Case((4, 5, 6)),
+    layers.RotaryEmbedding: Case((5, 2, 6)),
+    layers.SPP: Case((7, 6, 4), {"pooling": "average"}),
+    layers.SwiGLU: Case((5, 6)),
+    layers.ThresholdedLinearUnit: Case((4, 5, 6)),
 }
 
 WITHOUT_CASE = {
+    layers.GatedFeedForward: "the family of dense layers with gates",
     layers.DropBlock: "the family of the two",
     layers.Dropping: "the family of layers that drop",
     layers.FeatureAttention: "the family of layers that weigh what an image holds",

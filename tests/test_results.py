@@ -19,6 +19,16 @@ RECORDS, PAGE = ROOT / "docs" / "results.jsonl", ROOT / "docs" / "results.md"
 FAMILIES = {"regularizers", "layers", "losses", "optimizers", "schedules"}
 IMAGES = np.zeros((64, 28, 28, 1), "uint8")
 NO_ROW = {
+    "layers.ASPP": "of networks that segment",
+    "layers.BlurPool": "of strided convolutions, of which the network has none",
+    "layers.FilterResponseNormalization": "goes with another unit than the network has",
+    "layers.GatedFeedForward": "the family of dense layers with gates",
+    "layers.GEGLU": "of transformers, and the network convolves",
+    "layers.GlobalResponseNormalization": "of ConvNeXt's blocks",
+    "layers.RotaryEmbedding": "of transformers, and the network convolves",
+    "layers.SPP": "a part of heads, for images of several sizes",
+    "layers.SwiGLU": "of transformers, and the network convolves",
+    "layers.ThresholdedLinearUnit": "goes with another normalization than it has",
     "layers.AttentionPool": "a part of heads, which transfer measures",
     "layers.AttentionPool2D": "a part of architectures",
     "layers.CBAM": "a part of architectures",

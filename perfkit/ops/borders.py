@@ -24,11 +24,12 @@ def nearest(position, size):
 def pad(images, rows, columns, fold=reflect):
     """Add `rows` above and below and `columns` left and right of NHWC images.
 
-    `fold` is `reflect` or `nearest`.
+    Both are a number, or one for each side. `fold` is `reflect` or `nearest`.
     """
     _, height, width, _ = ops.shape(images)
     for axis, size, border in ((1, height, rows), (2, width, columns)):
-        if border:
-            places = ops.arange(size + 2 * border, dtype="int32") - border
+        before, after = border if isinstance(border, tuple) else (border, border)
+        if before or after:
+            places = ops.arange(size + before + after, dtype="int32") - before
             images = ops.take(images, fold(places, size), axis=axis)
     return images

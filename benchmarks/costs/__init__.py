@@ -1,0 +1,1 @@
+"""What a layer costs: time, memory and parameters of a step of training."""
