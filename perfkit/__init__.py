@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from perfkit import optimizers as optimizers
     from perfkit import regularizers as regularizers
     from perfkit import schedules as schedules
+    from perfkit import surgery as surgery
     from perfkit import transfer as transfer
 
 __version__ = "0.1.0"
@@ -31,6 +32,7 @@ _FAMILIES = (
     "optimizers",
     "regularizers",
     "schedules",
+    "surgery",
     "transfer",
 )
 

@@ -77,6 +77,7 @@ ALIKE = {
     "test_fusion_layers",
     "test_fusion_sequences",
     "test_greedy_soup",
+    "test_layer_costs",
     "test_layer_teeth",
     "test_layers_attention",
     "test_layers_attention_branches",

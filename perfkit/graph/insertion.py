@@ -63,6 +63,15 @@ def chosen(owner: str, graph: Graph, where, selects: Callable, kind: str) -> lis
 
 def inserted(graph: Graph, insertions: Sequence[Insertion]) -> keras.Model:
     """Return a new model with the same layers, and others between them."""
+    return rewritten(graph, with_them(insertions))
+
+
+def with_them(insertions: Sequence[Insertion]) -> Callable:
+    """Return what makes a call with layers behind it or in front of it.
+
+    Returns:
+        Function `(call, operation, *arguments, **named) -> outputs`.
+    """
     behind = {id(one.call): one.layer for one in insertions if one.tensor is None}
     before: dict[int, dict[int, keras.Layer]] = {}
     for one in insertions:
@@ -82,7 +91,7 @@ def inserted(graph: Graph, insertions: Sequence[Insertion]) -> keras.Model:
         layer = behind.get(id(call))
         return _put(layer, outputs) if layer else outputs
 
-    return rewritten(graph, make)
+    return make
 
 
 def _put(layer, tensor):

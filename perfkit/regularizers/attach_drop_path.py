@@ -3,7 +3,7 @@
 import keras
 
 from perfkit import _check
-from perfkit.graph import calls, insertion, kernels, selection
+from perfkit.graph import calls, droppers, insertion, kernels, residuals, selection
 from perfkit.regularizers import _inserting
 from perfkit.regularizers._inserting import Site
 from perfkit.regularizers.inserted import Inserted
@@ -68,11 +68,11 @@ def attach_drop_path(
     sites, skipped = [], {}
     for trail, inner, call in chosen:
         path = insertion.path_of(trail)
-        branches = _branches(inner, call, numbers)
+        branches = residuals.branches(inner, call, numbers)
         made = inner.producers()
         for tensor in branches:
-            before, same = [made[id(tensor)]], _inserting.drops_samples
-            if name := _inserting.already(before, call.operation.name, same):
+            before, same = [made[id(tensor)]], droppers.drops_samples
+            if name := droppers.already(before, call.operation.name, same):
                 skipped[path] = f"follows {name}"
                 continue
             shape = (None,) + (1,) * (len(tensor.shape) - 1)
@@ -89,38 +89,6 @@ def attach_drop_path(
 
 
 def _selects(choice, trail) -> bool:
-    # `+` is an operation of Keras of the same name, which is not public.
-    if type(trail[-1]).__name__ != "Add":
+    if not residuals.is_sum(trail[-1]):
         return False
     return choice is None or selection.selects(choice, trail, None)
-
-
-def _branches(graph, call, numbers):
-    """The inputs of a sum that are the residual ones, or none."""
-    if len({id(tensor) for tensor in call.inputs}) < 2:
-        return []
-    above = [graph.upstream([tensor]) for tensor in call.inputs]
-    shared = set.intersection(*({id(one) for one in calls} for calls in above))
-    own = [
-        sum(_kernels(graph, one, numbers) for one in calls if id(one) not in shared)
-        for calls in above
-    ]
-    identity = [
-        k
-        for k, tensor in enumerate(call.inputs)
-        if all(
-            k == other or any(tensor is x for one in calls for x in one.inputs)
-            for other, calls in enumerate(above)
-        )
-    ] or [k for k, count in enumerate(own) if count == min(own)]
-    if len(identity) != 1:
-        return []
-    others = [k for k in range(len(own)) if k != identity[0]]
-    return [call.inputs[k] for k in others] if all(own[k] for k in others) else []
-
-
-def _kernels(graph, call, numbers) -> int:
-    nested = graph.nested.get(id(call.operation))
-    if nested is None:
-        return int(id(call.operation) in numbers)
-    return sum(_kernels(inner, one, numbers) for _, inner, one in nested.trails())

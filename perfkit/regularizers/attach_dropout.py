@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from perfkit.graph import calls, insertion, kernels, selection
+from perfkit.graph import calls, droppers, insertion, kernels, selection
 from perfkit.regularizers import _inserting
 from perfkit.regularizers._inserting import Site
 from perfkit.regularizers.inserted import Inserted
@@ -95,8 +95,8 @@ def attach_dropout(
     for trail, inner, call in chosen:
         path = insertion.path_of(trail)
         named = selection.names_exactly(where, trail, classes=False)
-        before = _inserting.already(
-            inner.consumers(call), call.operation.name, _inserting.drops
+        before = droppers.already(
+            inner.consumers(call), call.operation.name, droppers.drops
         )
         if before:
             skipped[path] = f"followed by {before}"
