@@ -16,12 +16,14 @@ SHAPES = {
     "steps": (16, 128, 64),
     "heads": (16, 128, 4, 32),
     "vectors": (256, 512),
+    "pyramids": [(4, 32, 32, 64), (4, 16, 16, 128), (4, 8, 8, 256)],
 }
 BESIDE = {
     "images": "`Conv2D(64, 3)`",
     "steps": "`Dense(256)` and `Dense(64)`, one behind the other",
     "heads": "`Dense(128)` on `(16, 128, 128)`",
     "vectors": "`Dense(512)`",
+    "pyramids": "a `Conv2D(64, 3)` of each level",
 }
 
 
@@ -32,11 +34,17 @@ def beside(kind):
         return [keras.layers.Conv2D(channels, 3, padding="same")]
     if kind == "steps":
         return [keras.layers.Dense(4 * channels), keras.layers.Dense(channels)]
+    if kind == "pyramids":
+        return [_of_each_level]
     if kind == "heads":
         flat, back = (16, 128, 128), SHAPES[kind]
         shapes = [keras.layers.Reshape(shape[1:]) for shape in (flat, back)]
         return [shapes[0], keras.layers.Dense(128), shapes[1]]
     return [keras.layers.Dense(channels)]
+
+
+def _of_each_level(maps):
+    return [keras.layers.Conv2D(64, 3, padding="same")(x) for x in maps]
 
 
 # By what goes in: the layers and their arguments, where these are not the defaults.
@@ -84,6 +92,11 @@ ROWS = {
         layers.MultiSampleDropout: lambda: {"layer": keras.layers.Dense(512)},
         layers.WeightNormalization: lambda: {"layer": keras.layers.Dense(512)},
     },
+    "pyramids": {
+        layers.BiFPN: {"filters": 64},
+        layers.FPN: {"filters": 64},
+        layers.PAN: {"filters": 64},
+    },
 }
 
 
@@ -108,7 +121,7 @@ def text(figures) -> str:
     lines = [HEAD.format(versions=_versions(figures, order))]
     for kind, rows in ROWS.items():
         lines += [
-            f"\n## {kind.capitalize()} of shape {SHAPES[kind]}\n",
+            f"\n## {kind.capitalize()} of shape {_shape(kind)}\n",
             f"Beside {BESIDE[kind]}.\n",
             f"| layer | set | weights | {' | '.join(heads)} |",
             "|---|---|---|" + "---|---|" * len(order),
@@ -123,6 +136,11 @@ def text(figures) -> str:
             row = [f"`{name}`", said(kind, layer), weights, *cells]
             lines.append(f"| {' | '.join(row)} |")
     return "\n".join(lines) + "\n"
+
+
+def _shape(kind):
+    shape = SHAPES[kind]
+    return ", ".join(map(str, shape)) if isinstance(shape, list) else str(shape)
 
 
 def _versions(figures, order):

@@ -28,8 +28,11 @@ class Step:
     """Layers in a row, forwards and backwards, as one compiled program."""
 
     def __init__(self, row, shape):
-        x = np.random.default_rng(0).normal(size=shape).astype("float32")
-        inputs = keras.Input(batch_shape=shape)
+        rng = np.random.default_rng(0)
+        shapes = shape if isinstance(shape, list) else [shape]
+        maps = [rng.normal(size=one).astype("float32") for one in shapes]
+        inputs = [keras.Input(batch_shape=one) for one in shapes]
+        x, inputs = (maps, inputs) if isinstance(shape, list) else (maps[0], inputs[0])
         outputs = inputs
         for layer in row:
             outputs = layer(outputs)
@@ -37,7 +40,7 @@ class Step:
         self.weights = model.count_params() - sum(
             int(np.prod(v.shape)) for v in model.non_trainable_weights
         )
-        self._bytes = x.nbytes
+        self._bytes = sum(one.nbytes for one in maps)
         jax = keras.backend.backend() == "jax"
         self._side = _Jax(model, x) if jax else _TensorFlow(model, x)
 
@@ -51,6 +54,10 @@ class Step:
         return self._side.temporary_bytes() / self._bytes
 
 
+def _squares(outputs):
+    return sum(keras.ops.sum(keras.ops.square(y)) for y in keras.tree.flatten(outputs))
+
+
 class _TensorFlow(sides.TensorFlow):
     def __init__(self, model, x):
         import tensorflow as tf
@@ -58,16 +65,15 @@ class _TensorFlow(sides.TensorFlow):
         def step(x):
             with tf.GradientTape() as tape:
                 tape.watch(x)
-                y = model(x, training=True)
-                loss = tf.reduce_sum(tf.square(y))
-            return loss, tape.gradient(loss, [x, *model.trainable_variables])
+                loss = _squares(model(x, training=True))
+            return loss, tape.gradient(loss, [x, model.trainable_variables])
 
-        self._images = tf.constant(x)
+        self._images = keras.tree.map_structure(tf.constant, x)
         self._jitted = tf.function(step, autograph=False, jit_compile=True)
 
     def run(self):
         loss, gradients = self._jitted(self._images)
-        return float(loss), float(keras.ops.sum(gradients[0][:1]))
+        return float(loss), float(keras.ops.sum(keras.tree.flatten(gradients)[0][:1]))
 
 
 class _Jax:
@@ -76,12 +82,16 @@ class _Jax:
 
         def loss(weights, x, others):
             y, others = model.stateless_call(weights, others, x, training=True)
-            return jax.numpy.sum(jax.numpy.square(y)), others
+            return _squares(y), others
 
         step = jax.jit(jax.value_and_grad(loss, (0, 1), has_aux=True))
         weights = [v.value for v in model.trainable_variables]
         others = [v.value for v in model.non_trainable_variables]
-        self._arguments = weights, jax.numpy.asarray(x), others
+        self._arguments = (
+            weights,
+            keras.tree.map_structure(jax.numpy.asarray, x),
+            others,
+        )
         self._compiled = step.lower(*self._arguments).compile()
         self._jax = jax
 

@@ -163,9 +163,11 @@ def test_they_keep_to_their_dtype(kind):
 
 def test_the_pages_have_every_layer_in_their_tables():
     docs = pathlib.Path(__file__).parent.parent / "docs"
-    text = "".join((docs / page).read_text() for page in ("layers.md", "attention.md"))
+    pages = ("layers.md", "attention.md", "detection.md")
+    text = "".join((docs / page).read_text() for page in pages)
     rows = re.findall(r"^\| (`.+?) \|", text, re.M)
     named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
     kinds = inspect.getmembers(layers, inspect.isclass)
     families = {"Dropping", "DropBlock", "FeatureAttention", "GatedFeedForward"}
-    assert named == {name for name, _ in kinds} - families - {"Pooling"}
+    families |= {"DetectionHead", "Neck", "Pooling"}
+    assert named == {name for name, _ in kinds} - families

@@ -2,7 +2,8 @@
 
 import math
 
-from perfkit._backend import dtype_of, ops
+from perfkit._backend import dtype_of
+from perfkit._backend import keras_ops as ops
 
 
 def wide(x):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from perfkit._backend import ops
+from perfkit._backend import keras_ops as ops
 
 EPSILON = 1e-4  # of shares, as in the paper
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from perfkit._backend import ops
+from perfkit._backend import keras_ops as ops
 from perfkit.ops import boxes as geometry
 from perfkit.ops.detection import coding, overlaps
 

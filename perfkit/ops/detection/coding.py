@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from perfkit._backend import ops
+from perfkit._backend import keras_ops as ops
 
 _EPSILON = 1e-7
 _MOST = math.log(1000.0 / 16.0)  # how much larger than its anchor a box is, at most

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from perfkit._backend import ops
+from perfkit._backend import keras_ops as ops
 from perfkit.ops import classes
 
 _LEAST = 1e-7

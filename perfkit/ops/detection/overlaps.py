@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from perfkit._backend import ops
+from perfkit._backend import keras_ops as ops
 
 _EPSILON = 1e-7
 _SHAPE = 4.0 / math.pi**2

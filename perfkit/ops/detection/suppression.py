@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from perfkit._backend import ops
+from perfkit._backend import keras_ops as ops
 from perfkit.ops.detection import overlaps
 
 _TILE = 128  # candidates that are looked at together
