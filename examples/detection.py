@@ -162,7 +162,7 @@ def train(model, data, held_out, epochs, seed):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--epochs", type=int, default=24)
     parser.add_argument("--scenes", type=int, default=4000, help="to train on")
     parser.add_argument("--held-out", type=int, default=500, help="to measure")
     parser.add_argument("--seed", type=int, default=0)

@@ -2,11 +2,13 @@
 
 import math
 
+import keras
 import numpy as np
 import pytest
 import scipy.ndimage
 
-from perfkit import layers
+from perfkit import _backend, layers
+from perfkit.ops import atrous
 from tests.layer_conformance.common import numpy, set_weights
 
 
@@ -47,6 +49,38 @@ def convolved(x, kernel, rate):
             moved = scipy.ndimage.shift(x, (0, -down, -across, 0), order=0)
             total = total + moved @ kernel[i, j]
     return total
+
+
+@pytest.mark.parametrize(("rate", "size"), [(1, 3), (2, 3), (3, 5), (6, 3), (8, 3)])
+def test_taps_make_a_convolution(rate, size):
+    x = image(2, 7, 6, 3)
+    kernel = np.random.default_rng(1).normal(size=(size, size, 3, 4))
+    made = numpy(atrous.by_taps(x, kernel.astype("float32"), rate))
+    np.testing.assert_allclose(made, convolved(x, kernel, rate), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_a_layer_convolves_by_taps_where_convolutions_are_slow(quick, monkeypatch):
+    rates, by_taps = [], atrous.by_taps
+    monkeypatch.setattr(
+        atrous, "by_taps", lambda *given: (rates.append(given[2]), by_taps(*given))[1]
+    )
+    monkeypatch.setattr(_backend, "has_quick_convolutions", lambda: quick)
+    x, layer = image(2, 9, 8, 2), layers.ASPP(4, (1, 3))
+    outputs = numpy(layer(x))
+    assert rates == ([] if quick else [3])
+    monkeypatch.setattr(_backend, "has_quick_convolutions", lambda: not quick)
+    np.testing.assert_allclose(numpy(layer(x)), outputs, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="sizes are known")
+def test_a_layer_convolves_images_of_unknown_sizes():
+    import tensorflow as tf
+
+    x, layer = image(2, 9, 8, 2), layers.ASPP(4, (1, 3))
+    wanted = numpy(layer(x))
+    unknown = tf.function(layer, input_signature=[tf.TensorSpec((None, None, None, 2))])
+    np.testing.assert_allclose(numpy(unknown(x)), wanted, rtol=1e-4, atol=1e-5)
 
 
 def test_atrous_spatial_pyramid_pooling_is_the_papers():

@@ -5,6 +5,7 @@ import keras
 from perfkit import _check
 from perfkit._backend import ops
 from perfkit._config import Configured
+from perfkit.layers._atrous_convolution import AtrousConvolution
 from perfkit.ops import kernels
 
 _EPSILON = 1e-5
@@ -78,7 +79,7 @@ class ASPP(Configured, keras.layers.Layer):
 
     def _branch(self, channels, name, size=1, rate=1):
         """A convolution and its normalization."""
-        convolution = keras.layers.Conv2D(
+        convolution = AtrousConvolution(
             self.filters,
             size,
             padding="same",
