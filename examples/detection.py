@@ -7,13 +7,14 @@ places and sizes on a drawn background. Those to train on have objects of its tr
 set, those to measure objects of its test set, which were never seen. A network of some
 400,000 weights is trained on them in `fit`, with boxes that `tf.data` flips, moves and
 zooms with the images. It prints a table of the average precision of each class and
-draws what was found.
+draws what was found. Six minutes on two cores.
 """
 
 import argparse
 import json
 import os
 import pathlib
+import sys
 import time
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -33,6 +34,7 @@ from matplotlib import patches, pyplot
 
 CLASSES = len(fashion_mnist.CLASSES)
 SIZE, BATCH, RATE = 96, 16, 3e-3
+CLAIM = 0.8  # of the mean average precision at IoU 0.5
 NAME = "mean_average_precision"
 
 
@@ -135,7 +137,7 @@ def train(model, data, held_out, epochs, seed):
     """Train it; return figures of every fourth epoch, and how long it took."""
     metric = metrics.MeanAveragePrecision(CLASSES)
     steps = epochs * (len(data[0]) // BATCH)
-    warm_up = steps // 20
+    warm_up = max(steps // 20, 1)
     decay = keras.optimizers.schedules.CosineDecay(RATE, steps - warm_up)
     model.compile(
         keras.optimizers.AdamW(schedules.WarmUp(decay, warm_up), weight_decay=1e-3),
@@ -191,6 +193,8 @@ def main():
     results = {**figures, "seconds": seconds, "history": history}
     (folder / "results.json").write_text(json.dumps(results, default=float, indent=2))
     print(f"\nWrote {folder}/detections.png, detector.keras and results.json")
+    if figures[f"{NAME}_50"] < CLAIM:
+        sys.exit(f"Mean average precision at IoU 0.5 is below {CLAIM}.")
 
 
 if __name__ == "__main__":

@@ -122,6 +122,7 @@ ALIKE = {
     "test_regularizers_dropout",
     "test_resting",
     "test_rewind",
+    "test_scenes",
     "test_schedules",
     "test_sensitivity",
     "test_shrink",
