@@ -93,7 +93,7 @@ def test_the_example_trains_draws_and_saves(imported, tmp_path, monkeypatch, cap
     example = imported("detection")
     common.run_cheaply(monkeypatch)
     folder = tmp_path / "output"
-    given = ["--epochs", "4", "--scenes", "32", "--held-out", "16"]
+    given = ["--epochs", "1", "--scenes", "32", "--held-out", "16"]
     monkeypatch.setattr(sys, "argv", ["detection.py", *given, "--output", str(folder)])
     with pytest.raises(SystemExit, match=r"below 0\.8"):  # of so few scenes
         example.main()
