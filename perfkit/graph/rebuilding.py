@@ -195,7 +195,10 @@ class _InARow(keras.layers.Layer):
 
     def __call__(self, *arguments, **named):
         first, *others = self.steps
-        outputs = first(*arguments, **named)
+        # Keras notes `mask=None` of a layer that takes it; the one here may not.
+        taken = inspect.signature(first.call).parameters
+        said = {k: x for k, x in named.items() if x is not None or k in taken}
+        outputs = first(*arguments, **said)
         for step in others:
             outputs = step(outputs)
         return outputs

@@ -1,5 +1,7 @@
 """Blur where a model that is already built skips places."""
 
+import collections
+import math
 from typing import Any
 
 import keras
@@ -65,12 +67,13 @@ def blur_pool(model, *, where=None, size=3) -> tuple[keras.Model, Changed]:
         expected = "no slice of the depth, which maxima do not have"
         _check.fail(_OWNER, "where", expected, where)
     kind = "the convolutions and maxima of images with strides"
-    trails = [trail for trail, _, _ in operating.graph.trails()]
+    calls = {id(call): call.operation for _, _, call in operating.graph.trails()}
+    times = collections.Counter(map(id, calls.values()))
     for trail, inner, call in insertion.chosen(
         _OWNER, operating.graph, where, _selects, kind
     ):
         layer, path = call.operation, insertion.path_of(trail)
-        why = _reason(layer, where, sum(one[-1] is layer for one in trails))
+        why = _reason(layer, where, times[id(layer)])
         if why:
             operating.skipped[path] = why
         else:
@@ -132,18 +135,26 @@ def _blur(operating, path, graph, call, size):
 
 def _activated(graph, call):
     """The call of the activation behind a convolution, if nothing else takes it."""
-    found = _activations.activation_of(call.operation)
+    if _activations.activation_of(call.operation) is not None:
+        return None  # it is inside
+    first = call.operation.data_format == "channels_first"
+    channels = call.outputs[0].shape[1 if first else -1]
     ends = set(map(id, graph.outputs))
-    while found is None:
+    while True:
         consumers = graph.consumers(call)
         if len(consumers) != 1 or id(call.outputs[0]) in ends:
             return None
         (call,) = consumers
+        if len(call.inputs) != 1 or not _goes_anywhere(call.operation, channels):
+            return None
         found = _activations.activation_of(call.operation)
-        if found is None and not _activations.is_normalization(call.operation):
+        if found is not None:
+            return call if found.alone else None
+        if not _activations.is_normalization(call.operation):
             return None
-        if found is not None and not found.alone:
-            return None
-        if len(call.inputs) != 1:
-            return None
-    return None if found.function is getattr(call.operation, "activation", 0) else call
+
+
+def _goes_anywhere(operation, channels) -> bool:
+    """Whether it has no weights for each place, as `PReLU` has if it is not shared."""
+    weights = operation.weights if isinstance(operation, keras.Layer) else ()
+    return all(math.prod(weight.shape) in (1, channels) for weight in weights)
