@@ -120,7 +120,7 @@ def test_blocks_are_pooled_and_spread_as_by_a_loop(pooling):
         top, left = row // 3 * 3, column // 4 * 4
         inside = scores[k, top : top + 3, left : left + 4]
         expected = getattr(inside, pooling)()
-        assert spread[k, row, column] == pytest.approx(expected, rel=1e-5)
+        assert spread[k, row, column] == pytest.approx(expected, rel=1e-5, abs=1e-6)
 
 
 # Patterns on layers
