@@ -103,7 +103,7 @@ def assert_same_values(found, wanted):
 def part(model, *names):
     """A model that returns what layers of a model return."""
     outputs = [model.get_layer(name).output for name in names]
-    return keras.Model(model.inputs, outputs if len(outputs) > 1 else outputs[0])
+    return keras.Model(model.input, outputs if len(outputs) > 1 else outputs[0])
 
 
 def trained(model):

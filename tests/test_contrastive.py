@@ -315,13 +315,13 @@ def test_encoders_in_half_precision_train(policy):
 @pytest.mark.slow
 def test_two_passes_make_the_views_of_nt_xent(seeded):
     encoder = keras.Sequential(
-        [keras.Input((6,)), keras.layers.Dropout(0.3, seed=1), keras.layers.Dense(4)]
+        [keras.Input((20,)), keras.layers.Dropout(0.2, seed=1), keras.layers.Dense(4)]
     )
     model = losses.TwoPasses(encoder)
     model.compile(keras.optimizers.Adam(0.03), NTXent(), jit_compile=True)
-    x = DRAW.normal(size=(16, 6))
-    history = model.fit(x, np.zeros(16), epochs=20, batch_size=16, verbose=0).history
-    assert history["loss"][-1] < 0.9 * history["loss"][0]
+    x = np.random.default_rng(0).normal(size=(16, 20))
+    history = model.fit(x, np.zeros(16), epochs=80, batch_size=16, verbose=0).history
+    assert np.mean(history["loss"][-10:]) < 0.7 * np.mean(history["loss"][:10])
 
 
 WRONG = [

@@ -24,11 +24,13 @@ class Insertion:
         call: The call beside which it goes.
         tensor: The one of the call's `inputs` that passes through the layer before the
             call, or `None`: then it is what the call returns.
+        resizes: Whether it may return another shape than it takes.
     """
 
     layer: keras.Layer
     call: Call
     tensor: Any = None
+    resizes: bool = False
 
 
 def path_of(trail) -> str:
@@ -72,33 +74,43 @@ def with_them(insertions: Sequence[Insertion]) -> Callable:
     Returns:
         Function `(call, operation, *arguments, **named) -> outputs`.
     """
-    behind = {id(one.call): one.layer for one in insertions if one.tensor is None}
-    before: dict[int, dict[int, keras.Layer]] = {}
+    behind = {id(one.call): one for one in insertions if one.tensor is None}
+    before: dict[int, dict[int, Insertion]] = {}
     for one in insertions:
         if one.tensor is not None:
             positions = [k for k, x in enumerate(one.call.inputs) if x is one.tensor]
-            before.setdefault(id(one.call), {})[positions[0]] = one.layer
+            before.setdefault(id(one.call), {})[positions[0]] = one
 
     def make(call, operation, *arguments, **named):
-        layers, number, given = before.get(id(call), {}), 0, (arguments, named)
+        there, number, given = before.get(id(call), {}), 0, (arguments, named)
         leaves = keras.tree.flatten(given)
         for k, leaf in enumerate(leaves):
             if isinstance(leaf, keras.KerasTensor):
-                leaves[k] = _put(layers[number], leaf) if number in layers else leaf
+                leaves[k] = _put(there[number], leaf) if number in there else leaf
                 number += 1
         arguments, named = keras.tree.pack_sequence_as(given, leaves)
         outputs = operation(*arguments, **named)
-        layer = behind.get(id(call))
-        return _put(layer, outputs) if layer else outputs
+        one = behind.get(id(call))
+        if one:  # a nested model may return a list of one tensor
+            return keras.tree.map_structure(lambda x: _put(one, x), outputs)
+        return outputs
 
     return make
 
 
-def _put(layer, tensor):
+def _put(insertion, tensor):
+    layer = insertion.layer
     try:
-        return layer(tensor)
+        outputs = layer(tensor)
     except Exception as error:
         raise ValueError(
             f"The new layer `{layer.name}`, {type(layer).__name__}, cannot be put on a "
             f"tensor of shape {tuple(tensor.shape)}: {error}"
         ) from error
+    if not insertion.resizes and tuple(outputs.shape) != tuple(tensor.shape):
+        raise ValueError(
+            f"The new layer `{layer.name}`, {type(layer).__name__}, must be one that "
+            f"returns the shape that it takes, {tuple(tensor.shape)}. Received: "
+            f"{tuple(outputs.shape)}"
+        )
+    return outputs

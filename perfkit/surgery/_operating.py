@@ -53,12 +53,12 @@ class Operating:
         """Have a new layer take the place of what is not a layer, in one call."""
         self._operations[id(call)] = layer
 
-    def insert(self, layer, call: Call, tensor: Any = None, argument="layer") -> None:
+    def insert(self, layer, call: Call, tensor: Any = None, *, resizes=False) -> None:
         """Put a new layer behind a call, or in front of it: see `Insertion`."""
         if any(layer is one.layer for one in self._insertions):
             expected = "what makes a new layer each time"
-            _check.fail(self.owner, argument, expected, layer)
-        self._insertions.append(Insertion(layer, call, tensor))
+            _check.fail(self.owner, "layer", expected, layer)
+        self._insertions.append(Insertion(layer, call, tensor, resizes))
 
     def report(self, make: Callable[[], Change]) -> None:
         """Note what makes a `Change` once the new model is there."""

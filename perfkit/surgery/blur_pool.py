@@ -120,13 +120,13 @@ def _blur(operating, path, graph, call, size):
         )
         steps.append(crop)
     if max(_strides.window(layer)) == 1:
-        operating.insert(blur, call, call.inputs[0])
+        operating.insert(blur, call, call.inputs[0], resizes=True)
     else:
         last = _activated(graph, call) if _strides.is_convolution(layer) else None
         if last is None:
             steps.append(blur)
         else:
-            operating.insert(blur, last)
+            operating.insert(blur, last, resizes=True)
     operating.replace(layer, steps, lambda new, old: copy_values(new[0], old))
     what = f"strides of {step}"
     change = Change(path, beside(path, blur.name), what, "BlurPool", 0, identity=False)
