@@ -1,8 +1,6 @@
 """The activations of a model, whether layers, parts of layers or operations."""
 
 import dataclasses
-import inspect
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -42,11 +40,8 @@ class Activation:
 def activation_of(operation) -> Activation | None:
     """Return the activation of a layer or operation; None if it has none."""
     if not isinstance(operation, keras.Layer):
-        name = _snake(type(operation).__name__)
-        known = hasattr(keras.activations, name) and type(
-            operation
-        ).__module__.startswith("keras.")
-        return Activation(name, operation, True) if known else None
+        name = _name_of_operation(operation)
+        return Activation(name, operation, True) if name else None
     if isinstance(operation, _ALONE):
         return Activation(_name_of_layer(operation), operation, True)
     if type(operation).__name__ == "ThresholdedLinearUnit":
@@ -82,7 +77,7 @@ def matches(owner: str, found: Activation, old: Any) -> bool:
     if isinstance(found.function, keras.Layer) and inner is None:
         return found.name == _name_of(old)  # such as a layer `ReLU` for `relu`
     same = old in (found.function, inner)
-    return same or (old in _of_keras() and found.name == _name_of(old))
+    return same or (_is_of_keras(old) and found.name == _name_of(old))
 
 
 def new_activation(owner: str, new: Any) -> Callable | None:
@@ -114,15 +109,30 @@ def _name_of_layer(layer) -> str:
     if isinstance(layer, _layers.Activation):
         return _name_of(layer.activation)
     if type(layer) is _layers.ReLU:
-        plain = not layer.negative_slope and not layer.threshold
-        known = {None: "relu", 6.0: "relu6"}
-        return known.get(layer.max_value, "ReLU") if plain else "ReLU"
+        return _name_of_relu(layer)
     names = {
         _layers.ELU: "elu",
         _layers.LeakyReLU: "leaky_relu",
         _layers.Softmax: "softmax",
     }
     return names.get(type(layer), type(layer).__name__)
+
+
+def _name_of_operation(operation) -> str | None:
+    """The name of an operation of Keras that is an activation."""
+    kind = type(operation)
+    spelled = {name.replace("_", ""): name for name in dir(keras.activations)}
+    name = spelled.get(kind.__name__.lower())
+    if name is None or not kind.__module__.startswith("keras."):
+        return None
+    with_bounds = name == "relu" and hasattr(operation, "max_value")
+    return _name_of_relu(operation) if with_bounds else name
+
+
+def _name_of_relu(relu) -> str:
+    plain = not relu.negative_slope and not relu.threshold
+    known = {None: "relu", 6.0: "relu6"}
+    return known.get(relu.max_value, "ReLU") if plain else "ReLU"
 
 
 def _name_of(function) -> str:
@@ -139,12 +149,10 @@ def _usual(name) -> str:
         return name
 
 
-def _of_keras() -> list[Any]:
-    return [each for _, each in inspect.getmembers(keras.activations, callable)]
-
-
-def _snake(name) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+def _is_of_keras(function) -> bool:
+    """Whether it is an activation of Keras, or the operation of the same name."""
+    module, name = getattr(function, "__module__", ""), _name_of(function)
+    return module.startswith("keras.") and hasattr(keras.activations, name)
 
 
 def is_normalization(operation) -> bool:
