@@ -59,7 +59,7 @@ def test_they_do_what_those_do_that_were_built_so(old, names, new):
 
 def test_the_report_names_what_was_there_and_what_is():
     _, changed = surgery.swap_activation(built(), "relu", "silu")
-    assert places(changed) == ["inside", "alone", "relu"]
+    assert places(changed) == ["inside", "alone", "re_lu"]
     assert {(change.old, change.new) for change in changed.changes} == {
         ("relu", "silu")
     }
@@ -94,7 +94,7 @@ def test_relu6_is_a_relu_with_a_maximum():
     assert len(changed.changes) == 1
     leaky = built(alone=functools.partial(layers.ReLU, negative_slope=0.1))
     _, changed = surgery.swap_activation(leaky, "relu", "silu")
-    assert places(changed) == ["inside", "relu"]
+    assert places(changed) == ["inside", "re_lu"]
 
 
 def test_what_does_the_same_is_known_as_such():
