@@ -139,15 +139,38 @@ def test_attention_that_is_there_is_not_put_twice():
         surgery.insert_attention(stages, SqueezeExcite, after="a_relu")
 
 
-def test_attention_by_hand_is_seen():
+@pytest.mark.parametrize(
+    "mean",
+    [
+        layers.GlobalAveragePooling2D(keepdims=True),
+        lambda x: keras.ops.mean(x, (1, 2), keepdims=True),
+        lambda x: keras.ops.max(x, -1, keepdims=True),
+    ],
+)
+def test_attention_by_hand_is_seen(mean):
     inputs = keras.Input((12, 12, 3))
     branch = layers.Conv2D(3, 3, padding="same")(inputs)
-    gates = layers.GlobalAveragePooling2D(keepdims=True)(branch)
-    gates = layers.Conv2D(3, 1, activation="sigmoid")(gates)
+    gates = layers.Conv2D(3, 1, activation="sigmoid")(mean(branch))
     branch = layers.Multiply(name="by_hand")([branch, gates])
     model = keras.Model(inputs, layers.Add(name="sum")([inputs, branch]))
     with pytest.raises(ValueError, match="sum: has attention in its branch, by_hand"):
         surgery.insert_attention(model, SqueezeExcite)
+
+
+def test_a_product_that_weighs_nothing_is_no_attention():
+    inputs = keras.Input((12, 12, 3))
+    branch = layers.Conv2D(3, 3, padding="same")(inputs)
+    branch = layers.Multiply()([branch, layers.Conv2D(3, 1)(branch)])
+    model = keras.Model(inputs, layers.Add(name="sum")([inputs, branch]))
+    _, changed = surgery.insert_attention(model, SqueezeExcite)
+    assert [change.place for change in changed.changes] == ["sum"]
+
+
+def test_what_a_function_makes_computes_in_the_precision_of_those_around():
+    new, _ = surgery.insert_attention(
+        models.mixed(), lambda: SqueezeExcite(1, identity=True), after="stem"
+    )
+    assert new.get_layer("stem_squeeze_excite").compute_dtype == "float16"
 
 
 def test_features_that_are_no_image_are_left():

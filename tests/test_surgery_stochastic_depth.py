@@ -77,6 +77,19 @@ def test_it_is_not_put_twice():
         surgery.stochastic_depth(attached)
 
 
+@pytest.mark.parametrize(("shape", "put"), [(None, 1), ((None, 4), 1), ((None, 1), 0)])
+def test_dropout_of_features_in_a_branch_is_another_thing(shape, put):
+    inputs = keras.Input((4,))
+    branch = layers.Dropout(0.1, shape, name="drop")(layers.Dense(4)(inputs))
+    model = keras.Model(inputs, layers.Add(name="sum")([inputs, branch]))
+    if put:
+        _, changed = surgery.stochastic_depth(model)
+        assert len(changed.changes) == 1
+        return
+    with pytest.raises(ValueError, match="sum: follows drop, which drops samples"):
+        surgery.stochastic_depth(model)
+
+
 def test_a_plus_is_a_sum():
     inputs = keras.Input((4,))
     outputs = inputs + layers.Dense(4, name="branch")(inputs)
