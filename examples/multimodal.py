@@ -180,6 +180,8 @@ def main():
     show(rows)
     draw(rows, args.output / "accuracies.png")
     print(f"\nThe picture is in {args.output}/")
+    if min(map(gain, rows)) <= 0:
+        raise SystemExit("Both did not beat the better one alone from every seed.")
 
 
 if __name__ == "__main__":
